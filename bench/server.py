@@ -160,9 +160,17 @@ def started(command: Sequence[str]) -> tuple[subprocess.Popen[str], str]:
     return process, process.stdout.readline().split()[-1]
 
 
-def serving(folder: Path, model: str, *further: str) -> tuple[subprocess.Popen[str], str]:
-    """Start the service on a SQLite file in front of a model, with further options. Return its process and address."""
-    options = ["--storage", f"sqlite:///{folder}/memory.db", "--upstream", model, "--model", "m", "--port", "0"]
+def serving(folder: Path, model: str, *further: str, storage: str | None = None) -> tuple[subprocess.Popen[str], str]:
+    """Start the service in front of a model, with further options. Return its process and address.
+
+    Args:
+        folder: a folder for a SQLite file.
+        model: the address of the model's server.
+        further: further options.
+        storage: the URL of the storage; None for a SQLite file.
+    """
+    storage = storage or f"sqlite:///{folder}/memory.db"
+    options = ["--storage", storage, "--upstream", model, "--model", "m", "--port", "0"]
     return started([sys.executable, "-m", "recuerda", "serve", *options, *further])
 
 

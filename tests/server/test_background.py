@@ -208,3 +208,33 @@ async def test_a_tenant_sees_no_response_of_another_tenant_while_it_runs(
             with pytest.raises(NotFoundError):
                 await refused(begun.id)
         assert (await ended(ann, begun.id)).output_text == SLOW.text
+
+
+async def test_a_client_that_comes_back_gets_events_that_its_node_has_forgotten(
+    client: AsyncOpenAI, model: ScriptedOpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(background, "KEPT_BYTES", 0)
+    model.default = SLOW
+    begun = await client.responses.create(input="x", background=True)
+    first = asyncio.create_task(rest(client, begun.id))
+    found: list[list[Any]] = []
+    while not first.done():
+        await asyncio.sleep(0.1)
+        found.append(await asyncio.wait_for(_some(client, begun.id, 6), 10))
+    events = await first
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    assert all(some == events[:6] for some in found)
+    assert found
+    assert events == await rest(client, begun.id)
+
+
+async def _some(client: AsyncOpenAI, id: str, count: int) -> list[Any]:
+    """Return the first events of a response, and leave its stream."""
+    found: list[Any] = []
+    stream: Any = await client.responses.retrieve(id, stream=True)
+    async with stream:
+        async for event in stream:
+            found.append(event.to_dict())
+            if len(found) == count:
+                break
+    return found

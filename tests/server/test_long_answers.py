@@ -13,6 +13,7 @@ from openai import AsyncOpenAI
 
 from recuerda import Storage, open_storage
 from recuerda.server import ServerSettings, Upstream, create_app
+from recuerda.server.ending import Ending
 from recuerda.server.faults import ApiFault
 from recuerda.server.upstream import (
     UpstreamAnswer,
@@ -101,7 +102,7 @@ async def test_others_are_answered_between_the_pieces_of_an_answer_that_is_there
 
     turns: list[int] = []
     other = asyncio.create_task(others())
-    answer = UpstreamAnswer(httpx2.Response(200, content=pieces()), max_bytes=9, max_event_bytes=9)
+    answer = UpstreamAnswer(httpx2.Response(200, content=pieces()), Ending(), max_bytes=9, max_event_bytes=9)
     seen = [len(turns) async for _ in answer.pieces()]
     other.cancel()
     assert len(set(seen)) == 5

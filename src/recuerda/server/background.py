@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, suppress
+from itertools import islice
 from typing import Any
 
 from recuerda.errors import DraftConflict, ThreadConflict
@@ -28,6 +30,12 @@ from recuerda.server.upstream import Upstream
 SAVE_S = 0.5
 """The seconds between two steps that are saved. Clients of other nodes get the events that much later."""
 
+SAVES_PER_S = 200
+"""The largest number of steps that a node saves in a second. Many responses save their steps more rarely."""
+
+KEPT_BYTES = 4 * 1024
+"""The size of the events of one response that stay in memory after they were saved, for clients that come back."""
+
 FOLLOW_S = 0.25
 """The seconds between two looks of a client of another node."""
 
@@ -43,6 +51,12 @@ class Live:
         name: the thread and the turn of the response.
         begun: the beginning of the response.
         answer: reads the model's answer.
+
+    Attributes:
+        first: the number of the oldest event in memory. A client that wants older ones gets them from the storage.
+        is_over: True when all events are written.
+        changed: set when the next events are written; then another one takes its place.
+        last: the number and the id of the last step that was saved.
     """
 
     def __init__(self, tenancy: Tenancy, name: TurnName, begun: Begun, answer: Answer) -> None:
@@ -52,17 +66,19 @@ class Live:
         self.answer = answer
         self.task: asyncio.Task[None] | None = None
         self.has_begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._frames = Frames()
-        self._written: list[bytes] = []
-        self._is_over = False
-        self._changed = asyncio.Event()
-        self._calls: dict[JoinedCall, int] = {}
+        self.first: int = 0
+        self.is_over: bool = False
+        self.changed: asyncio.Event = asyncio.Event()
         self.last: tuple[int, str] = (0, "")
+        self._frames = Frames()
+        self._written: deque[bytes] = deque()
+        self._size = 0
+        self._calls: dict[JoinedCall, int] = {}
 
     @property
     def count(self) -> int:
         """The number of events so far."""
-        return len(self._written)
+        return self.first + len(self._written)
 
     def step(self, *, has_ended: bool = False) -> Step:
         """Return the step with the fragments that came since the last one."""
@@ -71,22 +87,22 @@ class Live:
 
     def write(self, events: list[Event], *, is_last: bool = False) -> None:
         """Add events for all clients of this node."""
-        self._written += [self._frames.write(event) for event in events]
-        self._is_over = is_last
-        changed, self._changed = self._changed, asyncio.Event()
+        for event in events:
+            self._written.append(self._frames.write(event))
+            self._size += len(self._written[-1])
+        self.is_over = is_last
+        changed, self.changed = self.changed, asyncio.Event()
         changed.set()
 
-    async def follow(self, after: int) -> AsyncGenerator[bytes]:
-        """Yield the events behind the number `after`, up to the last one."""
-        sent = after + 1
-        while True:
-            changed = self._changed
-            if piece := b"".join(self._written[sent:]):
-                sent = len(self._written)
-                yield piece
-            if self._is_over:
-                return
-            await changed.wait()
+    def forget(self, saved: int) -> None:
+        """Drop the oldest of the first `saved` events from the memory. The storage has them."""
+        while self._size > KEPT_BYTES and self.first < saved:
+            self._size -= len(self._written.popleft())
+            self.first += 1
+
+    def after(self, sent: int) -> bytes:
+        """Return the events behind the first `sent` events, encoded. Those must be in memory."""
+        return b"".join(islice(self._written, sent - self.first, None))
 
 
 class Background:
@@ -130,12 +146,12 @@ class Background:
     async def close(self, *, grace_s: float = 0.0) -> None:
         """Give the running responses some seconds to end, and then end them as failed."""
         tasks = [live.task for live in self._live.values() if live.task is not None]
-        if not tasks:
-            return
-        await asyncio.wait(tasks, timeout=grace_s)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace_s)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await self.running.node.close()
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
@@ -159,7 +175,7 @@ class Background:
         if running.is_cancelled:
             return await self._settle(tenancy, name, cancelled(response), count=_count(running, name))
         is_old = time.time() - running.saved_us / 1_000_000 > ABANDONED_AFTER_S
-        if self.live(tenancy, name.turn) or not is_old or not await self.running.is_abandoned(tenancy, name.turn):
+        if self.live(tenancy, name.turn) or not is_old or not await self.running.node.is_dead(running.begun.node):
             return None
         broken = failed(response, "The server that made this response has stopped.")
         return await self._settle(tenancy, name, broken, count=_count(running, name))
@@ -168,17 +184,31 @@ class Background:
         return await self.running.settle(tenancy, name.turn, Outcome(response=response, events=count))
 
     async def follow(
-        self, tenancy: Tenancy, name: TurnName, *, after: int, replayed: Callable[[int], Awaitable[bytes | None]]
+        self,
+        tenancy: Tenancy,
+        name: TurnName,
+        *,
+        after: int,
+        live: Live | None,
+        replayed: Callable[[int], Awaitable[bytes | None]],
     ) -> AsyncGenerator[bytes]:
-        """Yield the events of a response that another node makes.
+        """Yield the events of a response that this node or another node makes.
 
         Args:
             tenancy: the tenant of the request.
             name: the thread and the turn of the response.
             after: the number of the last event that the client has.
+            live: the response, if this node makes it; otherwise None.
             replayed: returns the events behind a number if the response is committed; otherwise None.
         """
         sent = after + 1
+        if live is not None:
+            async with aclosing(self._follow_live(live, sent)) as pieces:
+                async for number, piece in pieces:
+                    sent = number
+                    yield piece
+            if live.is_over and sent >= live.count:
+                return
         while (found := await replayed(sent - 1)) is None:
             state = await self.find(tenancy, name)
             if isinstance(state, Outcome):
@@ -197,6 +227,29 @@ class Background:
                 return  # This server stops. The client reads on from another one.
             await asyncio.sleep(FOLLOW_S)
         yield found
+
+    async def _follow_live(self, live: Live, sent: int) -> AsyncGenerator[tuple[int, bytes]]:
+        """Yield the events of a response of this node, each time with the number of the events so far.
+
+        They end earlier if this node has no older events any more and the storage has none either.
+        """
+        while True:
+            changed = live.changed
+            if sent < live.first:
+                stored = await self.running.find(live.tenancy, live.name.turn)
+                if stored is None:
+                    return
+                events = [*opening(stored.begun.response), *stored.events(live.name)]
+                piece = Frames(sent).all(events[sent:])
+                sent = len(events)
+                yield sent, piece
+            elif piece := live.after(sent):
+                sent = live.count
+                yield sent, piece
+            elif live.is_over:
+                return
+            else:
+                await changed.wait()
 
     async def cancel(self, tenancy: Tenancy, name: TurnName) -> None:
         """Cancel a response that runs on any node. A response whose answer is whole is not cancelled."""
@@ -217,11 +270,11 @@ class Background:
         tenancy, turn = live.tenancy, live.name.turn
         async with held:
             try:
-                async with self.running.lease(tenancy, turn):
-                    live.last = await self.running.save(tenancy, turn, live.step(), last=live.last)
-                    live.has_begun.set_result(None)
-                    live.write(list(opening(live.begun.response)))
-                    await self._answer(live, body, commit)
+                await self.running.node.show_life()
+                live.last = await self.running.save(tenancy, turn, live.step(), last=live.last)
+                live.has_begun.set_result(None)
+                live.write(list(opening(live.begun.response)))
+                await self._answer(live, body, commit)
             except Exception as error:  # noqa: BLE001 - the storage keeps the failure, and the stream reports it
                 if not live.has_begun.done():
                     live.has_begun.set_exception(error)
@@ -284,12 +337,18 @@ class Background:
         tenancy, turn = live.tenancy, live.name.turn
         while not is_over.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(is_over.wait(), SAVE_S)
-            step = live.step()
-            if step.pieces:
-                live.last = await self.running.save(tenancy, turn, step, last=live.last)
-            elif not is_over.is_set():
+                await asyncio.wait_for(is_over.wait(), max(SAVE_S, len(self._live) / SAVES_PER_S))
+            if not await self._save_new(live) and not is_over.is_set():
                 await self.running.check_uncancelled(tenancy, turn)
+
+    async def _save_new(self, live: Live) -> bool:
+        """Save the new fragments. Return False if there are none."""
+        step, count = live.step(), live.count
+        if not step.pieces:
+            return False
+        live.last = await self.running.save(live.tenancy, live.name.turn, step, last=live.last)
+        live.forget(count)
+        return True
 
     async def _fail(self, live: Live, fault: ApiFault) -> None:
         """Note that the response has failed, unless another end is noted already."""

@@ -148,11 +148,11 @@ class Responses:
             held.enter_context(self._in_flight.one_more())
             await self._once.claim(tenancy, key)
             answer = self._answer(job, notes_fragments=True)
-            begun = Begun(job.response, job.inputs, dict(job.tools.fields))
+            begun = Begun(job.response, job.inputs, dict(job.tools.fields), self.background.running.node.id)
             live = Live(tenancy, place.name, begun, answer)
             await self.background.start(live, job.body, held=held.pop_all(), commit=partial(self._commit, job))
         if request.stream:
-            return Stream(live.follow(-1), held=AsyncExitStack())
+            return self._followed(call, place.name, after=-1, live=live)
         return json_response(begun.response)
 
     async def _begun_before(self, call: ApiCall, request: CreateResponse, key: RequestKey) -> Response | None:
@@ -168,11 +168,8 @@ class Responses:
             return self._followed(call, name, after=-1)
         return json_response(response)
 
-    def _followed(self, call: ApiCall, name: TurnName, *, after: int) -> Response:
-        """Return the stream of the events of a response that may still run."""
-        live = self.background.live(call.tenancy, name.turn)
-        if live is not None:
-            return Stream(live.follow(after), held=AsyncExitStack())
+    def _followed(self, call: ApiCall, name: TurnName, *, after: int, live: Live | None = None) -> Response:
+        """Return the stream of the events of a response that may still run, also if `live` has just ended."""
 
         async def replayed(number: int) -> bytes | None:
             view = await self._threads.turn(call.tenancy, name.thread, name.turn)
@@ -180,7 +177,8 @@ class Responses:
                 return None
             return replay(_shown(view.found, name), _cuts_of(view.found), after=number if number >= 0 else None)
 
-        events = self.background.follow(call.tenancy, name, after=after, replayed=replayed)
+        live = live or self.background.live(call.tenancy, name.turn)
+        events = self.background.follow(call.tenancy, name, after=after, live=live, replayed=replayed)
         return Stream(events, held=AsyncExitStack())
 
     async def cancel(self, call: ApiCall) -> Response:

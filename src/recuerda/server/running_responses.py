@@ -4,15 +4,14 @@ Each one has a thread of its own, `running_R`, where `R` is the id of its turn. 
 fragments of the answer, from which any node makes the same events. The storage lets only one writer save the step of a
 number. So the end of an answer and its cancellation exclude each other, whichever nodes they come from.
 
-The node that makes a response has the lease of its thread. If it dies, the lease ends, and the node that looks at the
-response next notes that it has failed. A response that failed or was cancelled stays in its thread. A completed one is
-a turn of its conversation or its chain, and its thread is deleted.
+The first step names the node that makes the response. If that node dies, its lease ends (see `node.py`), and the node
+that looks at the response next notes that it has failed. A response that failed or was cancelled stays in its thread. A
+completed one is a turn of its conversation or its chain, and its thread is deleted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from typing import Any, TypeAlias
 
 import msgspec
@@ -22,13 +21,13 @@ from recuerda.ids import new_id
 from recuerda.openai.completion import CallPiece, FunctionPiece
 from recuerda.openai.reader import CallFragment, Fragment, JoinedCall, TextFragment, TextKind
 from recuerda.server.names import Tenancy, TurnName
+from recuerda.server.node import Node
 from recuerda.server.output_items import Event, OutputItems
 from recuerda.server.requests import Item
 from recuerda.server.response_object import ResponseObject, shows_summary
-from recuerda.server.threads import LEASE, Threads
+from recuerda.server.threads import Threads
 from recuerda.server.turns import pack_turn, response_of
 from recuerda.storage.contract import Storage
-from recuerda.storage.leases import Lease
 from recuerda.storage.records import DraftStep
 from recuerda.threads.history import stored_turn
 
@@ -43,11 +42,13 @@ class Begun(msgspec.Struct, frozen=True):
         response: the response before the model's first word.
         inputs: its input items.
         call_fields: the fields of a call that name its function, by the name that the model has for it.
+        node: the id of the node that makes the response.
     """
 
     response: ResponseObject
     inputs: list[Item]
     call_fields: dict[str, Item]
+    node: str
 
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -113,14 +114,14 @@ class RunningResponses:
 
     Args:
         threads: the threads of the service.
+
+    Attributes:
+        node: this node.
     """
 
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
-
-    def lease(self, tenancy: Tenancy, turn: str) -> Lease:
-        """Return the lease of the node that makes a response."""
-        return self._storage(tenancy).lease(_thread_id(tenancy, turn), LEASE)
+        self.node: Node = Node(threads.storage)
 
     async def save(self, tenancy: Tenancy, turn: str, step: Step, *, last: tuple[int, str]) -> tuple[int, str]:
         """Save the step after the step `last`. Return its number and its id.
@@ -183,14 +184,6 @@ class RunningResponses:
     async def remove(self, tenancy: Tenancy, turn: str) -> None:
         """Delete all that is kept of a response while it runs, or of its failure."""
         await self._storage(tenancy).delete(_thread_id(tenancy, turn))
-
-    async def is_abandoned(self, tenancy: Tenancy, turn: str) -> bool:
-        """Return whether no node is making a response that runs."""
-        storage, holder = self._storage(tenancy), new_id()
-        if not await storage.take_lease(_thread_id(tenancy, turn), holder, timedelta(seconds=1)):
-            return False
-        await storage.release_lease(_thread_id(tenancy, turn), holder)
-        return True
 
     async def cancel(self, tenancy: Tenancy, turn: str) -> bool:
         """Cancel a response that runs. Return False if it does not run, or if its answer is already whole."""

@@ -1,0 +1,92 @@
+"""Three nodes on one storage behind a proxy, restarted and killed under load.
+
+The short form takes one storage for each test. The long form takes PostgreSQL and Redis for both, with 100 requests a
+second for a minute: `make chaos-tests ARGS="-k many_nodes"`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from recuerda.testing import ScriptedOpenAIServer
+from tests.server.many_nodes import Cluster, Load, cluster, remembering
+from tests.server.serving import url_of
+from tests.servers.redis_server import redis_url
+
+KINDS = ("postgresql", "redis")
+CLIENTS = 10
+DRAIN_S = 1.0
+"""The time must be longer than the clients' pauses: a kept connection that is used in this time is closed in order."""
+
+
+def shared_url(kind: str, folder: Path) -> str:
+    """Return the URL of a fresh storage that several processes can share."""
+    return f"{redis_url()}?key_prefix={folder.name}:" if kind == "redis" else url_of(kind, folder)
+
+
+@asynccontextmanager
+async def loaded(nodes: Cluster, *, is_long: bool, may_repeat: bool) -> AsyncGenerator[Load]:
+    """Let clients send requests at a rate while the block runs, and wait for their last answers."""
+    load = Load(nodes.proxy.url)
+    pause_s = CLIENTS / (100 if is_long else 40)
+    asking = [asyncio.create_task(load.client(pause_s, may_repeat=may_repeat)) for _ in range(CLIENTS)]
+    try:
+        yield load
+    finally:
+        load.is_over.set()
+        await asyncio.gather(*asking)
+
+
+async def _again(change: Callable[[], Awaitable[None]], *, is_long: bool) -> None:
+    """Make a change three times, and in the long form for a minute."""
+    end = time.monotonic() + 60 * is_long
+    for number in count():
+        if number >= 3 and time.monotonic() >= end:
+            return
+        await change()
+
+
+@pytest.mark.chaos
+async def test_a_rolling_restart_under_load_fails_loses_and_doubles_nothing(
+    tmp_path: Path, model: ScriptedOpenAIServer, *, is_long: bool
+) -> None:
+    model.default = remembering
+    for kind in KINDS if is_long else ["redis"]:
+        model.requests.clear()
+        async with cluster(shared_url(kind, tmp_path), model.base_url, drain_s=DRAIN_S) as nodes:
+
+            async def restart(nodes: Cluster = nodes) -> None:
+                await nodes.stop_oldest()
+                await nodes.add()
+
+            async with loaded(nodes, is_long=is_long, may_repeat=False) as load:
+                await _again(restart, is_long=is_long)
+            assert dict(load.refused) == {}
+            assert await load.problems() == []
+        assert len(model.requests) == load.answered
+        assert load.answered > CLIENTS
+
+
+@pytest.mark.chaos
+async def test_nodes_that_are_killed_and_added_under_load_lose_and_double_nothing(
+    tmp_path: Path, model: ScriptedOpenAIServer, *, is_long: bool
+) -> None:
+    model.default = remembering
+    for kind in KINDS if is_long else ["postgresql"]:
+        async with cluster(shared_url(kind, tmp_path), model.base_url) as nodes:
+
+            async def replace(nodes: Cluster = nodes) -> None:
+                await nodes.kill_oldest()
+                await nodes.add()
+
+            async with loaded(nodes, is_long=is_long, may_repeat=True) as load:
+                await _again(replace, is_long=is_long)
+            assert await load.problems() == []
+        assert load.answered > CLIENTS
