@@ -155,7 +155,7 @@ async def test_parts_that_the_models_server_cannot_take_are_refused_by_name(clie
     image: Any = {"type": "input_image", "image_url": "ftp://example.com/a.png"}
     refused: list[tuple[Any, str]] = [
         ({"type": "input_file", "file_url": "https://example.com/a.pdf"}, "content[0].file_url"),
-        ({"type": "input_file", "file_id": "file-1"}, "content[0].file_data"),
+        ({"type": "input_file", "filename": "a.pdf"}, "content[0].file_data"),
         (image, "content[0].image_url"),
         ({"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}, "content[0].type"),
     ]

@@ -76,6 +76,10 @@ def serve(
     max_body: Annotated[
         int, typer.Option("--max-body", min=1, metavar="MB", help="The size of the longest request, in megabytes.")
     ] = 16,
+    max_file: Annotated[
+        int,
+        typer.Option("--max-file", min=1, metavar="MB", help="The size of the largest uploaded file, in megabytes."),
+    ] = 50,
     max_in_flight: Annotated[
         int,
         typer.Option(
@@ -170,6 +174,7 @@ def serve(
         window_tokens=window_tokens,
         requests_per_minute=rate,
         max_body_bytes=max_body * 1024 * 1024,
+        max_file_bytes=max_file * 1024 * 1024,
         max_in_flight=max_in_flight,
         max_connections=max_connections,
         timeout_s=timeout,

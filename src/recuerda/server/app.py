@@ -16,6 +16,7 @@ from starlette.responses import Response
 from recuerda.server.azure_paths import AzurePaths
 from recuerda.server.conversations import Conversations
 from recuerda.server.faults import ApiFault
+from recuerda.server.files import Files
 from recuerda.server.http import Gate, json_response
 from recuerda.server.keys import TenantKeys
 from recuerda.server.limits import InFlight
@@ -30,6 +31,7 @@ from recuerda.server.responses import Responses
 from recuerda.server.routes import ROUTES, Handlers
 from recuerda.server.settings import ServerSettings
 from recuerda.server.threads import Threads
+from recuerda.server.uploads import Uploads
 from recuerda.server.upstream import Upstream
 from recuerda.storage.contract import Storage
 
@@ -59,10 +61,14 @@ class Application:
         self._gate = Gate(settings, keys, metrics)
         self._upstream = upstream
         self._readiness = Readiness(storage, in_flight)
-        responses = Responses(threads, upstream, settings, once=once, in_flight=in_flight, metrics=metrics)
+        uploads = Uploads(threads)
+        responses = Responses(
+            threads, upstream, settings, once=once, uploads=uploads, in_flight=in_flight, metrics=metrics
+        )
         self._background = responses.background
         handlers = Handlers(
-            conversations=Conversations(threads, once),
+            conversations=Conversations(threads, once, uploads),
+            files=Files(uploads, once, settings.limits, storage),
             responses=responses,
             passthrough=Passthrough(upstream, settings, in_flight=in_flight),
             monitoring=Monitoring(
@@ -73,7 +79,13 @@ class Application:
         )
         self.asgi: Starlette = Starlette(
             routes=[
-                self._gate.route(route.method, route.pattern, route.handler(handlers), is_open=route.is_open)
+                self._gate.route(
+                    route.method,
+                    route.pattern,
+                    route.handler(handlers),
+                    is_open=route.is_open,
+                    takes_file=route.takes_file,
+                )
                 for route in ROUTES
             ],
             lifespan=self._lifespan,
@@ -131,8 +143,18 @@ def _cors(origins: Sequence[str]) -> list[Middleware]:
     ]
 
 
+_NOT_SERVED = {
+    "/v1/vector_stores": "This server has no vector stores and no file search. Give a file to the model as "
+    "'input_file', or search in your own program and give the model the text that you found.",
+    "/v1/uploads": "This server takes no uploads in parts. Upload the whole file to /v1/files.",
+}
+"""The paths of OpenAI that clients may expect, and a text about each of them."""
+
+
 async def _unknown(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    fault = ApiFault(status, f"Invalid URL ({request.method} {request.url.path[:200]})")
+    path = request.url.path
+    reason = next((text for start, text in _NOT_SERVED.items() if start in path), None)
+    fault = ApiFault(status, reason or f"Invalid URL ({request.method} {path[:200]})", code=reason and "unsupported")
     headers = {**fault.headers, **(dict(error.headers or {}) if isinstance(error, HTTPException) else {})}
     return json_response(fault.body, status=status, headers=headers)

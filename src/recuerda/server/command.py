@@ -58,6 +58,7 @@ def run_server(
     window_tokens: int | None,
     requests_per_minute: int | None,
     max_body_bytes: int,
+    max_file_bytes: int,
     max_in_flight: int,
     max_connections: int | None,
     timeout_s: float,
@@ -94,6 +95,7 @@ def run_server(
         cors_origins=tuple(cors_origins),
         limits=Limits(
             max_body_bytes=max_body_bytes,
+            max_file_bytes=max_file_bytes,
             requests_per_minute=requests_per_minute,
             max_in_flight=max_in_flight,
             max_connections=max_connections,

@@ -26,6 +26,7 @@ from recuerda.server.requests import (
 )
 from recuerda.server.threads import METADATA, Threads, View, client_metadata
 from recuerda.server.turns import fingerprint_of, items_of, pack_turn, without_item
+from recuerda.server.uploads import Uploads
 from recuerda.storage.records import ThreadInfo
 from recuerda.threads.history import StoredTurn
 
@@ -33,9 +34,10 @@ from recuerda.threads.history import StoredTurn
 class Conversations:
     """The handlers of the conversations' routes."""
 
-    def __init__(self, threads: Threads, once: Once) -> None:
+    def __init__(self, threads: Threads, once: Once, uploads: Uploads) -> None:
         self._threads = threads
         self._once = once
+        self._uploads = uploads
 
     async def create(self, call: ApiCall) -> Response:
         """Create a conversation, with the items in the request."""
@@ -46,10 +48,11 @@ class Conversations:
         given = await with_references(self._threads, call.tenancy, request.items or [], at="items")
         items = await call.run(checked_items, given, TurnName(name, turn_id), at="items")
         check_ids(given, ())
+        files = await self._uploads.named_in(call.tenancy, items, at="items")
         async with self._once.alone(call.tenancy, key):
             info = await self._created(call.tenancy, name, request.metadata or {}, key)
             if items and info.revision == 0:
-                turn = await call.run(pack_turn, items, fingerprint=fingerprint_in(key))
+                turn = await call.run(pack_turn, items, fingerprint=fingerprint_in(key), files=files)
                 await self._threads.append(call.tenancy, name, turn, turn_id=turn_id, expected=info.version)
         return json_response(conversation_object(name, info, request.metadata or {}))
 
@@ -120,8 +123,9 @@ class Conversations:
         given = await with_references(self._threads, tenancy, items, at="items")
         checked = await call.run(checked_items, given, TurnName(name, turn_id), at="items")
         check_ids(given, await self._ids_beside(tenancy, name, given))
+        files = await self._uploads.named_in(tenancy, checked, at="items")
         await self._once.claim(tenancy, key)
-        turn = await call.run(pack_turn, checked, fingerprint=fingerprint_in(key))
+        turn = await call.run(pack_turn, checked, fingerprint=fingerprint_in(key), files=files)
         return await self._threads.add(tenancy, name, turn, turn_id=turn_id)
 
     async def _ids_beside(self, tenancy: Tenancy, name: str, items: Sequence[Item]) -> set[str | None]:

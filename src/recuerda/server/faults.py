@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from recuerda.errors import (
     ConfigurationError,
+    EncodeError,
     InvalidInput,
     StorageBusy,
     StorageError,
@@ -130,6 +131,8 @@ def fault_of(error: Exception) -> ApiFault | None:
             return ApiFault(404, "There is no such conversation.")
         case InvalidInput():
             return bad_request(str(error))
+        case EncodeError():
+            return ApiFault(413, f"The storage cannot keep this: {error}", code="not_storable")
         case StorageBusy():
             return ApiFault(503, "The storage is busy; try again.", code="storage_busy", retry_after_s=RETRY_SOON_S)
         case StorageError() | ConfigurationError():

@@ -37,6 +37,7 @@ T = TypeVar("T")
 
 _logger = logging.getLogger("recuerda.server")
 MAX_IDEMPOTENCY_KEY_LENGTH = 512
+_FORM_BYTES = 64 * 1024  # more than the form around an uploaded file needs
 GONE = 499
 """The status under which a request is counted if its client went away, as in nginx. It is never sent."""
 
@@ -71,6 +72,11 @@ class ApiCall:
             message = f"An idempotency key has up to {MAX_IDEMPOTENCY_KEY_LENGTH} characters."
             raise bad_request(message, param="idempotency-key")
         return key
+
+    @property
+    def content_type(self) -> str:
+        """The media type of the body, with its parameters; empty if the client named none."""
+        return self._request.headers.get("content-type", "")
 
     @property
     def deployment(self) -> str | None:
@@ -112,17 +118,23 @@ class Gate:
         self._buffered = Buffered(settings.limits.max_buffered_bytes)
         self._beside = Beside()
 
-    def route(self, method: str, path: str, handler: Handler, *, is_open: bool = False) -> Route:
-        """Return the route of a handler. An open route wants no key, and is neither limited nor counted."""
+    def route(
+        self, method: str, path: str, handler: Handler, *, is_open: bool = False, takes_file: bool = False
+    ) -> Route:
+        """Return the route of a handler.
+
+        An open route wants no key, and is neither limited nor counted. A route that takes a file has another limit for
+        the size of the body, which is not JSON.
+        """
 
         async def endpoint(request: Request) -> Response:
             if is_open:
                 return await handler(ApiCall(request, Tenancy(), b"", self._beside))
-            return await self._answer(request, handler, path)
+            return await self._answer(request, handler, path, takes_file=takes_file)
 
         return Route(path, endpoint, methods=[method])
 
-    async def _answer(self, request: Request, handler: Handler, path: str) -> Response:
+    async def _answer(self, request: Request, handler: Handler, path: str, *, takes_file: bool) -> Response:
         started = time.perf_counter()
         self._metrics.running += 1
 
@@ -131,7 +143,7 @@ class Gate:
             self._metrics.finished(path, request.method, status, time.perf_counter() - started)
 
         try:
-            response = await self._guarded(request, handler)
+            response = await self._guarded(request, handler, takes_file=takes_file)
         except BaseException:  # The server is stopping and has waited long enough.
             finished(GONE)
             raise
@@ -141,10 +153,10 @@ class Gate:
             finished(response.status_code)
         return response
 
-    async def _guarded(self, request: Request, handler: Handler) -> Response:
+    async def _guarded(self, request: Request, handler: Handler, *, takes_file: bool) -> Response:
         try:
             tenancy = self._admitted(request)
-            async with self._body(request) as body:
+            async with self._body(request, is_file=takes_file) as body:
                 return await handler(ApiCall(request, tenancy, body, self._beside))
         except ClientDisconnect:
             return Response(status_code=GONE)
@@ -173,7 +185,7 @@ class Gate:
         return Tenancy(tenant)
 
     @asynccontextmanager
-    async def _body(self, request: Request) -> AsyncGenerator[bytes]:
+    async def _body(self, request: Request, *, is_file: bool) -> AsyncGenerator[bytes]:
         """Yield the body, once it has arrived and its size is checked. A long body counts as buffered in the block.
 
         Raises:
@@ -181,15 +193,16 @@ class Gate:
                 too many long bodies are in memory.
         """
         with self._buffered.one_more() as buffered:
-            yield await self._received(request, buffered)
+            yield await self._received(request, buffered, is_file=is_file)
 
-    async def _received(self, request: Request, buffered: BufferedBody) -> bytes:
+    async def _received(self, request: Request, buffered: BufferedBody, *, is_file: bool) -> bytes:
         """Return the whole body. The time limit grows with the number of bytes that have arrived.
 
         A fault is raised, and answered, before the rest of the body has arrived. The connection reads the rest.
         """
         limits, loop = self._settings.limits, asyncio.get_running_loop()
-        meter = JsonMeter(max_depth=limits.max_json_depth, max_values=limits.max_json_values)
+        longest = limits.max_file_bytes + _FORM_BYTES if is_file else limits.max_body_bytes
+        meter = None if is_file else JsonMeter(max_depth=limits.max_json_depth, max_values=limits.max_json_values)
         unpacking = Unpacking(request.headers.get("content-encoding", ""))
         pieces: list[bytes] = []
         size = 0
@@ -201,19 +214,21 @@ class Gate:
                     patience.reschedule(None)
                     for piece in unpacking.add(packed):
                         size += len(piece)
-                        if size > limits.max_body_bytes:
-                            message = f"The request is longer than {limits.max_body_bytes:,} bytes."
+                        if size > longest:
+                            message = f"The request is longer than {longest:,} bytes."
                             raise ApiFault(413, message, code="request_too_large")
                         buffered.grow(len(piece))
                         pieces.append(piece)
-                        await self._beside.run(piece, meter.add, piece)
+                        if meter is not None:
+                            await self._beside.run(piece, meter.add, piece)
                     started += loop.time() - arrived  # This time is not the client's.
                     patience.reschedule(started + limits.body_s + size / limits.body_bytes_per_s)
         except TimeoutError:
             raise ApiFault(408, "The body of the request took too long to arrive.", code="request_timeout") from None
         unpacking.finish()
         body = b"".join(pieces)
-        await self._beside.run(body, meter.finish)
+        if meter is not None:
+            await self._beside.run(body, meter.finish)
         return body
 
 

@@ -21,7 +21,7 @@ from recuerda.messages.message import (
 )
 from recuerda.server.faults import ApiFault, bad_request, not_found
 from recuerda.server.http import ApiCall
-from recuerda.server.items import checked_items, from_message, to_message
+from recuerda.server.items import as_sent, checked_items, from_message, to_message
 from recuerda.server.kinds import check_readable
 from recuerda.server.names import Tenancy, TurnName, parse_item_id
 from recuerda.server.places import Place
@@ -46,7 +46,7 @@ class Held:
         self._said: list[ChatMessage] = []
         self._said_before: dict[str, int] = {}
         for stored in turns:
-            for message in stored.turn.messages:
+            for message in map(as_sent, stored.turn.messages):
                 if message.message_id is not None:
                     self.messages[message.message_id] = message
                 self.add(message)

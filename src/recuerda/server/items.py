@@ -9,8 +9,10 @@ unknown today are kept as well. Images and files are parts of the message, and a
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Collection, Sequence
-from typing import Any, Literal, cast
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from operator import is_
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,8 +20,10 @@ import msgspec
 from recuerda.messages.message import (
     AnyContent,
     ChatMessage,
+    DataContent,
     FunctionCallContent,
     FunctionResultContent,
+    HostedFileContent,
     RefusalContent,
     ResultPart,
     TextContent,
@@ -58,6 +62,16 @@ _PARTS = {"message": "content", "function_call_output": "output", "custom_tool_c
 _OUTPUTS = ("function_call_output", "custom_tool_call_output")
 
 
+UPLOAD = "upload"
+"""The additional property of a part that holds the fields by which its item names an uploaded file."""
+
+Uploaded: TypeAlias = Mapping[str, DataContent]
+"""Uploaded files with their bytes, by their ids."""
+
+NO_UPLOADS: Uploaded = MappingProxyType({})
+"""No uploaded files."""
+
+
 class _Part(msgspec.Struct, frozen=True):
     type: str
     text: str | None = None
@@ -65,6 +79,7 @@ class _Part(msgspec.Struct, frozen=True):
     image_url: str | None = None
     file_data: str | None = None
     file_url: str | None = None
+    file_id: str | None = None
     filename: str | None = None
     detail: str | None = None
 
@@ -182,8 +197,10 @@ def _check_part(part: _Part, path: str, sendable: Collection[str]) -> None:
 
 
 def _check_image(part: _Part, path: str) -> None:
+    if part.image_url is None and part.file_id is not None:
+        return
     if part.image_url is None:
-        raise bad_request("Give the image as 'image_url': this server keeps no files.", param=f"{path}.image_url")
+        raise bad_request("Give the image as 'image_url' or as 'file_id'.", param=f"{path}.image_url")
     if not part.image_url.startswith(_IMAGE_SCHEMES):
         raise bad_request(
             "Give 'image_url' as an address that starts with http:// or https://, or as a data: URL of an image.",
@@ -192,8 +209,10 @@ def _check_image(part: _Part, path: str) -> None:
 
 
 def _check_file(part: _Part, path: str) -> None:
+    if part.file_data is None and part.file_url is None and part.file_id is not None:
+        return
     if part.file_data is None and part.file_url is None:
-        raise bad_request("Give the file as 'file_data': this server keeps no files.", param=f"{path}.file_data")
+        raise bad_request("Give the file as 'file_data' or as 'file_id'.", param=f"{path}.file_data")
     if part.file_data is None and not _is_sent_by_address(part.file_url or ""):
         raise bad_request(
             "Give the file as 'file_data': the model's server cannot open a file by its 'file_url'.",
@@ -308,6 +327,10 @@ def _to_part(part: Item) -> AnyContent:
         return TextContent(part["text"])
     if kind == "refusal":
         return RefusalContent(part["refusal"])
+    if _is_uploaded(part):
+        name, detail = part.get("filename"), part.get("detail")
+        rest = _without(part, "file_id", *_named_fields(part))
+        return HostedFileContent(part["file_id"], None, name, detail, additional_properties=rest)
     if kind == "input_image":
         return _file(part, "image_url", part["image_url"], _image_type(part["image_url"]))
     if isinstance(data := part.get("file_data"), str):
@@ -321,8 +344,18 @@ def _to_part(part: Item) -> AnyContent:
 
 def _file(part: Item, source: str, uri: str, media_type: str) -> UriContent:
     name, detail = part.get("filename"), part.get("detail")
-    rest = _without(part, source, *(field for field in ("filename", "detail") if isinstance(part.get(field), str)))
+    rest = _without(part, source, *_named_fields(part))
     return UriContent(uri, media_type, name, detail, additional_properties=rest)
+
+
+def _named_fields(part: Item) -> list[str]:
+    return [field for field in ("filename", "detail") if isinstance(part.get(field), str)]
+
+
+def _is_uploaded(part: Item) -> bool:
+    """Return whether a part of an item names an uploaded file, and has no other source."""
+    sources = ("image_url",) if part["type"] == "input_image" else ("file_data", "file_url")
+    return isinstance(part.get("file_id"), str) and all(part.get(source) is None for source in sources)
 
 
 def _without(part: Item, *names: str) -> Item:
@@ -344,6 +377,65 @@ def _guessed(url: str) -> str:
     except ValueError:
         path = ""
     return mimetypes.guess_type(path)[0] or "application/octet-stream"
+
+
+# -- uploaded files ----------------------------------------------------------------------------------------------------
+
+
+def uploaded_parts(items: Sequence[Item]) -> Iterator[Item]:
+    """Yield the parts of items that name an uploaded file by its id."""
+    for item in items:
+        parts = item.get(_PARTS.get(item["type"], ""))
+        for part in cast("list[Item]", parts) if isinstance(parts, list) else ():
+            if part["type"] in ("input_image", "input_file") and _is_uploaded(part):
+                yield part
+
+
+def with_uploads(message: ChatMessage, files: Uploaded) -> ChatMessage:
+    """Return a message with the uploaded files themselves in the place of their ids."""
+
+    def held(part: AnyContent) -> AnyContent:
+        if not isinstance(part, HostedFileContent) or (file := files.get(part.file_id)) is None:
+            return part
+        named: Item = {"file_id": part.file_id} | ({} if part.name is None else {"filename": part.name})
+        rest = {**(part.additional_properties or {}), UPLOAD: named}
+        return msgspec.structs.replace(
+            file, name=part.name or file.name, detail=part.detail, additional_properties=rest
+        )
+
+    return _with_parts(message, held) if files else message
+
+
+def as_sent(message: ChatMessage) -> ChatMessage:
+    """Return a message with the ids of uploaded files in the place of the files, as its client has sent it."""
+    return _with_parts(message, _as_sent)
+
+
+def _as_sent(part: AnyContent) -> AnyContent:
+    rest = part.additional_properties if isinstance(part, DataContent) else None
+    if not isinstance(part, DataContent) or rest is None or UPLOAD not in rest:
+        return part
+    named = cast("Item", rest[UPLOAD])
+    return HostedFileContent(
+        named["file_id"], None, named.get("filename"), part.detail, additional_properties=_without(rest, UPLOAD)
+    )
+
+
+def _with_parts(message: ChatMessage, change: Callable[[AnyContent], AnyContent]) -> ChatMessage:
+    """Return a message with its parts changed, also those of a result."""
+    if isinstance(message.content, str):
+        return message
+
+    def changed(part: AnyContent) -> AnyContent:
+        if not isinstance(part, FunctionResultContent) or not part.parts:
+            return change(part)
+        parts = [change(one) for one in part.parts]
+        if all(map(is_, parts, part.parts)):
+            return part
+        return FunctionResultContent(part.call_id, parts=tuple(one for one in parts if isinstance(one, ResultPart)))
+
+    parts = [changed(part) for part in message.contents]
+    return message if all(map(is_, parts, message.contents)) else with_contents(message, parts)
 
 
 # -- and back ----------------------------------------------------------------------------------------------------------
@@ -377,10 +469,19 @@ def _from_part(role: str, part: AnyContent) -> Item:
             return {"type": "refusal", "refusal": part.refusal}
         case UriContent():
             return _file_part(part)
+        case DataContent() if (sent := _as_sent(part)) is not part:
+            return _from_part(role, sent)
+        case HostedFileContent():
+            return _uploaded_part(part)
         case UnknownContent():
             return part.data
         case _:
             return cast("Item", msgspec.to_builtins(part))
+
+
+def _uploaded_part(part: HostedFileContent) -> Item:
+    kept = {**(part.additional_properties or {"type": "input_file"}), "file_id": part.file_id}
+    return kept | {name: value for name, value in (("filename", part.name), ("detail", part.detail)) if value}
 
 
 def _file_part(part: UriContent) -> Item:

@@ -13,7 +13,7 @@ the storage keeps the first one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -71,7 +71,13 @@ def key_of(call: ApiCall) -> RequestKey | None:
         return None
     # The values stay in their JSON text, because taking a long body apart holds up all other requests.
     given = parse_body(call.body, dict[str, msgspec.Raw])
-    asked = {name: value for name, value in given.items() if name not in _UNCOUNTED}
+    return key_for(call, {name: value for name, value in given.items() if name not in _UNCOUNTED})
+
+
+def key_for(call: ApiCall, asked: Mapping[str, object]) -> RequestKey | None:
+    """Return the idempotency key of a request that asks for this; None if the client sent no key."""
+    if call.idempotency_key is None:
+        return None
     seen = msgspec.json.encode([call.tenancy.tenant, call.target, asked], order="deterministic")
     fingerprint = hashlib.sha256(seen).hexdigest()[:32]
     return RequestKey(call.tenancy.token("once", call.idempotency_key), fingerprint)

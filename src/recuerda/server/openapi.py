@@ -80,6 +80,17 @@ def _list_of(item: Schema) -> Schema:
 
 
 _ITEM = _object({"id": _STRING, "type": _STRING})
+_FILE = _object(
+    {
+        "id": _STRING,
+        "object": {"const": "file"},
+        "bytes": {"type": "integer"},
+        "created_at": {"type": "integer"},
+        "filename": _STRING,
+        "purpose": _STRING,
+    },
+    expires_at={"type": ["integer", "null"]},
+)
 ANSWERS: dict[str, Schema] = {
     "Conversation": _object(
         {
@@ -92,6 +103,8 @@ ANSWERS: dict[str, Schema] = {
     "Deleted": _object({"id": _STRING, "object": _STRING, "deleted": {"const": True}}),
     "Item": _ITEM,
     "ItemList": _list_of({"$ref": _REF.format(name="Item")}),
+    "File": _FILE,
+    "FileList": _list_of({"$ref": _REF.format(name="File")}),
     "Response": _object(
         {
             "id": _STRING,
@@ -149,11 +162,18 @@ def _operation(route: ApiRoute) -> JsonObject:
     if parameters := [*_idempotency(route), *_query(route)]:
         described["parameters"] = parameters
     if route.body is not None:
-        schema = _reference(route.body.__name__)
-        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        described["requestBody"] = {"required": True, "content": _request(route.body, takes_file=route.takes_file)}
     if route.is_open:
         described["security"] = []
     return described
+
+
+def _request(body: type[msgspec.Struct], *, takes_file: bool) -> JsonObject:
+    schema = _reference(body.__name__)
+    if not takes_file:
+        return {"application/json": {"schema": schema}}
+    file = _object({"file": {"type": "string", "contentMediaType": "application/octet-stream"}})
+    return {"multipart/form-data": {"schema": {"allOf": [file, schema]}}}
 
 
 def _operation_id(route: ApiRoute) -> str:

@@ -187,6 +187,25 @@ class ListQuery(msgspec.Struct, frozen=True):
     order: Literal["asc", "desc"] = "desc"
 
 
+class UploadFields(
+    msgspec.Struct, frozen=True, rename={"anchor": "expires_after[anchor]", "seconds": "expires_after[seconds]"}
+):
+    """`POST /v1/files`: the fields of the form beside the file."""
+
+    purpose: Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
+    anchor: Literal["created_at"] | None = None
+    seconds: Annotated[int, Meta(ge=3600, le=2_592_000)] | None = None
+
+
+class FileListQuery(msgspec.Struct, frozen=True):
+    """The query of a list of files: the page, its length, its order and the purpose of its files."""
+
+    after: str | None = None
+    limit: Annotated[int, Meta(ge=1, le=10_000)] = 10_000
+    order: Literal["asc", "desc"] = "desc"
+    purpose: str | None = None
+
+
 class RetrieveQuery(msgspec.Struct, frozen=True):
     """The query of a response: whether to stream its events, and the number of the last event that has arrived."""
 

@@ -31,7 +31,7 @@ from recuerda.server.events import Frames, closing, failing, opening, replay
 from recuerda.server.faults import ApiFault, bad_request, dropped, key_in_use, not_found
 from recuerda.server.http import ApiCall, Stream, json_response, known_fault
 from recuerda.server.inputs import new_items
-from recuerda.server.items import text_item
+from recuerda.server.items import Uploaded, text_item
 from recuerda.server.limits import InFlight
 from recuerda.server.metrics import Metrics
 from recuerda.server.names import TurnName, parse_response_id
@@ -65,6 +65,7 @@ from recuerda.server.turns import (
     response_of,
     without_response,
 )
+from recuerda.server.uploads import Uploads
 from recuerda.server.upstream import Upstream, UpstreamAnswer
 from recuerda.threads.history import StoredTurn
 from recuerda.window.tokens import TokenCounter
@@ -77,6 +78,7 @@ class _Job(msgspec.Struct, frozen=True):
     request: CreateResponse
     place: Place
     inputs: list[Item]
+    files: Uploaded
     body: dict[str, Any]
     response: ResponseObject
     tools: Tools
@@ -87,6 +89,7 @@ class _Prompt(msgspec.Struct, frozen=True):
     """The part of a request that the model reads; the last turn is the input."""
 
     inputs: list[Item]
+    files: Uploaded
     turns: list[Turn]
     tools: Tools
 
@@ -101,11 +104,13 @@ class Responses:
         settings: ServerSettings,
         *,
         once: Once,
+        uploads: Uploads,
         in_flight: InFlight,
         metrics: Metrics,
     ) -> None:
         self._threads = threads
         self._once = once
+        self._uploads = uploads
         self._upstream = upstream
         self._settings = settings
         self._in_flight = in_flight
@@ -271,7 +276,7 @@ class Responses:
         turns, tools = prompt.turns, prompt.tools
         body = chat_body(request, turns, tools, model=model, is_openai=self._upstream.is_openai)
         response = begun(request, place.name, tools, model=model, created_at=int(time.time()))
-        return _Job(call, request, place, prompt.inputs, body, response, tools, key)
+        return _Job(call, request, place, prompt.inputs, prompt.files, body, response, tools, key)
 
     async def _prompt(self, call: ApiCall, request: CreateResponse, place: Place) -> _Prompt:
         tools = tools_of(request, self._settings.hosted_tools)
@@ -282,9 +287,10 @@ class Responses:
             raise _does_not_fit()
         if not inputs and not any(turn.messages for turn in history):
             raise bad_request("Missing required parameter: 'input'.", param="input", code="missing_required_parameter")
-        new = await call.run(pack_turn, inputs)
+        files = await self._uploads.named_in(call.tenancy, inputs, at="input")
+        new = await call.run(pack_turn, inputs, files=files)
         await call.run(check_calls, history, new)
-        return _Prompt(inputs, [*history, new], tools)
+        return _Prompt(inputs, files, [*history, new], tools)
 
     async def _inputs(self, call: ApiCall, request: CreateResponse, place: Place) -> list[Item]:
         if isinstance(request.input, str):
@@ -343,7 +349,15 @@ class Responses:
         kept = to_keep(response, answer.cuts if job.request.stream else None)
         fingerprint = fingerprint_in(job.key)
         call, usage = job.call, answer.usage
-        turn = await call.run(pack_turn, job.inputs, answer.items, response=kept, usage=usage, fingerprint=fingerprint)
+        turn = await call.run(
+            pack_turn,
+            job.inputs,
+            answer.items,
+            response=kept,
+            usage=usage,
+            fingerprint=fingerprint,
+            files=job.files,
+        )
         turn_id = place.name.turn
         if place.copy_of is not None:
             source, through = place.copy_of

@@ -14,6 +14,7 @@ import msgspec
 from starlette.convertors import StringConvertor, register_url_convertor
 
 from recuerda.server.conversations import Conversations
+from recuerda.server.files import Files
 from recuerda.server.http import Handler
 from recuerda.server.monitoring import Monitoring
 from recuerda.server.passthrough import Passthrough
@@ -23,9 +24,11 @@ from recuerda.server.requests import (
     CreateItems,
     CreateResponse,
     EmbeddingsRequest,
+    FileListQuery,
     ListQuery,
     RetrieveQuery,
     UpdateConversation,
+    UploadFields,
 )
 from recuerda.server.responses import Responses
 
@@ -44,6 +47,7 @@ class Handlers:
     """The objects that have the handlers of all routes."""
 
     conversations: Conversations
+    files: Files
     responses: Responses
     passthrough: Passthrough
     monitoring: Monitoring
@@ -64,6 +68,7 @@ class ApiRoute:
         is_streamed: True if the answer can also be a stream of events.
         media_type: the answer's media type when it is not a stream.
         is_open: True if the route is served without a key, and neither limited nor counted.
+        takes_file: True if the body is a form with a file, and `body` describes its other fields.
         unavailable: the reason why an open route answers with status 503; None if it never does.
     """
 
@@ -77,6 +82,7 @@ class ApiRoute:
     is_streamed: bool = False
     media_type: str = "application/json"
     is_open: bool = False
+    takes_file: bool = False
     unavailable: str | None = None
 
     @property
@@ -88,6 +94,7 @@ class ApiRoute:
 _CONVERSATION = "/v1/conversations/{conversation_id}"
 _ITEM = f"{_CONVERSATION}/items/{{item_id}}"
 _RESPONSE = "/v1/responses/{response_id}"
+_FILE = "/v1/files/{file_id}"
 
 ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute(
@@ -194,6 +201,32 @@ ROUTES: tuple[ApiRoute, ...] = (
         query=ListQuery,
         answer="ItemList",
     ),
+    ApiRoute(
+        "POST",
+        "/v1/files",
+        "Upload a file",
+        lambda handlers: handlers.files.create,
+        body=UploadFields,
+        answer="File",
+        takes_file=True,
+    ),
+    ApiRoute(
+        "GET",
+        "/v1/files",
+        "List files",
+        lambda handlers: handlers.files.list,
+        query=FileListQuery,
+        answer="FileList",
+    ),
+    ApiRoute("GET", _FILE, "Retrieve a file", lambda handlers: handlers.files.retrieve, answer="File"),
+    ApiRoute(
+        "GET",
+        f"{_FILE}/content",
+        "Download a file",
+        lambda handlers: handlers.files.content,
+        media_type="application/octet-stream",
+    ),
+    ApiRoute("DELETE", _FILE, "Delete a file", lambda handlers: handlers.files.delete, answer="Deleted"),
     ApiRoute(
         "POST",
         "/v1/chat/completions",

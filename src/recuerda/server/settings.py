@@ -33,6 +33,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         max_pipelined: the largest number of requests on one connection that wait for the answer before them. The
             connection is closed after the answer to the last one.
         max_body_bytes: the size of the longest accepted request in bytes. A longer request is refused with status 413.
+        max_file_bytes: the size of the largest file that may be uploaded, in bytes. A larger file is refused with
+            status 413.
         body_s: the seconds in which a client must send the body, and one second more for each `body_bytes_per_s` that
             have arrived. Then the request is refused with status 408.
         body_bytes_per_s: the slowest rate at which a long body may arrive.
@@ -59,6 +61,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     send_s: float = 60.0
     max_pipelined: int = 16
     max_body_bytes: int = 16 * 1024 * 1024
+    max_file_bytes: int = 50 * 1024 * 1024
     body_s: float = 20.0
     body_bytes_per_s: int = 16 * 1024
     max_buffered_bytes: int = 256 * 1024 * 1024

@@ -95,39 +95,44 @@ class Threads:
         """Return a thread with all its turns."""
         return await self._read(self._whole, tenancy, name, None, None)
 
-    async def tail(self, tenancy: Tenancy, name: str, *, items: int, before: int | None = None) -> View:
+    async def tail(
+        self, tenancy: Tenancy, name: str, *, items: int, before: int | None = None, with_files: bool = True
+    ) -> View:
         """Return a thread's newest turns: enough turns to hold `items` items, or all turns if they hold fewer items.
 
-        With `before`, only turns before the turn with this number count.
+        With `before`, only turns before the turn with this number count. `with_files=False` reads no bytes of files.
         """
         turns: Sequence[StoredTurn] = ()
         while True:
             # Most turns have two messages, so one more message often saves another read.
             wanted = items - _size(turns) + 1
-            view = await self._look(tenancy, name, last_messages=wanted, before=before)
+            view = await self._look(tenancy, name, with_files=with_files, last_messages=wanted, before=before)
             turns = (*view.turns, *turns)
             if not view.is_cut or _size(turns) >= items:
                 return msgspec.structs.replace(view, turns=turns)
             before = turns[0].number
 
-    async def ahead(self, tenancy: Tenancy, name: str, *, items: int, first: StoredTurn | None) -> View:
+    async def ahead(
+        self, tenancy: Tenancy, name: str, *, items: int, first: StoredTurn | None, with_files: bool = True
+    ) -> View:
         """Return a thread's turns from a turn on: enough turns to hold `items` items, or all turns from there.
 
-        None as `first` begins with the thread's first turn.
+        None as `first` begins with the thread's first turn. `with_files=False` reads no bytes of files.
         """
         turns = () if first is None else (first,)
         number, span = 0 if first is None else first.number, items // 2 + 1
         while True:
-            view = await self._look(tenancy, name, after=number, before=number + span + 1)
+            until = number + span + 1
+            view = await self._look(tenancy, name, with_files=with_files, after=number, before=until)
             turns = (*turns, *view.turns)
             if view.info is None or number + span >= view.info.revision or _size(turns) >= items:
                 return msgspec.structs.replace(view, turns=turns)
             # Numbers may be missing: many of them, if no turn was found.
             number, span = max(number + span, view.info.first - 1), span if view.turns else span * 4
 
-    async def turn(self, tenancy: Tenancy, name: str, turn_id: str) -> View:
-        """Return a thread with the turn of a given id and no other turn."""
-        return await self._look(tenancy, name, last_turns=0, turn_id=turn_id)
+    async def turn(self, tenancy: Tenancy, name: str, turn_id: str, *, with_files: bool = True) -> View:
+        """Return a thread with the turn of a given id and no other turn. `with_files=False` reads no bytes of files."""
+        return await self._look(tenancy, name, with_files=with_files, last_turns=0, turn_id=turn_id)
 
     async def head(self, tenancy: Tenancy, name: str) -> ThreadInfo | None:
         """Return a thread's data; None when the thread does not exist or belongs to another tenant."""
@@ -152,16 +157,21 @@ class Threads:
             self._views[tenancy.tenant] = self.storage.for_user(tenancy.tenant)
         return self._views[tenancy.tenant]
 
-    async def _look(self, tenancy: Tenancy, name: str, **query: Any) -> View:
+    async def _look(self, tenancy: Tenancy, name: str, *, with_files: bool = True, **query: Any) -> View:
         thread_id = tenancy.thread_id(name)
         try:
-            found = await self.storage_of(tenancy).read(thread_id, blobs=None, **query)
+            found = await self.storage_of(tenancy).read(thread_id, blobs=None if with_files else 0, **query)
         except ThreadOwnershipError:
             return View(None)
         view = _view(tenancy, found, thread_id)
         if view.info is None or found.found is None:
             return view
-        return msgspec.structs.replace(view, found=await self._whole_turn(tenancy, found.found, thread_id))
+        committed = (
+            await self._whole_turn(tenancy, found.found, thread_id)
+            if with_files
+            else stored_turn(found.found, thread_id)
+        )
+        return msgspec.structs.replace(view, found=committed)
 
     async def _read(self, warm: _Warm, tenancy: Tenancy, name: str, limit: int | None, turn_id: str | None) -> View:
         thread_id = tenancy.thread_id(name)

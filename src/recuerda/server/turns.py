@@ -12,7 +12,15 @@ from typing import Any, cast
 
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import ChatMessage, RefusalContent, TextContent, Turn, Usage, with_properties
-from recuerda.server.items import REQUEST, RESPONSE, from_message, to_message
+from recuerda.server.items import (
+    NO_UPLOADS,
+    REQUEST,
+    RESPONSE,
+    Uploaded,
+    from_message,
+    to_message,
+    with_uploads,
+)
 from recuerda.server.requests import Item
 from recuerda.threads.history import StoredTurn
 
@@ -24,12 +32,14 @@ def pack_turn(
     response: JsonObject | None = None,
     usage: Usage | None = None,
     fingerprint: str | None = None,
+    files: Uploaded = NO_UPLOADS,
 ) -> Turn:
     """Return the turn that keeps the items, the response to which they belong, and the fingerprint of a keyed request.
 
-    Only a request with an idempotency key has a fingerprint.
+    Only a request with an idempotency key has a fingerprint. `files` are the uploaded files that the items name by
+    their ids: the turn has the files themselves, so that it stays whole when they are deleted.
     """
-    messages = [to_message(item) for item in (*inputs, *outputs)]
+    messages = [with_uploads(to_message(item), files) for item in (*inputs, *outputs)]
     marks: JsonObject = {RESPONSE: response, REQUEST: fingerprint}
     return Turn(messages=_with_marks(messages, marks), input_count=len(inputs), usage=usage)
 
