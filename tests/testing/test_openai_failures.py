@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from urllib.parse import urlsplit
 
 import openai
 import pytest
@@ -200,3 +201,16 @@ async def test_models_are_listed(client: AsyncOpenAI) -> None:
 async def test_an_unknown_path_is_named(client: AsyncOpenAI) -> None:
     with pytest.raises(openai.NotFoundError, match=r"Invalid URL \(GET /v1/files\)"):
         await client.files.list()
+
+
+async def test_a_client_that_goes_away_while_it_sends_its_request_is_no_error(
+    server: ScriptedOpenAIServer, client: AsyncOpenAI, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = urlsplit(server.base_url)
+    _, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: here\r\ncontent-length: 9\r\n\r\n{")
+    await writer.drain()
+    writer.close()
+    server.script.append("Here")
+    assert (await ask(client)).choices[0].message.content == "Here"
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []

@@ -22,7 +22,7 @@ import msgspec
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -147,7 +147,7 @@ class ScriptedOpenAIServer:
             routes.append(Route(f"{prefix}/chat/completions", self._chat_completions, methods=["POST"]))
             routes.append(Route(f"{prefix}/embeddings", self._computed(embed), methods=["POST"]))
         routes.append(Route("/v1/rerank", self._computed(rerank), methods=["POST"]))
-        return Starlette(routes=routes, exception_handlers={HTTPException: _unknown_path})
+        return Starlette(routes=routes, exception_handlers={HTTPException: _unknown_path, ClientDisconnect: _nobody})
 
     async def _chat_completions(self, request: Request) -> Response:
         return await self._answer(request, CHAT_COMPLETIONS)
@@ -370,6 +370,11 @@ async def _models(_request: Request) -> Response:
 async def _unknown_path(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     return _error(Failure(status, f"Invalid URL ({request.method} {request.url.path})"))
+
+
+async def _nobody(_request: Request, _error: Exception) -> Response:
+    """Answer a client that went away while it sent its request. Otherwise a traceback would be printed."""
+    return Response()
 
 
 def _not_retried(message: str) -> Failure:
