@@ -24,6 +24,7 @@ from recuerda import (
 )
 from recuerda.agent.steps import INTERRUPTED
 from recuerda.testing.scripted import ScriptedChatClient, call
+from recuerda.window.summary import Summary, encode_summary
 from tests.conversation import Counts, texts
 from tests.thread.own_store import OwnStore
 
@@ -232,11 +233,35 @@ async def test_a_summary_of_the_replaced_turn_is_not_sent(storage: Storage) -> N
     store = ChatMessageStore(storage=storage, thread_id="t")
     await agent.run("one", thread="t")
     await agent.run("two", thread="t")
-    await store.summarize(b'{"v":1,"text":"They said two."}', through=2)
+    await store.summarize(encode_summary(Summary(text="They said two.")), through=2)
     await agent.run("dos", thread="t", replaces=2)
     assert "They said" not in (client.requests[-1].instructions or "")
     assert sent(client) == ["one", "!", "dos"]
     assert await said(storage) == ["one", "!", "dos", "!"]
+
+
+async def test_a_run_that_replaces_a_summarized_turn_sends_the_summary_before(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recuerda.agent.earlier_summary.FIRST_STEP", 2)  # so that the search takes two steps
+    client = ScriptedChatClient(default="!")
+    store = ChatMessageStore(storage=storage, thread_id="t")
+    plain = client.create_agent(storage=storage)
+    for i in range(1, 8):
+        await plain.run(f"{i}", thread="t")
+    await store.summarize(encode_summary(Summary(text="They said 1 to 3.")), through=3)
+    await plain.run("8", thread="t")
+    agent = client.create_agent(storage=storage, summarizer=Summarizer(client), window=ContextWindow(max_messages=20))
+    newer = encode_summary(Summary(text="They said 1 to 8."))
+    for _ in range(2):
+        await store.summarize(newer, through=9)
+    for warm in (agent.get_thread("t"), "t"):
+        reply = await agent.regenerate(warm)
+        assert "They said 1 to 3." in (client.requests[-1].instructions or "")
+        assert sent(client) == ["4", "!", "5", "!", "6", "!", "7", "!", "8"]
+        await store.summarize(newer, through=(await store.list_turns())[-1].number)
+    assert reply.turn_id == (await store.list_turns())[-1].id
+    assert await said(storage) == [text for i in range(1, 9) for text in (f"{i}", "!")]
 
 
 async def test_a_client_that_sends_everything_replaces_the_last_answer(storage: Storage) -> None:

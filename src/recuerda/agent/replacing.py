@@ -10,12 +10,13 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
+from recuerda.agent.earlier_summary import read_earlier_summary
 from recuerda.agent.reading import Reading, read_thread
 from recuerda.agent.request import RunRequest
 from recuerda.agent.settings import AgentSettings
 from recuerda.errors import ConfigurationError, InvalidInput, ThreadConflict, TurnGone
 from recuerda.messages.message import ChatMessage, Turn
-from recuerda.storage.records import ThreadSlice
+from recuerda.storage.records import ThreadSlice, TurnRecord
 from recuerda.threads.forking import TurnReference
 from recuerda.threads.history import History, StoredTurn
 from recuerda.threads.pins import NO_PINS, kept
@@ -69,7 +70,7 @@ async def without_newest(request: RunRequest, reading: Reading, settings: AgentS
     """Return a reading without the thread's newest turn, and with enough older turns for the window."""
     if reading.loaded.summary is not None and not _turns(reading):
         # The summary tells of the turn that is replaced.
-        reading = await read_thread(request, settings, spare=SPARE, with_summary=False)
+        reading = await _with_earlier_summary(request, reading, reading.loaded.summary, settings)
     if not _turns(reading):
         return reading
     missing = len(_turns(reading)[-1].messages)
@@ -79,6 +80,27 @@ async def without_newest(request: RunRequest, reading: Reading, settings: AgentS
     if history is None or not history.turns:
         return reading
     return await _without(reading, history, store_with_turns(request.thread), settings)
+
+
+async def _with_earlier_summary(
+    request: RunRequest, reading: Reading, newest: TurnRecord, settings: AgentSettings
+) -> Reading:
+    """Return a reading with an earlier summary than the newest one, and the turns after it. Without one, with turns."""
+    keep_files = None if settings.window is None else settings.window.keep_files
+    earlier = await read_earlier_summary(
+        store_with_turns(request.thread), newest, keep_files=None if keep_files is None else keep_files + 1
+    )
+    if earlier is None:
+        return await read_thread(request, settings, spare=SPARE, with_summary=False)
+    history, summary = earlier
+    loaded = structs.replace(
+        reading.loaded,
+        version=history.version,
+        history=history,
+        summary=history.summary,
+        has_draft=history.has_draft,
+    )
+    return structs.replace(reading, loaded=loaded, summary=summary)
 
 
 async def read_for_resumption(request: RunRequest, reading: Reading, settings: AgentSettings, number: int) -> Reading:
