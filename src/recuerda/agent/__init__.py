@@ -4,6 +4,17 @@ from recuerda.agent.agent import Agent
 from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate, OutputSchema
 from recuerda.agent.client import ChatClient
 from recuerda.agent.decisions import CallDecision
+from recuerda.agent.events import (
+    ApprovalEvent,
+    ContentEvent,
+    OutputRejectedEvent,
+    ReasoningEvent,
+    RunEvent,
+    TextEvent,
+    ToolCallEvent,
+    ToolResultEvent,
+    TurnCommittedEvent,
+)
 from recuerda.agent.response import AgentResponse, AgentResponseUpdate, PendingCall, PendingPage, PendingTurn
 from recuerda.agent.run_context import RunContext
 from recuerda.agent.stream import AgentResponseStream
@@ -16,19 +27,28 @@ __all__ = [
     "AgentResponse",
     "AgentResponseStream",
     "AgentResponseUpdate",
+    "ApprovalEvent",
     "CallDecision",
     "ChatClient",
     "ChatModel",
     "ChatRequest",
     "ChatResponse",
     "ChatUpdate",
+    "ContentEvent",
     "FunctionTool",
+    "OutputRejectedEvent",
     "OutputSchema",
     "PendingCall",
     "PendingPage",
     "PendingTurn",
+    "ReasoningEvent",
     "RunContext",
+    "RunEvent",
     "Summarizer",
+    "TextEvent",
     "Titler",
+    "ToolCallEvent",
+    "ToolResultEvent",
+    "TurnCommittedEvent",
     "tool",
 ]

@@ -94,6 +94,7 @@ class Exchange:
         self._context = context
         self.value: Any = None if form is None else no_value()
         self._correction: Correction | None = None
+        self._rejected: str | None = None
 
     @property
     def is_kept(self) -> bool:
@@ -139,6 +140,9 @@ class Exchange:
                             )
                 prompt.learn(request, self._answers[-1][1].usage)
                 started = await self._take_answer(prompt)
+                if self._rejected is not None:
+                    yield AgentResponseUpdate(role="assistant", contents=(), rejected=self._rejected)
+                    self._rejected = None
             if turn.calls:
                 await self._run_calls(started, prompt.tools)
                 if turn.calls:
@@ -210,6 +214,7 @@ class Exchange:
             if self._correction is not None:
                 raise
             self._correction = Correction.of(answer, error, position=len(self.turn.messages), is_kept=self._is_kept)
+            self._rejected = error.reason
             step = msgspec.structs.replace(step, messages=self._correction.stored)
         self.turn.apply(step)
 

@@ -157,11 +157,14 @@ class AgentResponseUpdate(msgspec.Struct, frozen=True, kw_only=True):
         role: "assistant" for a part of the model's answer, "tool" for results of calls.
         contents: the new parts: fragments of text, whole calls, or results.
         author_name: the name of the agent that speaks, if it has one.
+        rejected: the checker's words, after an answer that did not have the form of the run's `output_type`: the model
+            is asked once more. Otherwise None.
     """
 
     role: str
     contents: tuple[AnyContent, ...]
     author_name: str | None = None
+    rejected: str | None = None
 
     @property
     def text(self) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from types import TracebackType
-from typing import Generic, Self
+from typing import Generic, Self, cast
 
+from recuerda.agent.events import ApprovalEvent, RunEvent, TurnCommittedEvent, events_of
 from recuerda.agent.generics import V_co
 from recuerda.agent.response import AgentResponse, AgentResponseUpdate
 from recuerda.agent.run import Run
@@ -43,6 +45,17 @@ class AgentResponseStream(Generic[V_co]):
             return await anext(self._updates)
         finally:
             self._run.ticket.read(is_read=False)
+
+    async def events(self) -> AsyncGenerator[RunEvent[V_co]]:
+        """Iterate over the run's events instead of its updates: text, calls, results, approvals, the committed turn."""
+        async for update in self:
+            for event in events_of(update):
+                yield cast("RunEvent[V_co]", event)
+        response = self.response
+        for call in response.pending:
+            yield ApprovalEvent(call)
+        if not response.pending:
+            yield TurnCommittedEvent(response)
 
     async def aclose(self) -> None:
         """Cancel the turn if it is not yet committed."""
