@@ -15,11 +15,14 @@ from msgspec import structs
 
 from recuerda.errors import StateError
 from recuerda.formats.moved import MovedThread
+from recuerda.formats.supplement import Supplement
 from recuerda.formats.turns import Conversation, Said, thread_of
 from recuerda.storage.records import ThreadParent
 
 
-def threads_of(about: Conversation, said: Sequence[Said], *, shown: str | None = None) -> Iterator[MovedThread]:
+def threads_of(
+    about: Conversation, said: Sequence[Said], *, shown: str | None = None, facts: Sequence[Supplement] = ()
+) -> Iterator[MovedThread]:
     """Yield the threads of a tree of messages: the oldest path first, and each branch after its parent.
 
     Args:
@@ -27,11 +30,16 @@ def threads_of(about: Conversation, said: Sequence[Said], *, shown: str | None =
         said: the messages; the older version of a message comes first. A message whose parent is unknown begins anew.
         shown: the id of the last message that the program showed. If there are branches, the thread that holds this
             message has `"shown": true` in its metadata.
+        facts: the facts that an export of ours has put beside the tree. They are ignored if the tree has changed since.
 
     Raises:
         StateError: two messages have the same id, or the messages form a circle.
     """
     tree = _Tree(said)
+    if (paths := _marked_paths(tree, facts)) is not None:
+        for one, path in zip(facts, paths, strict=True):
+            yield _marked_thread(about, one, path)
+        return
     made: dict[str | None, MovedThread] = {}
     for start, path in tree.paths():
         own_start = 0 if start is None else [one.id for one in path].index(start)
@@ -47,6 +55,29 @@ def threads_of(about: Conversation, said: Sequence[Said], *, shown: str | None =
             thread = structs.replace(thread, metadata={**thread.metadata, "shown": True})
         made[start] = thread
         yield thread
+
+
+def _marked_paths(tree: _Tree, facts: Sequence[Supplement]) -> list[list[Said]] | None:
+    """Return the messages of each thread that the facts name; None if they do not fit the tree."""
+    paths = [tree.path_to(one.last) for one in facts]
+    met = {message.id for path in paths for message in path}
+    is_whole = all(one.id in met or not one.messages for one in tree.of.values())
+    are_marked = all(
+        sum(mark.entries for mark in one.turns) == len(path) for one, path in zip(facts, paths, strict=True)
+    )
+    return paths if facts and is_whole and are_marked else None
+
+
+def _marked_thread(about: Conversation, facts: Supplement, path: Sequence[Said]) -> MovedThread:
+    conversation = Conversation(
+        id=facts.id or about.id,
+        title=facts.title,
+        user_id=facts.user_id,
+        metadata=facts.metadata,
+        archived=facts.archived,
+        tags=facts.tags,
+    )
+    return structs.replace(thread_of(conversation, path, facts.turns), parent=facts.parent)
 
 
 def tree_of(paths: Sequence[Sequence[Said]]) -> list[Said]:
@@ -122,6 +153,11 @@ class _Tree:
                 at = children[0]
                 path.append(self.of[at])
             yield start, path
+
+    def path_to(self, last: str | None) -> list[Said]:
+        """Return the messages up to a message that say something; none if there is no such message."""
+        path = [one for one in self._before(last) if one.messages]
+        return [replace(one, begins_branch=False) for one in path]
 
     def _before(self, start: str | None) -> list[Said]:
         """Return the path to the first message of a branch, with this message."""

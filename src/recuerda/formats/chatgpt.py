@@ -15,11 +15,13 @@ import msgspec
 
 from recuerda.formats.archived_files import ArchivedFiles
 from recuerda.formats.branches import threads_of
+from recuerda.formats.chatgpt_writing import WRITER
 from recuerda.formats.conversation_files import conversations, first_object
 from recuerda.formats.documents import understood
 from recuerda.formats.format import Format
 from recuerda.formats.moved import MovedThread, added_up
 from recuerda.formats.source import Source
+from recuerda.formats.supplement import supplements_in
 from recuerda.formats.times import to_us
 from recuerda.formats.turns import Conversation, Said, thread_of
 from recuerda.json_value import JsonObject
@@ -71,6 +73,7 @@ class _Conversation(msgspec.Struct):
     is_archived: bool | None = None
     default_model_slug: str | None = None
     gizmo_id: str | None = None
+    recuerda: _Data | None = None
 
 
 def _read(source: Source) -> Iterator[MovedThread]:
@@ -81,7 +84,8 @@ def _read(source: Source) -> Iterator[MovedThread]:
             if found.mapping is None:  # archives have such entries
                 yield thread_of(about, [Said(messages=(), losses={"list of messages": 1})])
             else:
-                yield from threads_of(about, _said(found.mapping, files), shown=found.current_node)
+                facts = supplements_in(found.recuerda)
+                yield from threads_of(about, _said(found.mapping, files), shown=found.current_node, facts=facts)
 
 
 def _about(found: _Conversation, where: str) -> Conversation:
@@ -264,4 +268,4 @@ def _is_like(values: Sequence[object]) -> bool:
     return first_object(values, lambda one: isinstance(one.get("mapping"), dict) and "title" in one)
 
 
-FORMAT = Format(name="chatgpt", read=_read, is_like=_is_like)
+FORMAT = Format(name="chatgpt", read=_read, writer=WRITER, is_like=_is_like)

@@ -14,12 +14,14 @@ import msgspec
 
 from recuerda.formats.archived_files import ArchivedFiles
 from recuerda.formats.branches import threads_of
+from recuerda.formats.claude_writing import WRITER
 from recuerda.formats.conversation_files import conversations, first_object
 from recuerda.formats.documents import understood
 from recuerda.formats.format import Format
 from recuerda.formats.moved import MovedThread
 from recuerda.formats.source import Source
 from recuerda.formats.steps import steps
+from recuerda.formats.supplement import supplements_in
 from recuerda.formats.times import to_us
 from recuerda.formats.turns import Conversation, Said
 from recuerda.json_value import JsonObject
@@ -55,6 +57,7 @@ class _Conversation(msgspec.Struct):
     chat_messages: list[_Message]
     name: str | None = None
     summary: str | None = None
+    recuerda: _Data | None = None
 
 
 def _read(source: Source) -> Iterator[MovedThread]:
@@ -63,7 +66,8 @@ def _read(source: Source) -> Iterator[MovedThread]:
         with understood(document.where):
             metadata: JsonObject = {"summary": found.summary} if found.summary else {}
             about = Conversation(id=found.uuid, title=found.name, metadata=metadata)
-            yield from threads_of(about, _said(found.chat_messages, files), shown=_last(found.chat_messages))
+            said, shown = _said(found.chat_messages, files), _last(found.chat_messages)
+            yield from threads_of(about, said, shown=shown, facts=supplements_in(found.recuerda))
 
 
 def _last(messages: Sequence[_Message]) -> str | None:
@@ -153,7 +157,10 @@ class _Reader:
 
     def _file(self, about: _Data, name: object) -> AnyContent:
         text = name if isinstance(name, str) and name else None
-        found = self.files.find([about.get("file_uuid"), text], text, None)
+        media_type = about.get("media_type")  # in an archive that recuerda wrote
+        found = self.files.find(
+            [about.get("file_uuid"), text], text, media_type if isinstance(media_type, str) else None
+        )
         return found or self._lost(UnknownContent({**about, "type": "claude/file"}), "file")
 
     def _lost(self, part: UnknownContent, kind: str) -> UnknownContent:
@@ -172,4 +179,4 @@ def _is_like(values: Sequence[object]) -> bool:
     return first_object(values, lambda one: isinstance(one.get("chat_messages"), list) and "uuid" in one)
 
 
-FORMAT = Format(name="claude", read=_read, is_like=_is_like)
+FORMAT = Format(name="claude", read=_read, writer=WRITER, is_like=_is_like)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from recuerda.formats.moved import MovedThread
 from recuerda.interop.forms import KEPT
@@ -37,13 +37,16 @@ def turn_losses(thread: MovedThread) -> dict[str, int]:
     return without(found)
 
 
-def message_facts(messages: Iterable[ChatMessage], holds: Iterable[str] = ()) -> dict[str, int]:
-    """Return the number of facts of messages, by kind, without the kinds that a format holds."""
+def message_facts(
+    messages: Iterable[ChatMessage], holds: Iterable[str] = (), *, properties: Container[str] = ()
+) -> dict[str, int]:
+    """Return the number of facts of messages, by kind, without the kinds and the properties that a format holds."""
     found = {"name": 0, "message id": 0, "property": 0}
     for message in messages:
         found["name"] += message.author_name is not None
         found["message id"] += message.message_id is not None
-        found["property"] += sum(key != KEPT for key in message.additional_properties or ())
+        kept = message.additional_properties or ()
+        found["property"] += sum(key != KEPT and key not in properties for key in kept)
     return without(found, holds)
 
 

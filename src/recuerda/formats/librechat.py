@@ -15,10 +15,12 @@ from recuerda.formats.conversation_files import first_object
 from recuerda.formats.documents import documents, understood
 from recuerda.formats.files import ANY_IMAGE, linked, media_type_of
 from recuerda.formats.format import Format
+from recuerda.formats.librechat_writing import WRITER
 from recuerda.formats.losses import counted
 from recuerda.formats.moved import MovedThread
 from recuerda.formats.source import Source
 from recuerda.formats.steps import steps
+from recuerda.formats.supplement import supplements_in
 from recuerda.formats.times import to_us
 from recuerda.formats.turns import Conversation, Said
 from recuerda.messages.message import (
@@ -53,6 +55,7 @@ class _Conversation(msgspec.Struct, rename="camel"):
     endpoint: str | None = None
     messages: list[_Message] | _Message | None = None
     messages_tree: list[_Message] | None = None
+    recuerda: _Data | None = None
 
 
 def _read(source: Source) -> Iterator[MovedThread]:
@@ -66,7 +69,8 @@ def _read(source: Source) -> Iterator[MovedThread]:
             )
             told = found.messages_tree or found.messages or []
             said = list(_said([told] if isinstance(told, _Message) else told))
-            yield from threads_of(about, said, shown=said[-1].id if said else None)
+            shown = said[-1].id if said else None
+            yield from threads_of(about, said, shown=shown, facts=supplements_in(found.recuerda))
 
 
 def _said(messages: Sequence[_Message]) -> Iterator[Said]:
@@ -144,4 +148,4 @@ def _is_like(values: Sequence[object]) -> bool:
     return first_object(values, lambda one: "conversationId" in one and ("messages" in one or "messagesTree" in one))
 
 
-FORMAT = Format(name="librechat", read=_read, is_like=_is_like)
+FORMAT = Format(name="librechat", read=_read, writer=WRITER, is_like=_is_like)

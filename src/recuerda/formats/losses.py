@@ -22,6 +22,15 @@ from recuerda.messages.message import (
 MISSING_FILE = "/file"
 """The end of the type of an unknown part that stands for a file whose content the source does not have."""
 
+ERROR_MARK = "error mark"
+"""The fact that a result is an error."""
+
+SIGNATURE = "reasoning signature"
+"""The data of a reasoning part that only its service can read."""
+
+MARKS = (ERROR_MARK, SIGNATURE)
+"""The facts that parts may have beside their content."""
+
 _NAMES: dict[type[AnyContent], str] = {
     TextContent: "text",
     TextReasoningContent: "reasoning part",
@@ -57,6 +66,17 @@ def files_in_results(parts: Iterable[AnyContent]) -> list[AnyContent]:
     """Return the files in the results of tools. Most formats have only a text for a result, which names the files."""
     results = (part for part in parts if isinstance(part, FunctionResultContent))
     return [part for result in results for part in result.parts if not isinstance(part, TextContent)]
+
+
+def has_mark(part: AnyContent, mark: str) -> bool:
+    """Return whether a part has a fact of its own that a format may not have; see `MARKS`."""
+    match part:
+        case FunctionResultContent():
+            return mark == ERROR_MARK and part.is_error
+        case TextReasoningContent():
+            return mark == SIGNATURE and part.protected_data is not None
+        case _:
+            return False
 
 
 def parts_that(messages: Iterable[ChatMessage], is_lost: Callable[[AnyContent, ChatMessage], bool]) -> dict[str, int]:

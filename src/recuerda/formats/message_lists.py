@@ -18,7 +18,7 @@ from recuerda.errors import EncodeError, StateError
 from recuerda.formats.documents import documents, understood
 from recuerda.formats.facts import facts_of, message_facts, turn_losses, without
 from recuerda.formats.format import Departure, Family, Writer, Written
-from recuerda.formats.losses import counted, files_in_results, parts_that
+from recuerda.formats.losses import MARKS, counted, files_in_results, has_mark, parts_that
 from recuerda.formats.moved import MovedThread, MovedTurn, added_up
 from recuerda.formats.source import Source
 from recuerda.formats.supplement import KEY, supplement_in, supplement_of
@@ -172,14 +172,19 @@ class ListFormat(msgspec.Struct, frozen=True, kw_only=True):
 
     def _lost(self, messages: Sequence[ChatMessage]) -> dict[str, int]:
         lost: list[AnyContent] = []
+        marks: dict[str, int] = {}
         for message in messages:
             for part in message.contents:
                 items = self.form.to_items(with_contents(message, [part]))
+                again = self._contents(items)
                 if not items:
                     lost.append(part)
-                elif (held := files_in_results([part])) and not files_in_results(self._contents(items)):
+                elif (held := files_in_results([part])) and not files_in_results(again):
                     lost += held
-        return added_up([counted(lost), *(self._lost_facts(message) for message in messages)])
+                for mark in MARKS if items else ():
+                    if has_mark(part, mark) and not any(has_mark(one, mark) for one in again):
+                        marks[mark] = marks.get(mark, 0) + 1
+        return added_up([counted(lost), marks, *(self._lost_facts(message) for message in messages)])
 
     def _lost_facts(self, message: ChatMessage) -> dict[str, int]:
         """Return the number of facts beside a message's parts that do not come back."""

@@ -21,8 +21,10 @@ from recuerda.formats.files import ANY_IMAGE, linked
 from recuerda.formats.format import Format
 from recuerda.formats.losses import counted
 from recuerda.formats.moved import MovedThread
+from recuerda.formats.open_webui_writing import WRITER
 from recuerda.formats.source import Source
 from recuerda.formats.steps import steps
+from recuerda.formats.supplement import supplements_in
 from recuerda.formats.times import to_us
 from recuerda.formats.turns import Conversation, Said
 from recuerda.interop.responses_items import ResponsesForm
@@ -84,6 +86,7 @@ class _Record(msgspec.Struct):
     archived: bool | None = None
     pinned: bool | None = None
     meta: _Data | None = None
+    recuerda: _Data | None = None
 
 
 def _read(source: Source) -> Iterator[MovedThread]:
@@ -103,7 +106,8 @@ def _read(source: Source) -> Iterator[MovedThread]:
                 messages, shown = list(chat.history.messages.values()), chat.history.current_id
             else:
                 messages, shown = _chained(chat.messages or []), None
-            yield from threads_of(about, _with_system(_said(messages), chat), shown=shown)
+            said = _with_system(_said(messages), chat)
+            yield from threads_of(about, said, shown=shown, facts=supplements_in(found.recuerda))
 
 
 def _tags(found: _Record) -> list[str]:
@@ -247,4 +251,4 @@ def _has_chat(record: dict[str, object]) -> bool:
     return isinstance(chat, dict) and bool({"history", "messages"} & cast("_Data", chat).keys())
 
 
-FORMAT = Format(name="open-webui", read=_read, is_like=_is_like)
+FORMAT = Format(name="open-webui", read=_read, writer=WRITER, is_like=_is_like)

@@ -35,8 +35,8 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True):
 _ENTRIES: dict[str, _Entry] = {
     "agent-framework": _Entry(module="agent_framework"),
     "anthropic": _Entry(module="anthropic"),
-    "chatgpt": _Entry(module="chatgpt", writes=False),
-    "claude": _Entry(module="claude", writes=False),
+    "chatgpt": _Entry(module="chatgpt"),
+    "claude": _Entry(module="claude"),
     "google-adk": _Entry(
         module="google_adk",
         writes=False,
@@ -53,9 +53,9 @@ _ENTRIES: dict[str, _Entry] = {
         package="langgraph",
         tables=frozenset({"checkpoints", "writes"}),
     ),
-    "librechat": _Entry(module="librechat", writes=False),
+    "librechat": _Entry(module="librechat"),
     "markdown": _Entry(module="markdown", reads=False),
-    "open-webui": _Entry(module="open_webui", writes=False),
+    "open-webui": _Entry(module="open_webui"),
     "openai-agents": _Entry(
         module="openai_agents", writes=False, tables=frozenset({"agent_sessions", "agent_messages"})
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
-from recuerda.storage.records import to_microseconds
+from recuerda.storage.records import from_microseconds, to_microseconds
 
 _MILLISECONDS = 100_000_000_000
 """The number from which a number is milliseconds: as seconds, it would be after the year 5000."""
@@ -33,3 +33,10 @@ def _parsed(text: str) -> int | None:
     except ValueError:
         return None
     return to_microseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def to_iso(created_us: int | None) -> str | None:
+    """Return a time in microseconds since 1970 (UTC) as ISO 8601; None for None."""
+    if created_us is None:
+        return None
+    return from_microseconds(created_us).isoformat(timespec="microseconds").replace("+00:00", "Z")
