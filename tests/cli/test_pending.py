@@ -95,7 +95,7 @@ def test_a_call_that_waits_to_be_allowed_is_left_to_its_program(recuerda: Comman
     interrupt(recuerda.folder, waits=True)
     done = recuerda("chat", "--thread", "t", "--storage", URL, "--model", "offline", input="/resume\n")
     assert done.returncode == 0
-    assert "waits for its calls (look_up) to be approved" in done.stderr
+    assert "waits for approval of its calls (look_up)" in done.stderr
     assert json.loads(recuerda("show", "t", "--storage", URL, "--json").stdout)["draft"]["steps"] == 1
 
 

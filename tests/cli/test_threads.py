@@ -62,10 +62,33 @@ def said(text: str) -> list[ChatMessage]:
 
 def test_threads_are_listed_the_latest_first(recuerda: CommandLine, fill: Callable[..., str]) -> None:
     fill(first=[said("one"), said("two")], second=[said("three")])
-    header, second, first = recuerda.ok("threads", "--storage", STORAGE).splitlines()
-    assert header.split() == ["id", "title", "turns", "messages", "updated"]
-    assert second.split()[:4] == ["second", "three", "1", "2"]
-    assert first.split()[:4] == ["first", "one", "2", "4"]
+    second, first = recuerda.ok("threads", "--storage", STORAGE).splitlines()
+    assert second.split("\t")[:4] == ["second", "three", "1", "2"]
+    assert first.split("\t")[:4] == ["first", "one", "2", "4"]
+
+
+def test_a_thread_is_a_row_on_a_terminal_and_one_line_with_its_whole_id_in_a_pipe(
+    recuerda: CommandLine, terminal: Callable[..., Terminal], fill: Callable[..., str]
+) -> None:
+    long = "a-thread-" * 20
+    fill(**{long: [said("word " * 60)]})
+    (line,) = recuerda.ok("threads", "--storage", STORAGE).splitlines()
+    assert line.split("\t")[0] == long
+    page = terminal("threads", "--storage", STORAGE, NO_COLOR="1", COLUMNS="60")
+    page.expect("id")
+    page.expect("turns")
+    assert page.wait() == 0
+    assert all(len(one) <= 60 for one in page.seen.splitlines())
+
+
+def test_a_note_breaks_between_words_on_a_terminal(terminal: Callable[..., Terminal]) -> None:
+    page = terminal("threads", "--storage", "memory:", NO_COLOR="1", COLUMNS="30")
+    assert page.wait() == 0
+    assert [line.rstrip() for line in page.seen.splitlines()] == [
+        "note: there are no threads in",
+        "memory: yet: `recuerda chat`",
+        "begins one",
+    ]
 
 
 def test_the_environment_names_the_storage(recuerda: CommandLine, fill: Callable[..., str]) -> None:
@@ -123,9 +146,8 @@ def test_a_branch_names_its_parent(recuerda: CommandLine, fill: Callable[..., st
             await store.fork(before=1, thread_id="early")
 
     asyncio.run(fork())
-    header, early, late, first = recuerda.ok("threads", "--storage", STORAGE).splitlines()
-    assert header.split()[-2:] == ["branch", "of"]
-    assert (early.split()[-1], late.split()[-1], "first" in first[6:]) == ("first", "first", False)
+    lines = recuerda.ok("threads", "--storage", STORAGE).splitlines()
+    assert [line.split("\t")[6] for line in lines] == ["first", "first", ""]
     assert "a branch of first, after turn 1\n" in recuerda.ok("show", "late", "--storage", STORAGE)
     assert "a branch of first, before the first turn\n" in recuerda.ok("show", "early", "--storage", STORAGE)
     parent = json.loads(recuerda.ok("show", "late", "--storage", STORAGE, "--json"))["thread"]["parent"]
@@ -308,13 +330,9 @@ def test_a_thread_with_only_an_interrupted_first_turn_is_listed_and_deleted_with
 
     asyncio.run(begin())
     for more in ((), ("--all",), ("--user", "ana")):
-        assert recuerda.ok("threads", *more, "--storage", STORAGE).splitlines()[1].split()[:5] == [
-            "begun",
-            "(unfinished",
-            "turn)",
-            "0",
-            "0",
-        ]
+        (line,) = recuerda.ok("threads", *more, "--storage", STORAGE).splitlines()
+        cells = line.split("\t")
+        assert (cells[:4], cells[5]) == (["begun", "", "0", "0"], "unfinished turn")
     assert "no turn yet" in recuerda.ok("show", "begun", "--storage", STORAGE)
     done = recuerda.ok("delete", "--user", "ana", "--yes", "--storage", STORAGE)
     assert done == "deleted 1 thread, 0 turns, 0 messages of user ana\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -26,6 +27,7 @@ from recuerda.cli import (
     doctor,
     export_threads,
     import_threads,
+    inbox,
     recall,
     serve,
     show,
@@ -37,10 +39,15 @@ from recuerda.cli.output import fail, warn
 
 del rich
 
+
+def _epilog(examples: Sequence[str]) -> str:
+    # The backspace character keeps the line breaks of the paragraph behind it.
+    return "\n".join(("\b", "Examples:", *(f"  {example}" for example in examples)))
+
+
 app: typer.Typer = typer.Typer(
     name="recuerda",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help can be piped, and no bracket is read as markup
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -59,8 +66,13 @@ for _name, _command, _examples in (
     ("doctor", doctor.doctor, doctor.EXAMPLES),
     ("serve", serve.serve, serve.EXAMPLES),
 ):
-    # The backspace character keeps the line breaks of the paragraph behind it.
-    app.command(_name, epilog="\n".join(("\b", "Examples:", *(f"  {example}" for example in _examples))))(_command)
+    app.command(_name, epilog=_epilog(_examples))(_command)
+
+_pending: typer.Typer = typer.Typer(invoke_without_command=True, rich_markup_mode=None, epilog=_epilog(inbox.EXAMPLES))
+_pending.callback()(inbox.pending)
+_pending.command("approve", epilog=_epilog(inbox.APPROVE_EXAMPLES))(inbox.approve)
+_pending.command("refuse", epilog=_epilog(inbox.REFUSE_EXAMPLES))(inbox.refuse)
+app.add_typer(_pending, name="pending")
 
 
 def _version(is_wanted: bool) -> None:

@@ -19,7 +19,7 @@ from rich.text import Text
 from recuerda.cli.conversation import Conversation
 from recuerda.cli.model import choose_client
 from recuerda.cli.options import JsonOption, StorageOption, UserOption, opened
-from recuerda.cli.output import console, fail, warn
+from recuerda.cli.output import console, fail, print_line, warn
 from recuerda.errors import InvalidInput, RecuerdaError
 from recuerda.ids import new_id
 from recuerda.providers.context import ContextProvider
@@ -128,8 +128,8 @@ def _tools_of(server: str) -> ContextProvider:
 
 
 def _answer_lines(runner: asyncio.Runner, conversation: Conversation) -> None:
-    if (pending := runner.run(conversation.pending())) is not None:
-        warn(f"a turn of this thread was {pending}. /resume continues it, /drop deletes it.")
+    if (unfinished := runner.run(conversation.pending())) is not None:
+        warn(f"a turn of this thread was {unfinished.told}. {unfinished.next_step}.")
     for line in sys.stdin:
         if line.strip() and not _act(runner, conversation, line.strip()):
             return
@@ -157,10 +157,13 @@ def _talk(runner: asyncio.Runner, conversation: Conversation) -> None:
 
 def _offer_to_resume(runner: asyncio.Runner, conversation: Conversation) -> bool:
     """Ask what to do with an interrupted turn, if there is one. Returns False at the end of the input."""
-    pending = runner.run(conversation.pending())
-    if pending is None:
+    unfinished = runner.run(conversation.pending())
+    if unfinished is None:
         return True
-    console().print(Text(f"A turn of this thread was {pending}.", style="yellow"), soft_wrap=True)
+    print_line(console(), Text(f"A turn of this thread was {unfinished.told}.", style="yellow"))
+    if unfinished.waits_for_approval:
+        print_line(console(), Text(f"({unfinished.next_step})", style="dim"))
+        return True
     try:
         wanted = input("Resume it (r), drop it (d), or leave it for now (Enter)? ").strip().lower()
     except EOFError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 from rich.text import Text
@@ -10,10 +11,11 @@ from rich.text import Text
 from recuerda.agent.agent import AgentResponse
 from recuerda.agent.client import ChatClient
 from recuerda.agent.stream import AgentResponseStream
+from recuerda.cli.inbox import login_name
 from recuerda.cli.messages import shown_message, shown_turn
 from recuerda.cli.output import clean, clean_line, console, counted, print_json, warn
 from recuerda.cli.pending import arguments_shown, read_pending, told_pending
-from recuerda.errors import InvalidInput, RecuerdaError
+from recuerda.errors import InvalidInput, RecuerdaError, TurnPending
 from recuerda.providers.context import ContextProvider
 from recuerda.storage.contract import Storage
 from recuerda.threads.store import ChatMessageStore
@@ -24,6 +26,25 @@ _GONE = "the interrupted turn is not there any more: it was continued or dropped
 
 GREETING_TURNS = 5
 """The number of turns that are shown when the chat begins."""
+
+
+class Unfinished(NamedTuple):
+    """An unfinished turn.
+
+    Attributes:
+        told: a clause about the turn, such as "interrupted after step 2".
+        waits_for_approval: True if a person has to decide about calls.
+    """
+
+    told: str
+    waits_for_approval: bool
+
+    @property
+    def next_step(self) -> str:
+        """The commands of the chat for the turn."""
+        if self.waits_for_approval:
+            return "/allow runs what waits, /refuse tells the model that you refused, /drop deletes the turn"
+        return "/resume continues it, /drop deletes it"
 
 
 class Conversation:
@@ -78,11 +99,14 @@ class Conversation:
             for message in turn.messages:
                 self._page.print(shown_message(message), soft_wrap=True)
 
-    async def pending(self) -> str | None:
-        """Return a clause about how a turn of this thread was interrupted; None if there is no such turn."""
+    async def pending(self) -> Unfinished | None:
+        """Return what is to be said about the thread's unfinished turn; None if there is no such turn."""
         draft = await self._storage.load_draft(self._thread.id, user_id=self._store.user_id)
         self._shown_pending = draft and draft.turn_id
-        return None if draft is None else told_pending(draft, read_pending(draft, self._thread.id))
+        if draft is None:
+            return None
+        turn = read_pending(draft, self._thread.id)
+        return Unfinished(told_pending(draft, turn), waits_for_approval=turn is not None and turn.waits_for_approval)
 
     async def resume(self) -> None:
         """Continue the interrupted turn, and stream the rest of the answer to the terminal."""
@@ -95,8 +119,14 @@ class Conversation:
         waiting = [one.call_id for one in pending.calls if one.waits_for == "approval"] if pending else []
         if not waiting:
             raise InvalidInput("no call of this thread waits for approval")
-        approvals = dict.fromkeys(waiting, is_allowed)
-        await self._print_answer(self._agent.resume_stream(self._thread, approvals=approvals, keep_partial=True))
+        approvals, by = dict.fromkeys(waiting, is_allowed), login_name()
+        if is_allowed and not self._has_tools:
+            await self._agent.decide(self._thread, approvals, decided_by=by)
+            told = "(saved: the program that has these tools runs the calls when it resumes the thread)"
+            self._page.print(Text(told, style="dim"))
+            return
+        resumed = self._agent.resume_stream(self._thread, approvals=approvals, decided_by=by, keep_partial=True)
+        await self._print_answer(resumed)
 
     async def drop(self) -> None:
         """Drop the interrupted turn that was shown. If none was shown, drop the one that is there now."""
@@ -129,6 +159,14 @@ class Conversation:
 
         If the answer is stopped, the part that arrived is kept. If it fails, the question may be kept.
         """
+        try:
+            await self._answer(text)
+        except TurnPending:
+            if (unfinished := await self.pending()) is None:
+                raise
+            raise InvalidInput(f"a turn of this thread is {unfinished.told}: {unfinished.next_step}") from None
+
+    async def _answer(self, text: str) -> None:
         if self._as_json:
             print_json(_answer_json(await self._agent.run(text, thread=self._thread, keep_partial=True)), indent=None)
             return
@@ -168,7 +206,10 @@ class Conversation:
             warn("/allow runs what waits, /refuse tells the model that you refused")
         elif calls:
             names = ", ".join(clean_line(call.name) for call in calls)
-            warn(f"the turn waits for its calls ({names}) to be approved in the program that has these tools")
+            warn(
+                f"the turn waits for approval of its calls ({names}): /allow saves your decision for the program that "
+                "has these tools, and so does `recuerda pending approve`; /refuse tells the model that you refused"
+            )
 
     async def say_what_was_kept(self) -> None:
         """Print whether a stopped answer was kept."""

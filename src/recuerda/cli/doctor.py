@@ -18,7 +18,7 @@ from rich.text import Text
 from recuerda.cli.copies import Backup
 from recuerda.cli.examination import Finding, examine
 from recuerda.cli.options import JsonOption, opened_to_read, public_url, storage_url
-from recuerda.cli.output import clean_line, console, counted, print_json
+from recuerda.cli.output import clean_line, console, counted, print_json, print_line
 from recuerda.cli.treatment import Drops, kinds_to_repair, repair
 from recuerda.errors import ThreadNotFound
 from recuerda.json_value import JsonObject
@@ -100,7 +100,8 @@ def doctor(
     a thread that they change during each try is left alone. If a repair is interrupted, `recuerda import` brings a
     thread back from its copy.
 
-    The exit code is 1 when the command finds damage, or with --repair when damage cannot be repaired.
+    The exit code is 0 if there is no damage, or with --repair none is left. It is 1 if there is damage, or if the
+    storage cannot be read, and 2 for wrong arguments.
 
     With --json, the output is {"threads", "turns", "sealed", "findings": [{"thread_id", "kind", "number",
     "explanation", "next_step", "is_repaired"}], "backup"}.
@@ -182,20 +183,20 @@ def _print(report: _Report, place: str) -> None:
             page.print(Text(clean_line(finding.thread_id), style="bold cyan"))
             last = finding.thread_id
         is_repaired = report.is_repaired(finding)
-        page.print(Text(f"  {'repaired: ' if is_repaired else ''}{clean_line(finding.explanation)}"), soft_wrap=True)
+        print_line(page, Text(f"  {'repaired: ' if is_repaired else ''}{clean_line(finding.explanation)}"))
         if not is_repaired:
-            page.print(Text(f"    {clean_line(finding.next_step)}", style="dim"), soft_wrap=True)
+            print_line(page, Text(f"    {clean_line(finding.next_step)}", style="dim"))
     looked = f"{counted(report.threads, 'thread')}, {counted(report.turns, 'turn')} in {clean_line(public_url(place))}"
     result = counted(report.damage, "finding") if report.damage else "nothing to repair"
     if report.repaired:
         result = f"{report.repaired} of {counted(report.damage + report.repaired, 'finding')} repaired"
     if waiting := len(report.left) - report.damage:
         result += f", {counted(waiting, 'turn')} waiting for approval"
-    page.print(Text(f"{looked}: {result}", style="bold"), soft_wrap=True)
+    print_line(page, Text(f"{looked}: {result}", style="bold"))
     if report.sealed:
-        page.print(Text(f"{report.sealed:,} encrypted values could not be examined.", style="dim"), soft_wrap=True)
+        print_line(page, Text(f"{report.sealed:,} encrypted values could not be examined.", style="dim"))
     if report.backup is not None:
-        page.print(Text(f"The copies are in {clean_line(str(report.backup))}", style="dim"), soft_wrap=True)
+        print_line(page, Text(f"The copies are in {clean_line(str(report.backup))}", style="dim"))
 
 
 def _as_json(report: _Report) -> JsonObject:

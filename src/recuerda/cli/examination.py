@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from recuerda.agent.response import PendingTurn
 from recuerda.cli.pending import is_sealed, read_pending, told_pending
 from recuerda.errors import CorruptTurn, InvalidInput, StateError, StorageError
 from recuerda.messages.codec import VERSION, decode_turn
@@ -282,13 +283,12 @@ def _of_draft(thread: Examined) -> Iterator[Finding]:
         )
         return
     is_current = (thread.info.revision if thread.info else 0) == draft.revision
-    if pending is not None and pending.waits_for_approval and is_current:
+    if pending is not None and pending.is_paused and is_current:
         yield Finding(
             thread_id=thread.thread_id,
             kind="waiting_draft",
             explanation=f"A turn is {told_pending(draft, pending)}.",
-            next_step="agent.resume(thread, approvals=…) decides. Only --repair --drop-drafts --thread with this id "
-            "deletes it.",
+            next_step=f"{_next_step(pending)} Only --repair --drop-drafts --thread with this id deletes it.",
         )
         return
     yield Finding(
@@ -297,6 +297,12 @@ def _of_draft(thread: Examined) -> Iterator[Finding]:
         explanation=f"A turn was {told_pending(draft, pending)}.",
         next_step=_advice(is_current=is_current),
     )
+
+
+def _next_step(pending: PendingTurn) -> str:
+    if not pending.waits_for_approval:
+        return "agent.resume(thread) continues it."
+    return "`recuerda pending` lists the calls and decides, and agent.resume(thread, approvals=…) does so too."
 
 
 def _advice(*, is_current: bool) -> str:

@@ -72,18 +72,23 @@ def inert_json(text: str) -> str:
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
+def print_line(page: Console, line: Text | str, *, style: str = "") -> None:
+    """Print a line. A terminal breaks it at words; in a pipe or a file it stays whole."""
+    page.print(line, style=style, soft_wrap=not page.is_terminal)
+
+
 def fail(message: str) -> None:
-    """Write an error to standard error, on one line."""
+    """Write an error to standard error."""
     _say("error: ", message, style="bold red")
 
 
 def warn(message: str) -> None:
-    """Write a note to standard error, on one line."""
+    """Write a note to standard error."""
     _say("note: ", message, style="bold yellow")
 
 
 def _say(label: str, message: str, *, style: str) -> None:
-    console(sys.stderr).print(Text.assemble((label, style), clean_line(message)), soft_wrap=True)
+    print_line(console(sys.stderr), Text.assemble((label, style), clean_line(message)))
 
 
 def _spelled(character: str) -> str:

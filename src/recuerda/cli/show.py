@@ -11,7 +11,7 @@ from rich.text import Text
 
 from recuerda.cli.messages import shown_turn
 from recuerda.cli.options import JsonOption, StorageOption, opened_to_read
-from recuerda.cli.output import clean_line, console, counted, fail, print_json
+from recuerda.cli.output import clean_line, console, counted, fail, print_json, print_line
 from recuerda.cli.pending import pending_json, read_pending, shown_pending
 from recuerda.cli.threads import thread_json
 from recuerda.errors import CorruptTurn, ThreadNotFound
@@ -58,7 +58,8 @@ def show(
     """Show a thread's messages.
 
     If a turn cannot be read, the other turns are shown and the exit code is 1. An interrupted turn is marked. If a turn
-    is unfinished, `recuerda chat` offers to continue it or to drop it. It is shown at the end of the thread.
+    is unfinished, `recuerda chat` offers to continue it or to drop it. It is shown at the end of the thread, with its
+    calls that wait for approval. `recuerda pending` decides about them.
 
     With --json, the output is {"thread": {...}, "turns": [...], "corrupt": [...], "draft": {...} or null}.
     """
@@ -101,16 +102,14 @@ def _print(thread: _Thread) -> None:
             continue  # a step of a framework in which nothing was said
         page.print()
         if isinstance(turn, CorruptTurn):
-            page.print(
-                Text(f"turn {turn.number} cannot be read: {clean_line(turn.reason)}", style="bold red"), soft_wrap=True
-            )
+            print_line(page, Text(f"turn {turn.number} cannot be read: {clean_line(turn.reason)}", style="bold red"))
             continue
         for line in shown_turn(turn):
-            page.print(line, soft_wrap=True)
+            print_line(page, line)
     if thread.draft is not None:
         page.print()
         for line in shown_pending(thread.draft, read_pending(thread.draft, thread.thread_id)):
-            page.print(line, soft_wrap=True)
+            print_line(page, line)
 
 
 def _branch(parent: ThreadParent) -> str:

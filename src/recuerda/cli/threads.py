@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, TypedDict
@@ -15,15 +16,24 @@ from recuerda.cli.found_threads import print_found, search_threads
 from recuerda.cli.messages import shown_time
 from recuerda.cli.options import JsonOption, StorageOption, opened_to_read, public_url
 from recuerda.cli.output import clean_line, console, print_json, print_table, warn
+from recuerda.cli.pending import read_pending, state_of
 from recuerda.json_value import Json, JsonObject
+from recuerda.storage.contract import Storage
 from recuerda.storage.records import ThreadInfo, ThreadPage, ThreadParent
 from recuerda.storage.thread_filter import ThreadFilter
+
+AT_ONCE = 50
+"""The number of unfinished turns that are read at the same time."""
+
+MOST_DRAFTS = 100_000
+"""The number of unfinished turns that --all looks for."""
 
 EXAMPLES = (
     "recuerda threads",
     "recuerda threads --user ana --limit 10",
     "recuerda threads --user ana --search 'ferry tangier'",
     "recuerda threads --tag work --metadata channel=web --since 2026-05-01",
+    "recuerda threads | cut -f1",
     "recuerda threads --all --json | jq -r '.threads[].id'",
 )
 
@@ -80,7 +90,9 @@ def threads(
 ) -> None:
     """List threads, the most recently updated first, or search in them.
 
-    A thread whose first turn is not finished is marked, and `recuerda show` shows how far that turn got.
+    A thread with an unfinished turn is marked, also when the turn waits for an approval (see `recuerda pending`), and
+    `recuerda show` shows how far that turn got. In a pipe or a file, each thread is one line, with tabs between its id,
+    title, turns, messages, time, mark and the thread that it is a branch of.
 
     With --search, each thread is shown with the passages that have the words. Without --user, the threads without a
     user are searched.
@@ -105,10 +117,15 @@ def threads(
     )
     page, unfinished = asyncio.run(_page(storage, chosen, limit=limit, cursor=cursor, is_all=is_all))
     if as_json:
-        print_json({"threads": [thread_json(info) for info in page.threads], "cursor": page.cursor})
+        threads_json: list[Json] = [
+            {**thread_json(info), "unfinished": unfinished.get(info.id)} for info in page.threads
+        ]
+        print_json({"threads": threads_json, "cursor": page.cursor})
         return
-    if page.threads:
-        print_table(console(), _table(page, unfinished))
+    if console().is_terminal:
+        _print_table(page, unfinished)
+    else:
+        _print_lines(page, unfinished)
     if page.cursor is not None:
         few = "the search for more threads stopped at its limit" if page.is_partial else "there are more threads"
         warn(f"{few}: use --all, or --cursor '{page.cursor}' for the next page")
@@ -138,8 +155,8 @@ def _nothing(storage: str | None, user: str | None, *, is_chosen: bool) -> str:
 
 async def _page(
     storage: str | None, chosen: _Chosen, *, limit: int, cursor: str | None, is_all: bool
-) -> tuple[ThreadPage, set[str]]:
-    """Return the threads, and the ids of the threads that hold nothing but an interrupted first turn."""
+) -> tuple[ThreadPage, dict[str, str]]:
+    """Return the threads, and what the unfinished turns among them wait for, by thread."""
     async with opened_to_read(storage, may_be_new=True) as opened_storage:
         if is_all:
             wanted = ThreadFilter.of(**chosen)
@@ -148,8 +165,24 @@ async def _page(
             page = ThreadPage(threads=tuple(latest_first), cursor=None)
         else:
             page = await opened_storage.list_threads(**chosen, limit=limit, cursor=cursor)
-        begun = [info.id for info in page.threads if not info.revision]
-        return page, {one for one in begun if (await opened_storage.read(one, last_turns=0)).has_draft}
+        return page, await _unfinished(opened_storage, [info.id for info in page.threads], is_all=is_all)
+
+
+async def _unfinished(storage: Storage, ids: Sequence[str], *, is_all: bool) -> dict[str, str]:
+    """Return what the unfinished turns of some threads wait for, by thread."""
+    if is_all:
+        listed = {one.thread_id for one in (await storage.list_drafts(MOST_DRAFTS)).drafts}
+        ids = [thread_id for thread_id in ids if thread_id in listed]
+    found: dict[str, str] = {}
+    for start in range(0, len(ids), AT_ONCE):
+        some = ids[start : start + AT_ONCE]
+        drafts = await asyncio.gather(*(storage.load_draft(thread_id) for thread_id in some))
+        found |= {
+            thread_id: state_of(read_pending(draft, thread_id))
+            for thread_id, draft in zip(some, drafts, strict=True)
+            if draft is not None
+        }
+    return found
 
 
 def thread_json(info: ThreadInfo) -> JsonObject:
@@ -176,19 +209,41 @@ def _parent_json(parent: ThreadParent | None) -> JsonObject | None:
     return {"id": parent.thread_id, "turn": parent.number, "turn_id": parent.turn_id, "turns": parent.turns}
 
 
-def _table(page: ThreadPage, unfinished: set[str]) -> Table:
+def _print_table(page: ThreadPage, unfinished: dict[str, str]) -> None:
+    if page.threads:
+        print_table(console(), _table(page, unfinished))
+
+
+def _print_lines(page: ThreadPage, unfinished: dict[str, str]) -> None:
+    for info in page.threads:
+        cells = (
+            info.id,
+            info.title or "",
+            str(info.turns),
+            str(info.messages),
+            info.updated_at.isoformat(timespec="seconds"),
+            unfinished.get(info.id, ""),
+            info.parent.thread_id if info.parent else "",
+        )
+        sys.stdout.write("\t".join(map(clean_line, cells)) + "\n")
+
+
+def _table(page: ThreadPage, unfinished: dict[str, str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("id", overflow="fold", style="cyan")
     table.add_column("title", overflow="fold")
     table.add_column("turns", justify="right")
     table.add_column("messages", justify="right")
     table.add_column("updated", no_wrap=True, style="dim")
+    if unfinished:
+        table.add_column("mark", overflow="fold", style="yellow")
     has_forks = any(info.parent for info in page.threads)
     if has_forks:
         table.add_column("branch of", overflow="fold", style="dim")
     for info in page.threads:
-        title = clean_line(info.title or ("(unfinished turn)" if info.id in unfinished else ""))
+        title = clean_line(info.title or "")
         sizes = (f"{info.turns:,}", f"{info.messages:,}")
+        mark = [unfinished.get(info.id, "")] if unfinished else []
         parent = [clean_line(info.parent.thread_id if info.parent else "")] if has_forks else []
-        table.add_row(clean_line(info.id), title, *sizes, shown_time(info.updated_at), *parent)
+        table.add_row(clean_line(info.id), title, *sizes, shown_time(info.updated_at), *mark, *parent)
     return table
