@@ -171,6 +171,7 @@ HOMES = {
         "ThreadParent",
         "ThreadSlice",
         "TurnRecord",
+        "UndoneTurn",
         "UserStorage",
         "Version",
         "check_state",

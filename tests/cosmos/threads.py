@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from recuerda.ids import new_id
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Blob, DraftStep, NewTurn, ThreadInfo, ThreadSlice
+from recuerda.storage.records import Blob, DraftStep, NewTurn, ThreadInfo, ThreadSlice, UndoneTurn
 
 Do: TypeAlias = Callable[[Storage, str], Awaitable[object]]
 
@@ -188,5 +188,5 @@ async def check_goes_on(storage: Storage, thread: str) -> None:
     assert (appended.revision, appended.replayed, appended.created) == (revision + 1, False, revision == 0)
     assert await storage.load_draft(thread) is None
     assert (await storage.append(thread, a_turn("next"), expected=0)).record == appended.record
-    assert await storage.undo(thread) == appended.record
+    assert await storage.undo(thread) == UndoneTurn(appended.record)
     assert (await storage.read(thread)).records == before.records

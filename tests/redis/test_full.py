@@ -50,7 +50,7 @@ async def test_everything_that_frees_memory_is_done(full: RedisStorage) -> None:
     assert await full.trim("a", keep_turns=3) == 17
     undone = await full.undo("b")
     assert undone is not None
-    assert undone.number == 20
+    assert undone.record.number == 20
     assert await full.trim("c", before=from_microseconds(10)) == 9
     assert await full.trim("d", before=from_microseconds(5)) == 4
     assert (await full.update_thread("e", title=None)).title is None

@@ -215,6 +215,18 @@ async def test_a_file_of_20_mb_and_many_files_come_back(url: str, tmp_path: Any)
         assert await ChatMessageStore(storage=storage, thread_id="t").list_messages() == [shown(large)]
 
 
+async def test_an_undo_reads_the_files_of_its_turn_with_the_turn() -> None:
+    storage = CountedStorage()
+    store = ChatMessageStore(storage=storage, thread_id="t")
+    await store.add_messages([shown("one", picture())])
+    await store.add_messages([shown("two", picture(OTHER))])
+    storage.trips = storage.bytes_read = 0
+    undone = await store.undo()
+    assert undone is not None
+    assert undone.messages == (shown("two", picture(OTHER)),)
+    assert (storage.trips, storage.bytes_read) == (1, len(OTHER))
+
+
 async def test_a_warm_handle_sends_the_same_object_again_so_that_a_client_encodes_it_once() -> None:
     storage = MemoryStorage()
     window = ContextWindow(keep_files=9)

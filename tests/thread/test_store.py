@@ -275,5 +275,5 @@ async def test_an_undo_of_an_early_turn_reads_no_other_turn(monkeypatch: pytest.
         undone = await storage.undo("t", number=3)
         assert counts.taken() == ([1], 1)
         assert undone is not None
-        assert undone.body == b"2"
+        assert undone.record.body == b"2"
         assert await storage.undo("t", number=3) is None

@@ -27,6 +27,7 @@ from recuerda.storage.records import (
     ThreadParent,
     ThreadSlice,
     TurnRecord,
+    UndoneTurn,
     Version,
     first_drafts,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "ThreadParent",
     "ThreadSlice",
     "TurnRecord",
+    "UndoneTurn",
     "UserStorage",
     "Version",
     "check_state",

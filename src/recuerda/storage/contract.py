@@ -56,7 +56,7 @@ from recuerda.storage.records import (
     ThreadPage,
     ThreadParent,
     ThreadSlice,
-    TurnRecord,
+    UndoneTurn,
     Version,
     check_digest,
     parse_cursor,
@@ -280,24 +280,25 @@ class Storage(StorageHooks):
         number: int | None = None,
         expected: Expected | None = None,
         user_id: str | None = None,
-    ) -> TurnRecord | None:
+    ) -> UndoneTurn | None:
         """Remove the last turn of a thread, or the turn with a number, and return it; None if there is no such turn.
 
         The turn's body is deleted for good, its id may be used again, and the summaries that cover the turn are deleted
-        too. The undo is a record of its own, so the revision grows.
+        too. The undo is a record of its own, so the revision grows. An undo is two trips: it reads the turn with its
+        blobs, and removes it.
 
         Raises:
             ThreadOwnershipError: the thread belongs to another user than `user_id`.
             ThreadConflict: the thread is not at `expected`, or another writer changed it in between.
         """
         before = None if number is None else check_limit(number, "number") + 1
-        found = await self.read(thread_id, before=before, last_turns=1, user_id=user_id)
+        found = await self.read(thread_id, before=before, last_turns=1, blobs=None, user_id=user_id)
         turn = next((record for record in found.records if number in {None, record.number}), None)
         if found.info is None or turn is None:
             return None
         _check_expected(found.info, expected)
         await self._append_other(found.info, "undo", turn.number, user_id)
-        return turn
+        return UndoneTurn(turn, found.blobs)
 
     async def trim(
         self,

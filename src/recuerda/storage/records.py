@@ -149,6 +149,18 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         )
 
 
+class UndoneTurn(msgspec.Struct, frozen=True, gc=False):
+    """A turn that an undo has removed from a thread.
+
+    Attributes:
+        record: the turn.
+        blobs: the bytes of its blobs by their digests. A blob that no other turn names is gone from the storage.
+    """
+
+    record: TurnRecord
+    blobs: Mapping[str, bytes] = NO_BLOBS
+
+
 class NewTurn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A turn to append.
 

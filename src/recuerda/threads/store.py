@@ -416,27 +416,21 @@ class ChatMessageStore:
     async def undo(self, *, number: int | None = None) -> StoredTurn | None:
         """Remove the last turn from the thread for good, and return it; None if the thread has no turn.
 
-        A turn that cannot be read is removed as well, and is returned without messages.
+        The turn comes with its files, and an undo is two trips, whether or not the turn has files. A turn that cannot
+        be read is removed as well, and is returned without messages.
 
         Args:
             number: remove the turn with this number instead of the last turn.
         """
         await self._write_first_messages()
-        files = await self._files_to_undo(number)
-        record = await self._view.undo(self.thread_id, number=number)
-        if record is None:
+        undone = await self._view.undo(self.thread_id, number=number)
+        if undone is None:
             return None
+        record = undone.record
         try:
-            return stored_turn(record, self.thread_id, files)
+            return stored_turn(record, self.thread_id, undone.blobs)
         except CorruptTurn:
             return StoredTurn(record.number, record.id, record.created_us, Turn(messages=()))
-
-    async def _files_to_undo(self, number: int | None) -> Mapping[str, bytes]:
-        """Return the files of the turn that an undo will remove. They are gone afterwards."""
-        if self._view.max_blob_bytes == 0:
-            return NO_BLOBS
-        before = None if number is None else number + 1
-        return (await self._view.read(self.thread_id, before=before, last_turns=1, blobs=None)).blobs
 
     async def update_turn(self, turn: TurnReference, *, metadata: Mapping[str, Json]) -> JsonObject:
         """Change the metadata of a turn, such as a rating of its answer, and return the metadata after the change.

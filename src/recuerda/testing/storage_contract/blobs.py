@@ -10,7 +10,7 @@ import pytest
 
 from recuerda.errors import EncodeError, InvalidInput, ThreadConflict, ThreadOwnershipError, TurnGone
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Blob, NewTurn, ThreadSlice
+from recuerda.storage.records import Blob, NewTurn, ReadQuery, ThreadSlice, UndoneTurn
 from recuerda.testing.storage_contract.base import ContractBase
 
 CAT = Blob.of(b"\x00a picture of a cat\xff" * 40)
@@ -140,6 +140,26 @@ class BlobContract(ContractBase):
         assert await held(another) == set()
         await show(another, (CAT,))
         assert await held(storage) == {CAT.data}
+
+    async def test_an_undo_gives_the_blobs_back_and_reads_the_thread_once(
+        self, storage: Storage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await show(storage, (EMPTY,), (CAT, DOG), (CAT,), ())
+        (record,) = (await storage.read("a", before=3, last_turns=1)).records
+        queries: list[ReadQuery] = []
+        read = storage._read  # pyright: ignore[reportPrivateUsage]  # the trips are counted
+
+        async def counted(thread_id: str, query: ReadQuery) -> ThreadSlice:
+            queries.append(query)
+            return await read(thread_id, query)
+
+        monkeypatch.setattr(storage, "_read", counted)
+        undone = await storage.undo("a", number=2)
+        assert undone == UndoneTurn(record, {CAT.digest: CAT.data, DOG.digest: DOG.data})
+        assert len(queries) == 1
+        undone = await storage.undo("a")
+        assert undone is not None
+        assert (undone.record.number, undone.blobs) == (4, {})
 
     async def test_a_replaced_turn_takes_its_blobs_unless_the_new_turn_names_them(self, storage: Storage) -> None:
         await show(storage, (EMPTY,), (CAT, DOG))

@@ -8,6 +8,7 @@ import pytest
 
 from recuerda.errors import InvalidInput, ThreadConflict, ThreadNotFound
 from recuerda.storage.contract import Storage
+from recuerda.storage.records import UndoneTurn
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, bodies, fill, numbers
 
 KEPT = {1: [4], 4: [4], 6: [4], 7: [3, 4], 9: [2, 3, 4], 99: [1, 2, 3, 4]}
@@ -19,7 +20,7 @@ class CutContract(ContractBase):
 
     async def test_undo_takes_the_last_turn_out_and_gives_it_back(self, storage: Storage, another: Storage) -> None:
         appended = await fill(storage, "a", 1, 2)
-        assert await storage.undo("a") == appended[1].record
+        assert await storage.undo("a") == UndoneTurn(appended[1].record)
         found = await another.read("a")
         assert found.records == (appended[0].record,)
         assert found.info is not None
@@ -28,7 +29,7 @@ class CutContract(ContractBase):
     async def test_undos_go_back_turn_by_turn_until_nothing_is_left(self, storage: Storage) -> None:
         await fill(storage, "a", 1, 1, 1)
         undone = [await storage.undo("a") for _ in range(5)]
-        assert [None if one is None else one.number for one in undone] == [3, 2, 1, None, None]
+        assert [None if one is None else one.record.number for one in undone] == [3, 2, 1, None, None]
         info = await storage.head("a")
         assert info is not None
         assert (info.revision, info.turns, info.messages) == (6, 0, 0)
@@ -67,7 +68,7 @@ class CutContract(ContractBase):
         await storage.undo("a")
         undone = await storage.undo("a")
         assert undone is not None
-        assert undone.number == 1
+        assert undone.record.number == 1
         assert [record.target for record in (await storage.read("a", after=2)).records] == [2, 1]
 
     async def test_an_undo_with_another_revision_takes_nothing_out(self, storage: Storage) -> None:
@@ -82,7 +83,7 @@ class CutContract(ContractBase):
     async def test_concurrent_undos_never_take_one_turn_twice(self, storage: Storage, another: Storage) -> None:
         await fill(storage, "a", *[1] * 6)
         outcomes = await asyncio.gather(storage.undo("a"), another.undo("a"), storage.undo("a"), return_exceptions=True)
-        undone = [one.number for one in outcomes if one is not None and not isinstance(one, BaseException)]
+        undone = [one.record.number for one in outcomes if one is not None and not isinstance(one, BaseException)]
         conflicts = [one for one in outcomes if isinstance(one, ThreadConflict)]
         assert undone
         assert len(undone) + len(conflicts) == 3

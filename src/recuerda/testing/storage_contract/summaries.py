@@ -182,7 +182,7 @@ class SummaryContract(ContractBase):
         await storage.summarize("a", b"so far", through=2)
         undone = await storage.undo("a")
         assert undone is not None
-        assert undone.number == 3
+        assert undone.record.number == 3
         assert await look(storage) == (b"so far", [])
 
     async def test_an_undo_takes_every_summary_of_its_turn(self, storage: Storage, another: Storage) -> None:
@@ -274,7 +274,7 @@ class SummaryContract(ContractBase):
         await fill(storage, "a", 1, 1, 1)
         await storage.summarize("a", b"1", through=1)
         assert await storage.trim("a", keep_messages=2) == 1
-        assert [one.number for one in [await storage.undo("a"), await storage.undo("a")] if one] == [3, 2]
+        assert [one.record.number for one in [await storage.undo("a"), await storage.undo("a")] if one] == [3, 2]
         assert await storage.undo("a") is None
 
     async def test_a_look_is_of_one_moment(self, storage: Storage, another: Storage) -> None:
