@@ -45,6 +45,8 @@ async def answer(reader, writer):
             await reader.readexactly(int(head.lower().partition(b"content-length:")[2].split()[0]))
             writer.write(b"HTTP/1.1 200 OK\\r\\ncontent-type: text/event-stream\\r\\nconnection: close\\r\\n\\r\\n")
             for number in range(chunks):
+                if writer.is_closing():
+                    return
                 writer.write(chunk(b'{"index":0,"delta":{"content":"word %d "}}' % number))
                 await asyncio.sleep(gap)
             writer.write(chunk(b'{"index":0,"delta":{},"finish_reason":"stop"}') + b"data: [DONE]\\n\\n")

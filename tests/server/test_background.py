@@ -9,7 +9,8 @@ import pytest
 from openai import AsyncOpenAI, BadRequestError, NotFoundError, UnprocessableEntityError
 
 from recuerda import Storage, open_storage
-from recuerda.server import TenantKeys, background
+from recuerda.errors import StorageUnavailable
+from recuerda.server import TenantKeys, background, patience
 from recuerda.server.keys import digest_of
 from recuerda.testing import ScriptedOpenAIServer
 from recuerda.testing.openai_server import Dropped, Failure, Reply, ToolCall
@@ -226,6 +227,27 @@ async def test_a_client_that_comes_back_gets_events_that_its_node_has_forgotten(
     assert all(some == events[:6] for some in found)
     assert found
     assert events == await rest(client, begun.id)
+
+
+async def test_an_answer_outlives_an_outage_of_the_storage(
+    client: AsyncOpenAI, model: ScriptedOpenAIServer, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "_AGAIN_S", 0.02)
+    model.default = SLOW
+    refused: list[str] = []
+    begun = await client.responses.create(input="x", background=True)
+    for name in ("save_draft", "append"):
+        operation = getattr(storage, name)
+
+        async def away(*given: Any, operation: Any = operation, name: str = name, **options: Any) -> Any:
+            if refused.count(name) < 3:
+                refused.append(name)
+                raise StorageUnavailable("the storage is away")
+            return await operation(*given, **options)
+
+        monkeypatch.setattr(storage, name, away)
+    assert (await ended(client, begun.id)).output_text == SLOW.text
+    assert refused == ["save_draft"] * 3 + ["append"] * 3
 
 
 async def _some(client: AsyncOpenAI, id: str, count: int) -> list[Any]:

@@ -27,7 +27,7 @@ async def test_a_server_is_ready_while_its_storage_answers_and_it_may_call_the_m
     storage: Storage, model: ScriptedOpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model.default = Reply("Slow.", delay_s=30)
-    monkeypatch.setattr(readiness, "STORAGE_S", 0.05)
+    monkeypatch.setattr(readiness, "STORAGE_S", 0.5)
     settings = ServerSettings(model=MODEL, limits=Limits(max_in_flight=1))
     async with running(storage, model.base_url, settings=settings) as url, httpx.AsyncClient(base_url=url) as http:
 
@@ -43,7 +43,7 @@ async def test_a_server_is_ready_while_its_storage_answers_and_it_may_call_the_m
             raise StorageUnavailable("the storage is away")
 
         assert await probed() == (200, "ok")
-        for head, words in ((silent, "has not answered in 0.05 s"), (broken, "cannot be used")):
+        for head, words in ((silent, "has not answered in 0.5 s"), (broken, "cannot be used")):
             with monkeypatch.context() as patch:
                 patch.setattr(storage, "head", head)
                 status, reason = await probed()

@@ -13,11 +13,14 @@ from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 
+import httpx
 import pytest
 
+from recuerda import open_storage
+from recuerda.server import Limits, ServerSettings, rates
 from recuerda.testing import ScriptedOpenAIServer
 from tests.server.many_nodes import Cluster, Load, cluster, remembering
-from tests.server.serving import url_of
+from tests.server.serving import MODEL, running, url_of
 from tests.servers.redis_server import redis_url
 
 KINDS = ("postgresql", "redis")
@@ -90,3 +93,34 @@ async def test_nodes_that_are_killed_and_added_under_load_lose_and_double_nothin
                 await _again(replace, is_long=is_long)
             assert await load.problems() == []
         assert load.answered > CLIENTS
+
+
+async def test_nodes_share_the_rate_limit_of_a_tenant(
+    tmp_path: Path, model: ScriptedOpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rates, "SHARE_S", 0.02)
+    url, settings = url_of("sqlite", tmp_path), ServerSettings(model=MODEL, limits=Limits(requests_per_minute=30))
+    async with (
+        open_storage(url) as first,
+        open_storage(url) as second,
+        running(first, model.base_url, settings=settings) as one,
+        running(second, model.base_url, settings=settings) as other,
+        httpx.AsyncClient() as http,
+    ):
+
+        async def admitted(node: str, most: int) -> int:
+            for number in range(most):
+                if (await http.get(f"{node}/v1/conversations/conv_{'0' * 24}")).status_code == 429:
+                    return number
+            return most
+
+        assert [await admitted(node, 5) for node in (one, other)] == [5, 5]
+        storage_has_both = 0
+        while storage_has_both < 2:
+            info = await first.head(rates.RATES)
+            storage_has_both = len(info.metadata) if info is not None else 0
+            await asyncio.sleep(0.02)
+        assert [await admitted(one, 15), await admitted(other, 1)] == [15, 1]
+        while await admitted(other, 1):  # noqa: ASYNC110 - the nodes exchange their numbers now and then
+            await asyncio.sleep(0.02)
+        assert await admitted(one, 30) < 15

@@ -14,21 +14,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from recuerda.server.azure_paths import AzurePaths
+from recuerda.server.background import Background
 from recuerda.server.conversations import Conversations
 from recuerda.server.faults import ApiFault
 from recuerda.server.files import Files
 from recuerda.server.http import Gate, json_response
 from recuerda.server.keys import TenantKeys
-from recuerda.server.limits import InFlight
+from recuerda.server.limits import InFlight, RateLimit
 from recuerda.server.metrics import Metrics
 from recuerda.server.monitoring import Monitoring
+from recuerda.server.node import Node
 from recuerda.server.once import Once
 from recuerda.server.openapi import describe
 from recuerda.server.passthrough import Passthrough
+from recuerda.server.rates import SharedRate
 from recuerda.server.readiness import Readiness
 from recuerda.server.request_ids import CLIENT_REQUEST_ID, REQUEST_ID, RequestIds
 from recuerda.server.responses import Responses
 from recuerda.server.routes import ROUTES, Handlers
+from recuerda.server.running_responses import RunningResponses
 from recuerda.server.settings import ServerSettings
 from recuerda.server.threads import Threads
 from recuerda.server.uploads import Uploads
@@ -58,14 +62,23 @@ class Application:
             queue_s=settings.limits.queue_s,
         )
         once = Once(threads)
-        self._gate = Gate(settings, keys, metrics)
+        node = Node(storage)
+        self._rate = SharedRate(RateLimit(settings.limits.requests_per_minute), threads, node=node.id)
+        self._gate = Gate(settings, keys, metrics, rate=self._rate)
         self._upstream = upstream
         self._readiness = Readiness(storage, in_flight)
         uploads = Uploads(threads)
+        self._background = Background(RunningResponses(threads, node), upstream)
         responses = Responses(
-            threads, upstream, settings, once=once, uploads=uploads, in_flight=in_flight, metrics=metrics
+            threads,
+            upstream,
+            settings,
+            once=once,
+            uploads=uploads,
+            background=self._background,
+            in_flight=in_flight,
+            metrics=metrics,
         )
-        self._background = responses.background
         handlers = Handlers(
             conversations=Conversations(threads, once, uploads),
             files=Files(uploads, once, settings.limits, storage),
@@ -110,6 +123,7 @@ class Application:
     async def close(self, *, grace_s: float = 0.0) -> None:
         """End the responses in the background. They get some seconds to finish, and then they are noted as failed."""
         await self._background.close(grace_s=grace_s)
+        await self._rate.close()
 
 
 def create_app(

@@ -8,14 +8,16 @@ ends when its answer is committed, when it fails, or when a client of any node h
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, suppress
+from functools import partial
 from itertools import islice
 from typing import Any
 
-from recuerda.errors import DraftConflict, ThreadConflict
+from recuerda.errors import DraftConflict, StorageError, ThreadConflict
 from recuerda.openai.reader import JoinedCall
 from recuerda.server.answer import Answer, read_answer
 from recuerda.server.events import Frames, closing, failing, opening
@@ -26,6 +28,8 @@ from recuerda.server.output_items import Event
 from recuerda.server.response_object import ResponseObject, failed
 from recuerda.server.running_responses import Begun, Outcome, Running, RunningResponses, Step, pieces_of
 from recuerda.server.upstream import Upstream
+
+_logger = logging.getLogger("recuerda.server")
 
 SAVE_S = 0.5
 """The seconds between two steps that are saved. Clients of other nodes get the events that much later."""
@@ -148,6 +152,7 @@ class Background:
         tasks = [live.task for live in self._live.values() if live.task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=grace_s)
+            self.running.patience.is_over = True
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -296,8 +301,9 @@ class Background:
         except (DraftConflict, ThreadConflict):
             await self._end(live, cancelled(live.begun.response))
             return
-        response = await commit(live.answer)
-        await self.running.remove(live.tenancy, live.name.turn)
+        response = await self.running.patience.with_(partial(commit, live.answer))
+        with suppress(StorageError):  # The turn is what counts. What is left of its making is never looked at again.
+            await self.running.remove(live.tenancy, live.name.turn)
         live.write([*ending, closing(response)], is_last=True)
 
     async def _read(self, live: Live, body: Mapping[str, Any]) -> None:
@@ -355,8 +361,22 @@ class Background:
         await self._end(live, failed(live.begun.response, fault.message))
 
     async def _end(self, live: Live, response: ResponseObject) -> None:
-        outcome = await self._settle(live.tenancy, live.name, response, count=live.count)
-        live.write(_last_events(outcome.response), is_last=True)
+        try:
+            noted = await self._settle(live.tenancy, live.name, response, count=live.count)
+        except StorageError as error:
+            _logger.warning("the end of a response could not be stored yet: %s", type(error).__name__)
+            live.write(_last_events(response), is_last=True)
+            await self._settle_later(live, response)
+        else:
+            live.write(_last_events(noted.response), is_last=True)
+
+    async def _settle_later(self, live: Live, response: ResponseObject) -> None:
+        """Note how a response ended as soon as the storage can be used. When this node stops, other nodes do it."""
+        while not self.running.patience.is_over:
+            await asyncio.sleep(ABANDONED_AFTER_S)
+            with suppress(StorageError):
+                await self._settle(live.tenancy, live.name, response, count=live.count)
+                return
 
 
 def cancelled(response: ResponseObject) -> ResponseObject:

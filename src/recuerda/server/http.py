@@ -26,9 +26,10 @@ from recuerda.server.encodings import Unpacking
 from recuerda.server.faults import ApiFault, bad_request, fault_of
 from recuerda.server.json_limits import JsonMeter
 from recuerda.server.keys import TenantKeys
-from recuerda.server.limits import Buffered, BufferedBody, RateLimit
+from recuerda.server.limits import Buffered, BufferedBody
 from recuerda.server.metrics import Metrics
 from recuerda.server.names import Tenancy
+from recuerda.server.rates import SharedRate
 from recuerda.server.request_ids import request_id
 from recuerda.server.settings import ServerSettings, is_loopback
 
@@ -108,13 +109,16 @@ class Gate:
         settings: the limits of the service.
         keys: the keys that clients must send. If None, every program on this machine is admitted, and no other.
         metrics: counts each request.
+        rate: limits the requests of each tenant.
     """
 
-    def __init__(self, settings: ServerSettings, keys: TenantKeys | None, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: ServerSettings, keys: TenantKeys | None, metrics: Metrics, *, rate: SharedRate
+    ) -> None:
         self._settings = settings
         self._keys = keys
         self._metrics = metrics
-        self._rate = RateLimit(settings.limits.requests_per_minute)
+        self._rate = rate
         self._buffered = Buffered(settings.limits.max_buffered_bytes)
         self._beside = Beside()
 
@@ -172,8 +176,7 @@ class Gate:
         """
         if self._keys is None:
             _check_is_local(request, self._settings.cors_origins)
-            self._rate.take(None)
-            return Tenancy()
+            return self._counted(Tenancy())
         key = _key_in(request)
         if not key:
             message = "You didn't provide an API key: send it as a bearer token, or in the header api-key."
@@ -181,8 +184,11 @@ class Gate:
         tenant = self._keys.tenant_of(key)
         if tenant is None:
             raise ApiFault(401, "Incorrect API key provided.", code="invalid_api_key")
-        self._rate.take(tenant)
-        return Tenancy(tenant)
+        return self._counted(Tenancy(tenant))
+
+    def _counted(self, tenancy: Tenancy) -> Tenancy:
+        self._rate.take(tenancy)
+        return tenancy
 
     @asynccontextmanager
     async def _body(self, request: Request, *, is_file: bool) -> AsyncGenerator[bytes]:

@@ -35,9 +35,7 @@ class RateLimit:
         """
         if self._per_minute is None:
             return
-        now = self._clock()
-        left, since = self._buckets.get(caller, (float(self._per_minute), now))
-        left = min(self._per_minute, left + (now - since) * self._per_minute / 60)
+        left = self._left(caller)
         if left < 1:
             raise ApiFault(
                 429,
@@ -46,9 +44,28 @@ class RateLimit:
                 code="rate_limit_exceeded",
                 retry_after_s=(1 - left) * 60 / self._per_minute,
             )
+        self._keep(caller, left - 1)
+
+    def take_elsewhere(self, caller: str | None, count: int) -> None:
+        """Count requests of a caller that another node has admitted."""
+        if self._per_minute is not None and count:
+            self._keep(caller, max(0.0, self._left(caller) - count))
+
+    @property
+    def is_set(self) -> bool:
+        """True if there is a limit."""
+        return self._per_minute is not None
+
+    def _left(self, caller: str | None) -> float:
+        """Return the number of requests that a caller may make now."""
+        per_minute, now = float(self._per_minute or 0), self._clock()
+        left, since = self._buckets.get(caller, (per_minute, now))
+        return min(per_minute, left + (now - since) * per_minute / 60)
+
+    def _keep(self, caller: str | None, left: float) -> None:
         if len(self._buckets) > _MANY_BUCKETS:
             self._buckets.clear()
-        self._buckets[caller] = (left - 1, now)
+        self._buckets[caller] = (left, self._clock())
 
 
 class InFlight:

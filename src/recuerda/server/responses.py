@@ -50,7 +50,7 @@ from recuerda.server.response_object import (
     shows_summary,
     to_keep,
 )
-from recuerda.server.running_responses import Begun, Outcome, Running, RunningResponses
+from recuerda.server.running_responses import Begun, Outcome, Running
 from recuerda.server.settings import ServerSettings
 from recuerda.server.threads import Threads
 from recuerda.server.tools import Tools, tools_of
@@ -105,6 +105,7 @@ class Responses:
         *,
         once: Once,
         uploads: Uploads,
+        background: Background,
         in_flight: InFlight,
         metrics: Metrics,
     ) -> None:
@@ -116,7 +117,7 @@ class Responses:
         self._in_flight = in_flight
         self._metrics = metrics
         self._counter = TokenCounter()
-        self.background: Background = Background(RunningResponses(threads), upstream)
+        self.background = background
 
     async def create(self, call: ApiCall) -> Response:
         """Answer, whole or as a stream. A retry with the same idempotency key gets the first answer again."""

@@ -12,6 +12,7 @@ completed one is a turn of its conversation or its chain, and its thread is dele
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import msgspec
@@ -23,6 +24,7 @@ from recuerda.openai.reader import CallFragment, Fragment, JoinedCall, TextFragm
 from recuerda.server.names import Tenancy, TurnName
 from recuerda.server.node import Node
 from recuerda.server.output_items import Event, OutputItems
+from recuerda.server.patience import Patience
 from recuerda.server.requests import Item
 from recuerda.server.response_object import ResponseObject, shows_summary
 from recuerda.server.threads import Threads
@@ -114,14 +116,13 @@ class RunningResponses:
 
     Args:
         threads: the threads of the service.
-
-    Attributes:
         node: this node.
     """
 
-    def __init__(self, threads: Threads) -> None:
+    def __init__(self, threads: Threads, node: Node) -> None:
         self._threads = threads
-        self.node: Node = Node(threads.storage)
+        self.node = node
+        self.patience: Patience = Patience()
 
     async def save(self, tenancy: Tenancy, turn: str, step: Step, *, last: tuple[int, str]) -> tuple[int, str]:
         """Save the step after the step `last`. Return its number and its id.
@@ -139,7 +140,8 @@ class RunningResponses:
             id=new_id(),
             previous=previous or None,
         )
-        await self._storage(tenancy).save_draft(_thread_id(tenancy, turn), new)
+        storage, thread_id = self._storage(tenancy), _thread_id(tenancy, turn)
+        await self.patience.with_(lambda: storage.save_draft(thread_id, new))
         return new.number, new.id
 
     async def find(self, tenancy: Tenancy, turn: str) -> Running | None:
@@ -178,12 +180,14 @@ class RunningResponses:
     async def settle(self, tenancy: Tenancy, turn: str, outcome: Outcome) -> Outcome:
         """Note how a response ended. Return the outcome that was noted first."""
         made = pack_turn((), response=msgspec.to_builtins(outcome))
-        noted, _ = await self._threads.note(tenancy, _name(turn), made, turn_id=turn, keep=None)
+        note = partial(self._threads.note, tenancy, _name(turn), made, turn_id=turn, keep=None)
+        noted, _ = await self.patience.with_(note)
         return msgspec.convert(response_of(noted.turn), Outcome)
 
     async def remove(self, tenancy: Tenancy, turn: str) -> None:
         """Delete all that is kept of a response while it runs, or of its failure."""
-        await self._storage(tenancy).delete(_thread_id(tenancy, turn))
+        storage, thread_id = self._storage(tenancy), _thread_id(tenancy, turn)
+        await self.patience.with_(lambda: storage.delete(thread_id))
 
     async def cancel(self, tenancy: Tenancy, turn: str) -> bool:
         """Cancel a response that runs. Return False if it does not run, or if its answer is already whole."""
