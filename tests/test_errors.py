@@ -31,6 +31,7 @@ SAMPLES: list[errors.RecuerdaError] = [
     errors.ToolOutcomeUnknown("t", call_id="c", name="pay", arguments={"euros": 9}),
     errors.OutputError("Trip", reason="Expected `int` - at `$.days`", field="days"),
     errors.OutputRefused("Trip"),
+    errors.UsageLimitExceeded("request_limit", allowed=2, used=2),
     errors.RunLimitError(3),
 ]
 PLAIN = [

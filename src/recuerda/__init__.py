@@ -9,12 +9,14 @@ from recuerda.agent.agent import Agent
 from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate, OutputSchema
 from recuerda.agent.client import ChatClient
 from recuerda.agent.decisions import CallDecision
+from recuerda.agent.hooks import RunHooks
 from recuerda.agent.response import AgentResponse, AgentResponseUpdate, PendingCall, PendingPage, PendingTurn
 from recuerda.agent.run_context import RunContext
 from recuerda.agent.stream import AgentResponseStream
 from recuerda.agent.summarizer import Summarizer
 from recuerda.agent.titler import Titler
 from recuerda.agent.tools import FunctionTool, tool
+from recuerda.agent.usage_limits import UsageLimits
 from recuerda.errors import (
     AlreadyDecided,
     ChatClientError,
@@ -47,6 +49,7 @@ from recuerda.errors import (
     TurnDropped,
     TurnGone,
     TurnPending,
+    UsageLimitExceeded,
 )
 from recuerda.messages.message import (
     ChatMessage,
@@ -138,6 +141,7 @@ __all__ = [
     "Reranker",
     "RerankerError",
     "RunContext",
+    "RunHooks",
     "RunLimitError",
     "ServiceThreadNotFound",
     "StateError",
@@ -172,6 +176,8 @@ __all__ = [
     "UriContent",
     "Usage",
     "UsageContent",
+    "UsageLimitExceeded",
+    "UsageLimits",
     "Version",
     "open_storage",
     "tool",

@@ -34,6 +34,7 @@ credentials.
     ├── ToolOutcomeUnknown          a tool was started, and nobody knows whether it finished: find out
     ├── OutputError                 the model's answer does not have the form that the caller asked for
     │   └── OutputRefused           the model refused to answer
+    ├── UsageLimitExceeded          the run has used up one of its `UsageLimits`
     └── RunLimitError               the model called tools in more rounds than the limit allows
 """
 
@@ -374,6 +375,22 @@ class OutputRefused(OutputError):
         super().__init__(type_name, reason="the model refused to answer")
         text = f"the model refused to answer, so there is no {type_name}"
         self.args: tuple[Any, ...] = (f"{text}. Ask in another way, or run without output_type to read the refusal.",)
+
+
+class UsageLimitExceeded(RecuerdaError):
+    """Raised when a run has used up one of its `UsageLimits` before the model had answered.
+
+    `limit` is the name of the limit, `allowed` its value, and `used` what the run has used, or would use next.
+    """
+
+    def __init__(self, limit: str, *, allowed: int, used: int) -> None:
+        self.limit = limit
+        self.allowed = allowed
+        self.used = used
+        super().__init__(
+            f"the run needs more than its {limit} allows ({used} of {allowed}), and the model has not answered yet: "
+            "raise the limit in UsageLimits, or ask for less"
+        )
 
 
 class RunLimitError(RecuerdaError):

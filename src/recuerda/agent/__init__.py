@@ -15,12 +15,14 @@ from recuerda.agent.events import (
     ToolResultEvent,
     TurnCommittedEvent,
 )
+from recuerda.agent.hooks import RunHooks
 from recuerda.agent.response import AgentResponse, AgentResponseUpdate, PendingCall, PendingPage, PendingTurn
 from recuerda.agent.run_context import RunContext
 from recuerda.agent.stream import AgentResponseStream
 from recuerda.agent.summarizer import Summarizer
 from recuerda.agent.titler import Titler
 from recuerda.agent.tools import FunctionTool, tool
+from recuerda.agent.usage_limits import UsageLimits
 
 __all__ = [
     "Agent",
@@ -44,11 +46,13 @@ __all__ = [
     "ReasoningEvent",
     "RunContext",
     "RunEvent",
+    "RunHooks",
     "Summarizer",
     "TextEvent",
     "Titler",
     "ToolCallEvent",
     "ToolResultEvent",
     "TurnCommittedEvent",
+    "UsageLimits",
     "tool",
 ]

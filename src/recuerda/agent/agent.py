@@ -20,6 +20,7 @@ from recuerda.agent.background import run_in_background
 from recuerda.agent.branching import branch_of
 from recuerda.agent.chat import ChatModel
 from recuerda.agent.generics import OutputType, V
+from recuerda.agent.hooks import RunHooks, checked_hooks
 from recuerda.agent.inbox import list_pending, save_decisions
 from recuerda.agent.incoming import InputChoice
 from recuerda.agent.journal import drop_draft, durable_store, load_draft
@@ -34,6 +35,7 @@ from recuerda.agent.summarizer import Summarizer
 from recuerda.agent.threads import AgentThreads
 from recuerda.agent.titler import Titler
 from recuerda.agent.tools import FunctionTool, ToolInput, checked_limit, tools_by_name
+from recuerda.agent.usage_limits import UsageLimits
 from recuerda.errors import ConfigurationError
 from recuerda.ids import check_choice, check_limit
 from recuerda.json_value import Json, JsonObject, to_json_object
@@ -54,6 +56,7 @@ class OwnOfRun(TypedDict, total=False):
     tools: RunTools | None
     instructions: str | None
     context: object
+    usage_limits: UsageLimits | None
     metadata: Mapping[str, Json] | None
 
 
@@ -85,6 +88,8 @@ class Agent:
             its own. The next run on the thread tells the model so. If None, a call waits for ever.
         mirror: the home of local copies, if the client's service keeps the threads: a `Storage` or a URL. If None, no
             copies are kept.
+        hooks: objects that are told before and after each call of the model and of a tool.
+        usage_limits: the budget of each run: calls of the model, calls of tools, and tokens.
 
     Raises:
         ConfigurationError: both a store factory and a storage are given, or a tool cannot be described, or an argument
@@ -111,6 +116,8 @@ class Agent:
         titler: Titler | None = None,
         approval_expires: timedelta | None = None,
         mirror: Storage | str | None = None,
+        hooks: RunHooks | Sequence[RunHooks] | None = None,
+        usage_limits: UsageLimits | None = None,
     ) -> None:
         check_choice(durability, get_args(Durability), "durability")
         if lease is not None and not isinstance(lease, timedelta):  # pyright: ignore[reportUnnecessaryIsInstance] - as below
@@ -128,6 +135,8 @@ class Agent:
             instructions=instructions,
             tools=own_tools,
             context_tools=asking_for_context(own_tools),
+            hooks=checked_hooks(hooks),
+            usage_limits=usage_limits,
             providers=(*checked(_providers(context_providers)), *tool_providers),
             window=_window(window, getattr(model, "model_id", None)),
             options=dict(options or {}),
@@ -214,6 +223,7 @@ class Agent:
         tools: RunTools | None = None,
         instructions: str | None = None,
         context: object = None,
+        usage_limits: UsageLimits | None = None,
         metadata: Mapping[str, Json] | None = None,
     ) -> AgentResponse[V]:
         """Answer, and add the whole exchange to the thread as one turn.
@@ -248,6 +258,7 @@ class Agent:
             instructions: instructions for this run, which follow the agent's. They are not stored.
             context: any object for the tools that ask for it with a parameter of type `RunContext`. It is not stored,
                 and the model does not see it.
+            usage_limits: the budget of this run, in place of the agent's.
             metadata: a JSON object that is stored with the turn, such as the id of a trace. The model does not see it.
 
         Raises:
@@ -261,6 +272,7 @@ class Agent:
             InvalidInput: no message of the input is new, or it cannot be told which are (see `input`). Or the turn to
                 replace is not the thread's newest turn.
             OutputError: the model's answers do not have the form of `output_type`, or it refused to answer.
+            UsageLimitExceeded: the run has used up one of its limits before the model had answered.
             RunLimitError: the model still called tools after `max_tool_rounds` rounds.
             ChatClientError: the model's service failed.
             StorageError: the storage failed; its subclasses say how.
@@ -280,6 +292,7 @@ class Agent:
             tools=tools,
             instructions=instructions,
             context=context,
+            usage_limits=usage_limits,
             metadata=metadata,
         )
         return await self._start(request).drained()
@@ -317,6 +330,7 @@ class Agent:
         tools: RunTools | None = None,
         instructions: str | None = None,
         context: object = None,
+        usage_limits: UsageLimits | None = None,
         metadata: Mapping[str, Json] | None = None,
     ) -> AgentResponse[V]:
         """Answer the input of the thread's newest turn again, and replace that turn in one step.
@@ -337,6 +351,7 @@ class Agent:
             tools: as in `run`.
             instructions: as in `run`.
             context: as in `run`.
+            usage_limits: as in `run`.
             metadata: as in `run`.
 
         Raises:
@@ -356,6 +371,7 @@ class Agent:
             tools=tools,
             instructions=instructions,
             context=context,
+            usage_limits=usage_limits,
             metadata=metadata,
         )
         return await self._start(request).drained()
@@ -383,6 +399,7 @@ class Agent:
         tools: RunTools | None = None,
         instructions: str | None = None,
         context: object = None,
+        usage_limits: UsageLimits | None = None,
         metadata: Mapping[str, Json] | None = None,
     ) -> AgentResponse[V]:
         """Say a turn of a thread in another way: branch off before the turn, and answer the new messages there.
@@ -405,6 +422,7 @@ class Agent:
             tools: as in `run`.
             instructions: as in `run`.
             context: as in `run`.
+            usage_limits: as in `run`.
             metadata: as in `run`.
 
         Raises:
@@ -427,6 +445,7 @@ class Agent:
             tools=tools,
             instructions=instructions,
             context=context,
+            usage_limits=usage_limits,
             metadata=metadata,
         )
         return await self._start(request).drained()
@@ -451,6 +470,7 @@ class Agent:
         tools: RunTools | None = None,
         instructions: str | None = None,
         context: object = None,
+        usage_limits: UsageLimits | None = None,
     ) -> AgentResponse[V]:
         """Continue the thread's interrupted turn from its last finished step, in this or any other process.
 
@@ -469,6 +489,7 @@ class Agent:
             tools: as in `run`.
             instructions: as in `run`.
             context: as in `run`.
+            usage_limits: as in `run`.
 
         Raises:
             InvalidInput: there is no interrupted turn (it may have been resumed or dropped already), or a named call
@@ -489,6 +510,7 @@ class Agent:
             tools=tools,
             instructions=instructions,
             context=context,
+            usage_limits=usage_limits,
         )
         return await self._start(request).drained()
 
@@ -668,7 +690,10 @@ class Agent:
         return {
             "form": output_form(output_type),
             "settings": self._settings.for_run(
-                options=own.get("options"), tools=own.get("tools"), instructions=own.get("instructions")
+                options=own.get("options"),
+                tools=own.get("tools"),
+                instructions=own.get("instructions"),
+                usage_limits=own.get("usage_limits"),
             ),
             "context": own.get("context"),
             "metadata": None if metadata is None else to_json_object(metadata, "metadata"),

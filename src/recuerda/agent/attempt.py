@@ -80,6 +80,8 @@ class Attempt:
             inside=ticket.inside,
             form=form,
             context=request.context,
+            hooks=settings.hooks,
+            usage_limits=settings.usage_limits,
         )
         self._warnings = list(reading.warnings)
         self._is_committing = False
@@ -207,6 +209,9 @@ class Attempt:
         if summarizer is not None and store is not None:
             self._warnings += summarizer.take_failures()
             await summarizer.after_turn(store, prompt.window_beside(said))
+        limits = self._settings.usage_limits
+        if limits is not None and limits.counts_tokens and self._turn.usage is None:
+            self._warnings.append("the service reports no token usage, so the limits of tokens were not checked")
         if (titler := self._settings.titler) is not None and appended is not None:
             self._warnings += titler.take_failures()
             if (kept := store or thread.mirror) is not None:

@@ -16,13 +16,16 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate, join_updates
+from recuerda.agent.hooks import RunHooks, call_each
 from recuerda.agent.journal import Journal
 from recuerda.agent.output import Correction, OutputForm
 from recuerda.agent.prompt import Prompt
 from recuerda.agent.response import AgentResponseUpdate, no_value
 from recuerda.agent.resuming import limits, runnable
+from recuerda.agent.run_context import RunContext
 from recuerda.agent.steps import RunningTurn, Step
 from recuerda.agent.tools import FunctionTool, too_many_calls, unknown_tool
+from recuerda.agent.usage_limits import UsageLimits
 from recuerda.errors import OutputError, OutputRefused, RunLimitError
 from recuerda.messages.message import ChatMessage, FunctionCallContent, FunctionResultContent, signed
 from recuerda.providers.gathering import all_of
@@ -58,6 +61,8 @@ class Exchange:
         inside: awaits a tool as part of the run.
         form: the form of the answer; None for text.
         context: the object that is handed to tools that ask for it.
+        hooks: are told before and after each call of the model and of a tool.
+        usage_limits: the budget of the run; None for no limit.
 
     Attributes:
         value: the value of the answer; None for text, and an error until the model has answered.
@@ -76,6 +81,8 @@ class Exchange:
         inside: Inside,
         form: OutputForm | None = None,
         context: object = None,
+        hooks: Sequence[RunHooks] = (),
+        usage_limits: UsageLimits | None = None,
     ) -> None:
         self.turn = turn
         self.journal = journal
@@ -92,6 +99,8 @@ class Exchange:
         self._answers: list[tuple[ChatRequest, ChatResponse]] = []
         self._form = form
         self._context = context
+        self._hooks = hooks
+        self._limits = usage_limits
         self.value: Any = None if form is None else no_value()
         self._correction: Correction | None = None
         self._rejected: str | None = None
@@ -131,8 +140,10 @@ class Exchange:
         turn = self.turn
         while not turn.is_answered:
             if not turn.calls:
+                if self._limits is not None:
+                    self._limits.check_request(self._requests, self.turn.usage)
                 request = self._request(prompt)
-                async with aclosing(self._ask(request)) as answer:
+                async with aclosing(self._ask_between_hooks(request) if self._hooks else self._ask(request)) as answer:
                     async for update in answer:
                         if update.contents:
                             yield AgentResponseUpdate(
@@ -176,12 +187,52 @@ class Exchange:
         self._sent = len(self.turn.input) + len(self.turn.new) + 1
         self._service_thread_id = response.service_thread_id or self._service_thread_id
 
+    async def _ask_between_hooks(self, request: ChatRequest) -> AsyncGenerator[ChatUpdate]:
+        hooks, run = self._hooks, self._run_context()
+        await self._tell(call_each(hooks, lambda hook: hook.on_model_start(request, run=run)))
+        try:
+            async with aclosing(self._ask(request)) as answer:
+                async for update in answer:
+                    yield update
+        except Exception as failure:
+            error = failure
+            await self._tell(call_each(hooks, lambda hook: hook.on_model_error(request, error, run=run)))
+            raise
+        response = self._answers[-1][1]
+        await self._tell(call_each(hooks, lambda hook: hook.on_model_end(request, response, run=run)))
+
+    async def _tell(self, told: Coroutine[Any, Any, None]) -> None:
+        """Call hooks as part of the run, in a task of their own."""
+        await all_of([self._inside(told)])
+
+    def _run_context(self, call_id: str = "") -> RunContext[object]:
+        return RunContext(context=self._context, thread=self._thread, call_id=call_id)
+
+    @property
+    def _requests(self) -> int:
+        """The number of calls of the model in this turn that were answered."""
+        unsaid = self._correction is not None and bool(self._correction.sent)
+        return sum(message.role == "assistant" for message in self.turn.new) + unsaid
+
+    def _check_limits(self, response: ChatResponse, limits: UsageLimits) -> None:
+        """Check that the calls of an answer may be run, and that the model may be told their results.
+
+        Raises:
+            UsageLimitExceeded: a limit is reached.
+        """
+        before = sum(len(message.function_calls) for message in self.turn.new)
+        limits.check_tool_calls(before + len(response.message.function_calls))
+        usage = RunningTurn([Step(usage=self.turn.usage), Step(usage=response.usage)]).usage
+        limits.check_request(self._requests + 1, usage)
+
     async def _take_answer(self, prompt: Prompt) -> Sequence[int]:
         """Apply the model's answer to the turn, and return its calls that can run at once."""
         request, response = self._answers[-1]
         calls = response.message.function_calls
         if calls and not request.may_call_tools:
             raise RunLimitError(prompt.max_tool_rounds)
+        if calls and self._limits is not None:
+            self._check_limits(response, self._limits)
         step = Step(
             messages=(signed(response.message, self._name),), usage=response.usage, results=too_many_calls(calls)
         )
@@ -219,14 +270,19 @@ class Exchange:
         self.turn.apply(step)
 
     async def _run_calls(self, positions: Sequence[int], tools: Mapping[str, FunctionTool]) -> None:
-        calls = self.turn.calls
+        calls, hooks = self.turn.calls, self._hooks
 
         async def run_one(position: int) -> None:
-            result = await self._call(calls[position], tools)
+            call = calls[position]
+            if hooks:
+                await call_each(hooks, lambda hook: hook.on_tool_start(call, run=self._run_context(call.call_id)))
+            result = await self._call(call, tools)
             # The tool has done its work, so its result is saved even if the run is cancelled now.
             _, cancelled = await finished(self.record(Step(results={position: result})))
             if cancelled is not None:
                 raise cancelled
+            if hooks:
+                await call_each(hooks, lambda hook: hook.on_tool_end(call, result, run=self._run_context(call.call_id)))
 
         await all_of(self._inside(run_one(position)) for position in positions)
 

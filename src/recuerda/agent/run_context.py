@@ -18,7 +18,7 @@ class RunContext(msgspec.Struct, Generic[V_co], frozen=True, kw_only=True):
     Attributes:
         context: the object that the caller gave with `run(…, context=…)`; None if the caller gave none.
         thread: the thread of the run.
-        call_id: the id of the call.
+        call_id: the id of the call; empty in a hook around the model.
     """
 
     context: V_co

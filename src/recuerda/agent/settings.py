@@ -9,9 +9,11 @@ from typing import Literal, Self, TypeAlias, cast
 import msgspec
 
 from recuerda.agent.chat import ChatModel
+from recuerda.agent.hooks import RunHooks
 from recuerda.agent.summarizer import Summarizer
 from recuerda.agent.titler import Titler
 from recuerda.agent.tools import FunctionTool, ToolInput, tools_by_name
+from recuerda.agent.usage_limits import UsageLimits
 from recuerda.errors import ConfigurationError
 from recuerda.json_value import Json
 from recuerda.providers.context import ContextProvider
@@ -46,6 +48,8 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     approval_expires: timedelta | None = None
 
     context_tools: tuple[FunctionTool, ...] = ()
+    hooks: tuple[RunHooks, ...] = ()
+    usage_limits: UsageLimits | None = None
 
     @property
     def service(self) -> ThreadService | None:
@@ -59,13 +63,14 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
         options: Mapping[str, Json] | None = None,
         tools: RunTools | None = None,
         instructions: str | None = None,
+        usage_limits: UsageLimits | None = None,
     ) -> Self:
         """Return the settings with what one run adds; see `Agent.run`.
 
         Raises:
             ConfigurationError: two tools have the same name, or a tool cannot be described.
         """
-        if not (options or tools or instructions):
+        if not (options or tools or instructions or usage_limits):
             return self
         _check_no_provider(tools)
         given = () if tools is None else tools
@@ -78,6 +83,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
             tools=every,
             context_tools=asking_for_context(every),
             instructions="\n\n".join(texts) or None,
+            usage_limits=usage_limits or self.usage_limits,
         )
 
 
