@@ -52,7 +52,7 @@ async def _disturb(place: Place, current: Round, keys: TwoKeys | None) -> None:
     await current.pause(0.1)
     if current.luck.random() < 0.3 and await asyncio.to_thread(place.cut):
         current.disturbed("cuts")
-    if not place.can_be_searched:
+    if not place.is_shared:
         return
     seed = f"{current.luck.getrandbits(32)}"
     words = ["tests.chaos.painter", place.scheme, place.address(), seed, keys.name if keys else ""]
@@ -74,8 +74,10 @@ async def _check(place: Place, inner: Storage, storage: Storage, current: Round)
             if finding.kind not in DRAFTS:
                 current.fault(thread, expected="the doctor finds nothing", found=finding.explanation)
     _check_shared_turns(current, turns)
-    await _check_leftovers(place, inner, storage, current)
-    await _check_bytes(place, turns, current)
+    if place.can_be_counted:
+        await _check_leftovers(place, inner, storage, current)
+    if place.can_be_searched:
+        await _check_bytes(place, turns, current)
 
 
 async def _check_fork(storage: Storage, info: ThreadInfo, current: Round) -> None:
@@ -142,8 +144,6 @@ async def _check_leftovers(place: Place, inner: Storage, storage: Storage, curre
 
 async def _check_bytes(place: Place, turns: Mapping[str, Sequence[StoredTurn]], current: Round) -> None:
     """Search for the bytes of pictures that no turn shows."""
-    if not place.can_be_searched:
-        return
     shown = {match[2] for its in turns.values() for turn in its if (match := SHOWN.search(turn.messages[0].text))}
     left = await asyncio.to_thread(_left, place, {f"picture{word}".encode() for word in shown})
     if left:

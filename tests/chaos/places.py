@@ -49,7 +49,13 @@ class Place(ABC):
     """True if `put_back` is one step for everybody, so that operations may be under way."""
 
     can_be_searched: ClassVar[bool] = True
-    """True if `find` works, and if another process can open the same threads."""
+    """True if `find` and `matches` work."""
+
+    can_be_counted: ClassVar[bool] = True
+    """True if `count_blobs` works."""
+
+    is_shared: ClassVar[bool] = True
+    """True if another process can open the same threads."""
 
     can_be_served: ClassVar[bool] = False
     """True if several processes of `recuerda serve` may share the storage, and `url` works."""
@@ -112,6 +118,7 @@ class MemoryPlace(Place):
 
     scheme = "memory"
     can_be_searched = False
+    is_shared = False
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -349,6 +356,7 @@ class CosmosPlace(Place):
     scheme = "cosmos"
     can_go_back = False
     can_be_searched = False
+    can_be_counted = False
 
     def open(self, clock: Clock = system_clock) -> Storage:
         storage = CosmosStorage(cosmos_url(self.folder))

@@ -72,7 +72,7 @@ class _Thread:
 
     async def live_and_die(self) -> None:
         """Let a worker live for some time, then check the thread, and say the last turn again."""
-        if self._place.can_be_searched and self._current.luck.random() < 0.7:
+        if self._place.is_shared and self._current.luck.random() < 0.7:
             await self._live_in_process()
         else:
             await self._live_in_task()

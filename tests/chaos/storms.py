@@ -37,7 +37,7 @@ def storms_of(scheme: str, names: Sequence[str]) -> list[str]:
         "rollback": not place.can_go_back,
         "erasures": not place.can_be_searched,
         "served": not place.can_be_served,
-        "files": not place.can_be_searched,
-        "replaced": not place.can_be_searched,
+        "files": not place.is_shared,
+        "replaced": not place.is_shared,
     }
     return [name for name in names if not senseless.get(name)]
