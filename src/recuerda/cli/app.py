@@ -28,6 +28,7 @@ from recuerda.cli import (
     export_threads,
     import_threads,
     inbox,
+    init,
     recall,
     serve,
     show,
@@ -54,6 +55,7 @@ app: typer.Typer = typer.Typer(
 )
 for _name, _command, _examples in (
     ("tour", tour.tour, tour.EXAMPLES),
+    ("init", init.init, init.EXAMPLES),
     ("chat", chat.chat, chat.EXAMPLES),
     ("threads", threads.threads, threads.EXAMPLES),
     ("show", show.show, show.EXAMPLES),
@@ -91,7 +93,8 @@ def root(
 ) -> None:
     """Durable conversation memory for LLM agents.
 
-    Start with `recuerda tour`, which needs no key. Then talk to a model with `recuerda chat`.
+    Start with `recuerda tour`, which needs no key. Then name a model with `recuerda init`, and talk to it with
+    `recuerda chat`.
 
     Threads are kept in a SQLite file in your data folder. --storage or RECUERDA_STORAGE names another storage, for
     example sqlite:///memory.db, file:///folder, redis://localhost:6379/0 or postgresql://user@host/database.

@@ -82,7 +82,7 @@ def chat(
 
     OPENAI_API_KEY and OPENAI_MODEL choose the model, in the environment or in a .env file in this folder. Set
     OPENAI_BASE_URL for a compatible server, or AZURE_OPENAI_ENDPOINT, AZURE_OPENAI_API_KEY and AZURE_OPENAI_DEPLOYMENT
-    for Azure. Without a model, an offline stand-in answers.
+    for Azure. `recuerda init` writes such a file. Without a model, an offline stand-in answers.
 
     With --mcp, the model may use the tools of MCP servers. A call that may destroy something waits for /allow or
     /refuse.

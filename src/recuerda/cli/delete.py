@@ -12,6 +12,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from recuerda.cli.asking import confirmed
 from recuerda.cli.options import JsonOption, StorageOption, opened_to_read
 from recuerda.cli.output import clean_line, counted, fail, print_json, warn
 from recuerda.errors import ConfigurationError, ThreadNotFound
@@ -83,7 +84,7 @@ def _ask(names: str, *, is_sure: bool) -> None:
     if not is_sure and not sys.stdin.isatty():
         fail("there is no terminal to ask on, so nothing was deleted: add --yes if you are sure")
         raise typer.Exit(1)
-    if not is_sure and not typer.confirm(f"Delete {names} for good?", err=True):
+    if not is_sure and not confirmed(f"Delete {names} for good?"):
         warn("nothing was deleted")
         raise typer.Exit(1)
 

@@ -28,7 +28,7 @@ def choose_client(model: str | None, environ: Mapping[str, str] = os.environ) ->
     if model is None and not any(environ.get(name, "").strip() for name in _CONFIGURED_BY):
         return OfflineChatClient(), (
             "no model is configured, so recuerda's offline stand-in answers. It is not a language model. "
-            "For a real model, set OPENAI_API_KEY and OPENAI_MODEL in the environment or in .env."
+            "For a real model, run `recuerda init`, or set OPENAI_API_KEY and OPENAI_MODEL in the environment or .env."
         )
     from recuerda.openai import OpenAIChatClient
 
