@@ -254,6 +254,7 @@ HOMES = {
     "recuerda.server": [
         "Limits",
         "Listening",
+        "RecallSettings",
         "ServerSettings",
         "TenantKeys",
         "Upstream",

@@ -121,6 +121,22 @@ def serve(
             "leaves them out, `auto` leaves them out beside functions. The metadata of a response names them.",
         ),
     ] = "auto",
+    recall: Annotated[
+        bool,
+        typer.Option(
+            "--recall",
+            help="Put messages of the user's earlier conversations that may matter into requests, quoted as data. The "
+            "user is named by safety_identifier or user. The table [recall] of the key file sets the way of a tenant.",
+        ),
+    ] = False,
+    recall_index: Annotated[
+        str | None,
+        typer.Option(
+            "--recall-index",
+            metavar="PLACE",
+            help="The index of the memories, a path or a postgresql:// URL; by default beside the storage.",
+        ),
+    ] = None,
     cors_origin: Annotated[
         list[str] | None,
         typer.Option(
@@ -182,6 +198,8 @@ def serve(
         stop_s=stop,
         hosted_tools=hosted_tools,
         cors_origins=cors_origin or (),
+        recall=recall,
+        recall_index=recall_index,
         announce=announce,
     )
     if not has_served:

@@ -20,9 +20,19 @@ except ImportError:
 from recuerda.server.app import create_app
 from recuerda.server.keys import TenantKeys, read_keys
 from recuerda.server.running import Listening, serve
-from recuerda.server.settings import Limits, ServerSettings
+from recuerda.server.settings import Limits, RecallSettings, ServerSettings
 from recuerda.server.upstream import Upstream
 
 del _openai, _starlette, _uvicorn
 
-__all__ = ["Limits", "Listening", "ServerSettings", "TenantKeys", "Upstream", "create_app", "read_keys", "serve"]
+__all__ = [
+    "Limits",
+    "Listening",
+    "RecallSettings",
+    "ServerSettings",
+    "TenantKeys",
+    "Upstream",
+    "create_app",
+    "read_keys",
+    "serve",
+]

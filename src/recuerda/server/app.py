@@ -21,6 +21,7 @@ from recuerda.server.files import Files
 from recuerda.server.http import Gate, json_response
 from recuerda.server.keys import TenantKeys
 from recuerda.server.limits import InFlight, RateLimit
+from recuerda.server.memories import Memories
 from recuerda.server.metrics import Metrics
 from recuerda.server.monitoring import Monitoring
 from recuerda.server.node import Node
@@ -69,6 +70,7 @@ class Application:
         self._readiness = Readiness(storage, in_flight)
         uploads = Uploads(threads)
         self._background = Background(RunningResponses(threads, node), upstream)
+        self._memories = None if settings.recall is None else Memories(threads, settings.recall)
         responses = Responses(
             threads,
             upstream,
@@ -78,6 +80,7 @@ class Application:
             background=self._background,
             in_flight=in_flight,
             metrics=metrics,
+            memories=self._memories,
         )
         handlers = Handlers(
             conversations=Conversations(threads, once, uploads),
@@ -124,6 +127,8 @@ class Application:
         """End the responses in the background. They get some seconds to finish, and then they are noted as failed."""
         await self._background.close(grace_s=grace_s)
         await self._rate.close()
+        if self._memories is not None:
+            await self._memories.close()
 
 
 def create_app(

@@ -15,10 +15,10 @@ from typing import cast, get_args
 
 from recuerda.errors import ConfigurationError
 from recuerda.server.connections import allow_more_descriptors
-from recuerda.server.keys import KEYS_VARIABLE, TenantKeys, file_line, new_key, read_keys
+from recuerda.server.keys import KEYS_VARIABLE, TenantKeys, file_line, new_key, read_keys, read_recall_ways
 from recuerda.server.offline import upstream_url
 from recuerda.server.running import Listening, serve
-from recuerda.server.settings import DEFAULT_WINDOW, Limits, ServerSettings, check_host
+from recuerda.server.settings import DEFAULT_WINDOW, Limits, RecallSettings, RecallWay, ServerSettings, check_host
 from recuerda.server.tools import HostedTools
 from recuerda.server.upstream import Upstream
 from recuerda.storage.registry import open_storage
@@ -66,6 +66,8 @@ def run_server(
     stop_s: float,
     hosted_tools: str,
     cors_origins: Sequence[str],
+    recall: bool,
+    recall_index: str | None,
     announce: Callable[[str, str, str], None],
 ) -> bool:
     """Serve until a signal stops the server. Return False if the server could not listen on its address.
@@ -73,6 +75,8 @@ def run_server(
     Args:
         hosted_tools: what happens to tools that only OpenAI's own servers can run: "auto", "ignore" or "refuse".
         cors_origins: the origins of the web pages that may call the service from a browser.
+        recall: True to put memories of earlier conversations into requests.
+        recall_index: the path or the URL of the index of memories; None for an index beside the storage.
         announce: called as soon as the server accepts requests, with its URL, the URL of the model's server, and a line
             about the keys.
 
@@ -92,6 +96,7 @@ def run_server(
         model=model,
         window=window,
         hosted_tools=_hosted_tools(hosted_tools),
+        recall=_recall(storage, recall_index, key_file) if recall or recall_index else None,
         cors_origins=tuple(cors_origins),
         limits=Limits(
             max_body_bytes=max_body_bytes,
@@ -131,6 +136,19 @@ def run_server(
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(run())
+
+
+def _recall(storage: str, index: str | None, key_file: Path | None) -> RecallSettings:
+    ways = read_recall_ways(key_file)
+    for tenant, way in ways.items():
+        if way not in get_args(RecallWay):
+            raise ConfigurationError(
+                f"tenant {tenant!r} below [recall] in {key_file} has the way {way!r}: give 'auto', 'user', 'tenant' or "
+                "'off'"
+            )
+    is_postgres = storage.startswith(("postgresql://", "postgres://"))
+    tenants = cast("dict[str, RecallWay]", ways)
+    return RecallSettings(index=index or (storage if is_postgres else None), tenants=tenants)
 
 
 def _hosted_tools(value: str) -> HostedTools:

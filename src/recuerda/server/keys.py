@@ -93,17 +93,39 @@ def read_keys(path: Path | None, variable: str | None) -> TenantKeys:
     return TenantKeys(digests)
 
 
-def _file_pairs(path: Path | None) -> Iterable[tuple[str, str]]:
-    if path is None:
-        return
+def read_recall_ways(path: Path | None) -> dict[str, str]:
+    """Return the table `[recall]` of a key file: the way of each tenant that it names; see `settings.RecallWay`.
+
+    Raises:
+        ConfigurationError: the file or the table is invalid.
+    """
+    table = None if path is None else _content(path).get("recall")
+    if table is None:
+        return {}
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"[recall] in the key file {path} is not a table")
+    ways: dict[str, str] = {}
+    for tenant, way in cast("dict[str, object]", table).items():
+        if not isinstance(way, str):
+            raise ConfigurationError(f'tenant {tenant!r} below [recall] in {path} needs a text, such as "user"')
+        ways[_checked_tenant(tenant)] = way
+    return ways
+
+
+def _content(path: Path) -> dict[str, object]:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"the key file {path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
         # The parser's error may quote a piece of the file.
         raise ConfigurationError(f"the key file {path} is not valid TOML") from None
-    tenants = content.get("tenants")
+
+
+def _file_pairs(path: Path | None) -> Iterable[tuple[str, str]]:
+    if path is None:
+        return
+    tenants = _content(path).get("tenants")
     if not isinstance(tenants, dict) or not tenants:
         raise ConfigurationError(f"the key file {path} needs a table [tenants] with at least one tenant")
     for tenant, listed in cast("dict[str, object]", tenants).items():

@@ -24,6 +24,7 @@ TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """The form of a tenant's name, which is the start of the ids of the tenant's threads."""
 
 _CONVERSATION = re.compile(r"conv_[0-9a-f]{24}")
+_THREAD = re.compile(r"(?:conv|chain)_[0-9a-f]{24}")
 _TURN = r"(?P<thread>[0-9a-f]{24})(?P<kind>[cr])(?P<turn>[0-9a-f]{24})"
 _RESPONSE = re.compile(f"resp_{_TURN}")
 _ITEM = re.compile(f"(?:msg|fc|fco|rs|item)_{_TURN}[0-9a-f]{{4}}")
@@ -86,6 +87,11 @@ class TurnName:
 def is_conversation_id(id: str) -> bool:
     """Return whether an id has the form of a conversation's id."""
     return _CONVERSATION.fullmatch(id) is not None
+
+
+def is_thread_name(name: str) -> bool:
+    """Return whether a name is that of a conversation or of a chain of responses."""
+    return _THREAD.fullmatch(name) is not None
 
 
 def parse_response_id(id: str) -> TurnName | None:

@@ -23,11 +23,14 @@ MAX_ITEMS = 20
 MAX_PARTS = 4000
 """The largest number of parts, such as texts and images, that the items of one request may have together."""
 
+MAX_METADATA = 16
+"""The largest number of keys in the metadata of a conversation or a response."""
+
 _AT_PATH = re.compile(r"^(?P<problem>.*) - at `(?:key` in `)?\$?\.?(?P<path>.*)`$", re.DOTALL)
 
 Item: TypeAlias = dict[str, Any]
 Metadata: TypeAlias = Annotated[
-    dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=512)]], Meta(max_length=16)
+    dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=512)]], Meta(max_length=MAX_METADATA)
 ]
 _Tokens: TypeAlias = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 _Includable: TypeAlias = Literal[

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, TypeAlias, cast
 
 import msgspec
@@ -11,16 +13,25 @@ from recuerda.messages.message import Usage
 from recuerda.server.answer import Answer
 from recuerda.server.names import TurnName
 from recuerda.server.output_items import Cuts
-from recuerda.server.requests import CreateResponse, Item, ReasoningSettings
+from recuerda.server.requests import MAX_METADATA, CreateResponse, Item, ReasoningSettings
 from recuerda.server.tools import IGNORED, Tools
 
 ResponseObject: TypeAlias = dict[str, Any]
 
 _CUTS = "cuts"
+NO_NOTES: Mapping[str, str] = MappingProxyType({})
 
 
-def begun(request: CreateResponse, name: TurnName, tools: Tools, *, model: str, created_at: int) -> ResponseObject:
-    """Return the response in its state before the model's first word."""
+def begun(
+    request: CreateResponse,
+    name: TurnName,
+    tools: Tools,
+    *,
+    model: str,
+    created_at: int,
+    notes: Mapping[str, str] = NO_NOTES,
+) -> ResponseObject:
+    """Return the response in its state before the model's first word. `notes` are added to its metadata."""
     text: Item = {"format": {"type": "text"}}
     if request.text is not None:
         text |= _given(request.text)
@@ -52,8 +63,24 @@ def begun(request: CreateResponse, name: TurnName, tools: Tools, *, model: str, 
         "truncation": request.truncation or "auto",
         "usage": None,
         "user": request.user,
-        "metadata": {**(request.metadata or {}), **_left_out(tools)},
+        "metadata": _with_notes(request.metadata or {}, {**_left_out(tools), **notes}),
     }
+
+
+def _with_notes(given: Mapping[str, str], notes: Mapping[str, str]) -> dict[str, str]:
+    """Return a client's metadata with the server's notes.
+
+    The client's own values stay as they are: a note whose key is taken gets an underscore at the end of its key. A note
+    for which the metadata have no room is left out.
+    """
+    made = dict(given)
+    for name, value in notes.items():
+        key = name
+        while key in made:
+            key += "_"
+        if len(made) < MAX_METADATA:
+            made[key] = value
+    return made
 
 
 def shows_summary(response: ResponseObject) -> bool:

@@ -33,6 +33,7 @@ from recuerda.server.http import ApiCall, Stream, json_response, known_fault
 from recuerda.server.inputs import new_items
 from recuerda.server.items import Uploaded, text_item
 from recuerda.server.limits import InFlight
+from recuerda.server.memories import Memories, Recalled
 from recuerda.server.metrics import Metrics
 from recuerda.server.names import TurnName, parse_response_id
 from recuerda.server.once import Once, RequestKey, fingerprint_in, key_of
@@ -108,8 +109,10 @@ class Responses:
         background: Background,
         in_flight: InFlight,
         metrics: Metrics,
+        memories: Memories | None = None,
     ) -> None:
         self._threads = threads
+        self._memories = memories
         self._once = once
         self._uploads = uploads
         self._upstream = upstream
@@ -274,10 +277,15 @@ class Responses:
         request = with_known_format(request, _responses_before(place))
         prompt = await self._prompt(call, request, place)
         model = request.model or call.deployment or self._settings.model
-        turns, tools = prompt.turns, prompt.tools
-        body = chat_body(request, turns, tools, model=model, is_openai=self._upstream.is_openai)
-        response = begun(request, place.name, tools, model=model, created_at=int(time.time()))
+        recalled, tools = await self._recalled(call, request, place, prompt.turns), prompt.tools
+        body = chat_body(request, recalled.turns, tools, model=model, is_openai=self._upstream.is_openai)
+        response = begun(request, place.name, tools, model=model, created_at=int(time.time()), notes=recalled.notes)
         return _Job(call, request, place, prompt.inputs, prompt.files, body, response, tools, key)
+
+    async def _recalled(self, call: ApiCall, request: CreateResponse, place: Place, turns: list[Turn]) -> Recalled:
+        if self._memories is None:
+            return Recalled(turns)
+        return await self._memories.recalled(call.tenancy, request, place, turns)
 
     async def _prompt(self, call: ApiCall, request: CreateResponse, place: Place) -> _Prompt:
         tools = tools_of(request, self._settings.hosted_tools)
@@ -360,6 +368,8 @@ class Responses:
             files=job.files,
         )
         turn_id = place.name.turn
+        if self._memories is not None:
+            place = await self._memories.claim(tenancy, job.request, place)
         if place.copy_of is not None:
             source, through = place.copy_of
             stored = await self._threads.fork(
@@ -369,6 +379,8 @@ class Responses:
             stored = await self._threads.append(
                 tenancy, place.name.thread, turn, turn_id=turn_id, expected=place.expected
             )
+        if self._memories is not None:
+            await self._memories.learn(tenancy, job.request, place.name.thread)
         return response if job.key is None else _shown(stored, place.name)
 
     async def _found(self, call: ApiCall, name: TurnName) -> StoredTurn | Running | Outcome:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -73,6 +76,37 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     queue_s: float = 60.0
 
 
+RecallWay: TypeAlias = Literal["auto", "user", "tenant", "off"]
+"""The ways to choose the memories for a request of a tenant.
+
+"user" takes the memories of the user whom the request names in `safety_identifier`, or else in `user`; a request that
+names nobody gets none. "tenant" takes the memories of the whole tenant. "auto" takes the memories of the user whom the
+request names or, if it names nobody, of the tenant's conversations in which nobody is named. "off" takes none.
+"""
+
+
+class RecallSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The memories of earlier conversations that are put into requests.
+
+    Attributes:
+        index: the path or the URL of the index of memories; see `RecallProvider`. If None, it is beside the storage.
+        way: the way for tenants that `tenants` does not name, and for a server without keys.
+        tenants: the ways of tenants, by their names.
+        limit: the largest number of memories that a request gets.
+        max_characters: the largest number of characters of all quotes together.
+        max_quote_characters: the largest number of characters of one quote.
+        timeout_s: the seconds to wait for memories. After that, the request is answered without memories.
+    """
+
+    index: str | None = None
+    way: RecallWay = "auto"
+    tenants: Mapping[str, RecallWay] = MappingProxyType({})
+    limit: int = 10
+    max_characters: int = 6_000
+    max_quote_characters: int = 600
+    timeout_s: float = 5.0
+
+
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings that decide how the service answers.
 
@@ -83,6 +117,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         hosted_tools: what happens to the tools of a request that only OpenAI's own servers can run: "refuse" refuses
             the request, "ignore" leaves them out, and "auto" leaves them out only if the request has functions as well.
             A response names the tools that were left out in its metadata.
+        recall: the memories that requests get; None for no memories.
         cors_origins: the origins of the web pages that may call the service from a browser, such as
             `https://example.org`.
         max_warm_threads: the number of threads whose newest turns are kept in memory, so that a request on one of them
@@ -93,6 +128,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     window: ContextWindow = DEFAULT_WINDOW
     limits: Limits = Limits()
     hosted_tools: HostedTools = "auto"
+    recall: RecallSettings | None = None
     cors_origins: tuple[str, ...] = ()
     max_warm_threads: int = 2000
 
