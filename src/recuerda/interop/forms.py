@@ -9,6 +9,7 @@ is checked for every item that is written, so a field that nobody knows today is
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from recuerda.messages.message import (
     DataContent,
     FunctionCallContent,
     FunctionResultContent,
+    StoredFile,
     TextContent,
     TextReasoningContent,
     UriContent,
@@ -141,7 +143,10 @@ def _texts(group: Sequence[ChatMessage]) -> list[str]:
                     found.append(text)
                 case DataContent():
                     uri = data_uri(part)
-                    found += [uri.rpartition(",")[2], uri]
+                    found += [uri.rpartition(",")[2], uri, urlsafe_b64encode(part.data).decode()]
+                case StoredFile():
+                    # The bytes were not read. The texts after the file keep their numbers.
+                    found += [""] * (3 if part.head is None else 1)
                 case _:
                     pass
     return found

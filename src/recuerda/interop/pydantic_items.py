@@ -18,6 +18,7 @@ from recuerda.messages.message import (
     DataContent,
     FunctionCallContent,
     FunctionResultContent,
+    ResultPart,
     TextContent,
     TextReasoningContent,
     UnknownContent,
@@ -85,14 +86,22 @@ def _request_messages(parts: Sequence[_Data]) -> Iterator[ChatMessage]:
                 yield ChatMessage("user", [*map(_input, _list(content))])
             case "tool-return":
                 is_error = part.get("outcome", "success") != "success"
-                result = FunctionResultContent(str(part.get("tool_call_id")), content, is_error=is_error)
-                yield ChatMessage("tool", result)
+                yield ChatMessage("tool", _result(str(part.get("tool_call_id")), content, is_error=is_error))
             case "retry-prompt" if part.get("tool_name"):
                 yield ChatMessage("tool", FunctionResultContent(str(part.get("tool_call_id")), content, is_error=True))
             case "retry-prompt" | "retry-feedback":
                 yield ChatMessage("user", content if isinstance(content, str) else UnknownContent(_unknown(part)))
             case _:
                 yield ChatMessage("user", UnknownContent(_unknown(part)))
+
+
+def _result(call_id: str, content: Any, *, is_error: bool) -> FunctionResultContent:
+    """Return a result. If a tool has returned files, they are parts of the result."""
+    parts = [_input(one) for one in _list(content)]
+    if not any(isinstance(part, DataContent) for part in parts):
+        return FunctionResultContent(call_id, content, is_error=is_error)
+    shown = tuple(part for part in parts if isinstance(part, ResultPart))
+    return FunctionResultContent(call_id, is_error=is_error, parts=shown)
 
 
 def _input(part: object) -> AnyContent:
@@ -160,8 +169,7 @@ def _of_input(message: ChatMessage) -> Iterator[JsonObject]:
             case UriContent():
                 said.append(_linked(content))
             case DataContent():
-                data = urlsafe_b64encode(content.data).decode()
-                said.append({"kind": "binary", "data": data, "media_type": content.media_type})
+                said.append(_binary(content))
             case _:
                 pass
     if not said:
@@ -176,8 +184,14 @@ def _of_input(message: ChatMessage) -> Iterator[JsonObject]:
 def _tool_return(content: FunctionResultContent) -> JsonObject:
     # The name of the tool stands in its call; `named` puts it in.
     part: JsonObject = {"part_kind": "tool-return", "tool_name": "", "tool_call_id": content.call_id}
-    part["content"] = content.result
+    files = [_binary(one) for one in content.parts if isinstance(one, DataContent)]
+    part["content"] = [content.result, *files] if files else content.result
     return {**part, "outcome": "failed"} if content.is_error else part
+
+
+def _binary(content: DataContent) -> JsonObject:
+    data = urlsafe_b64encode(content.data).decode()
+    return {"kind": "binary", "data": data, "media_type": content.media_type}
 
 
 def _linked(content: UriContent) -> JsonObject:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ from chatkit.types import (
     ClosedStatus,
     FeedbackKind,
     FileAttachment,
+    GeneratedImage,
+    GeneratedImageItem,
     HiddenContextItem,
     ImageAttachment,
     InferenceOptions,
@@ -418,6 +421,27 @@ async def test_attachments_are_kept_until_their_thread_is_deleted(store: Ours) -
     for one in given:
         with pytest.raises(NotFoundError):
             await store.load_attachment(one.id, Request())
+
+
+async def test_bytes_are_kept_once_beside_their_turns_and_go_with_their_items(store: Ours, storage: Storage) -> None:
+    picture = bytes(range(256)) * 40
+    url = f"data:image/png;base64,{b64encode(picture).decode()}"
+    await begun(store)
+    given = [
+        GeneratedImageItem(id=id, thread_id="t", created_at=NOW, image=GeneratedImage(id="g", url=url))
+        for id in ("i2", "i3")
+    ]
+    await said(store, [asked("i1"), *given, answered("i4")])
+    found = await storage.read("t", blobs=None)
+    assert list(found.blobs.values()) == [picture]
+    assert sum(len(record.body) for record in found.records) < 5000
+    for reader in (store, opened(storage)):
+        assert [await reader.load_item("t", one.id, Request()) for one in given] == given
+    await store.delete_thread_item("t", "i2", Request())
+    assert len((await storage.read("t", blobs=None)).blobs) == 1
+    await store.delete_thread_item("t", "i3", Request())
+    assert (await storage.read("t", blobs=None)).blobs == {}
+    assert await ids(store) == ["i1", "i4"]
 
 
 def test_ids_have_128_random_bits(storage: Storage) -> None:

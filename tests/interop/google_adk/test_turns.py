@@ -18,11 +18,14 @@ from hypothesis import strategies as st
 from recuerda import (
     ChatMessage,
     ChatMessageStore,
+    DataContent,
     EncodeError,
+    FunctionResultContent,
     InvalidInput,
     MemoryStorage,
     Storage,
     StorageUnavailable,
+    TextContent,
 )
 from recuerda.interop.google_adk import RecuerdaSessionService
 from recuerda.interop.google_adk.form import dump, events_of, keep
@@ -411,7 +414,19 @@ SEALS = st.none() | st.binary(max_size=9)
 FLAGS = st.none() | st.booleans()
 WORDS = st.text(max_size=5)
 CALLS = st.builds(types.FunctionCall, id=MAYBE, name=MAYBE, args=st.none() | OBJECTS)
-RESPONSES = st.builds(types.FunctionResponse, id=MAYBE, name=MAYBE, response=st.none() | OBJECTS, will_continue=FLAGS)
+SHOWN = st.builds(
+    types.FunctionResponsePart,
+    inline_data=st.none()
+    | st.builds(types.FunctionResponseBlob, data=st.binary(max_size=9), mime_type=MAYBE, display_name=MAYBE),
+)
+RESPONSES = st.builds(
+    types.FunctionResponse,
+    id=MAYBE,
+    name=MAYBE,
+    response=st.none() | OBJECTS,
+    will_continue=FLAGS,
+    parts=st.none() | st.lists(SHOWN, max_size=2),
+)
 BLOBS = st.builds(types.Blob, data=st.binary(max_size=20), mime_type=MAYBE, display_name=MAYBE)
 PARTS = st.one_of(
     st.builds(types.Part, text=st.text(max_size=40), thought=FLAGS, thought_signature=SEALS),
@@ -465,6 +480,35 @@ def test_a_part_is_not_kept_twice() -> None:
     kept = keep(dump(event))
     assert [message.role for message in kept] == ["assistant", "tool", "assistant"]
     assert "long" not in str([message.additional_properties for message in kept])
+
+
+async def test_bytes_are_kept_once_beside_their_turn(service: RecuerdaSessionService, storage: Storage) -> None:
+    picture = bytes(range(256)) * 40
+    blob = types.Blob(data=picture, mime_type="image/png", display_name="map")
+    shown = types.FunctionResponsePart(inline_data=types.FunctionResponseBlob(data=picture, mime_type="image/png"))
+    response = types.FunctionResponse(id="id-scan", name="scan", response={"result": "clear"}, parts=[shown])
+    session = await service.create_session(**RIKER)
+    given = [
+        Event(
+            author="user", invocation_id="i1", content=types.Content(role="user", parts=[types.Part(inline_data=blob)])
+        ),
+        calling("scan"),
+        Event(
+            author="doctor",
+            invocation_id="i1",
+            content=types.Content(role="user", parts=[types.Part(function_response=response)]),
+        ),
+        answered("A map."),
+    ]
+    for event in given:
+        await service.append_event(session, event)
+    (record,) = (await storage.read(THREAD)).records
+    assert (len(record.blobs), len(record.body) < 5000) == (1, True)
+    assert [one.model_dump() for one in (await got(service)).events] == [one.model_dump() for one in given]
+    (_, _, result, _) = await ChatMessageStore(storage=storage, thread_id=THREAD).list_messages()
+    assert result.contents == (
+        FunctionResultContent("id-scan", "clear", parts=(TextContent("clear"), DataContent(picture, "image/png"))),
+    )
 
 
 async def test_a_system_message_of_another_writer_is_left_out(

@@ -209,6 +209,26 @@ async def test_any_message_comes_back_the_same(messages: list[ChatMessage], is_s
 # -- what only our store promises --------------------------------------------------------------------------------------
 
 
+async def test_bytes_are_kept_once_beside_their_turns(storage: Storage) -> None:
+    store = RecuerdaChatStore(storage)
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
+    shown = ChatMessage(role="user", blocks=[TextBlock(text="See:"), ImageBlock(image=picture, detail="low")])
+    said = [
+        shown,
+        ChatMessage(role="assistant", content="A map."),
+        shown,
+        ChatMessage(role="assistant", content="Yes."),
+    ]
+    await store.add_messages("t", said[:2])
+    await store.add_messages("t", said[2:])
+    for _ in range(2):
+        found = await storage.read("t", blobs=None)
+        assert ([len(record.blobs) for record in found.records], list(found.blobs.values())) == ([1, 1], [picture])
+        assert sum(len(record.body) for record in found.records) < 5000
+        assert [one.model_dump() for one in await store.get_messages("t")] == [one.model_dump() for one in said]
+        await store.set_messages("t", said)
+
+
 async def test_a_run_is_one_turn_that_other_readers_see(storage: Storage) -> None:
     store = RecuerdaChatStore(storage)
     await store.add_message("t", RUN[0])

@@ -35,7 +35,15 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.test import TestModel
 from pydantic_ai.usage import RequestUsage, RunUsage
 
-from recuerda import ChatMessageStore, MemoryStorage, Storage, ThreadOwnershipError
+from recuerda import (
+    ChatMessageStore,
+    DataContent,
+    FunctionResultContent,
+    MemoryStorage,
+    Storage,
+    TextContent,
+    ThreadOwnershipError,
+)
 from recuerda.interop.openai_agents import RecuerdaSession
 from recuerda.interop.pydantic_ai import RecuerdaConversationStore
 from recuerda.testing import ScriptedChatClient
@@ -392,6 +400,26 @@ async def test_a_retry_that_a_tool_asks_for_loads_equal(store: RecuerdaConversat
     assert (await stored(store)).messages == result.all_messages()
 
 
+async def test_bytes_are_kept_once_beside_their_turns(store: RecuerdaConversationStore, storage: Storage) -> None:
+    pictures = [BinaryContent(data=bytes(range(256)) * 40, media_type="image/png", identifier=name) for name in "ab"]
+    messages: list[ModelMessage] = [
+        ModelRequest(parts=[UserPromptPart(["See:", pictures[0]])]),
+        ModelResponse(parts=[ToolCallPart("look", {}, "c1")]),
+        ModelRequest(parts=[ToolReturnPart("look", ["Here:", pictures[1]], "c1")]),
+        answered("The same."),
+    ]
+    await store.save(Conversation(conversation_id="t", messages=messages))
+    (record,) = (await storage.read("t")).records
+    assert (len(record.blobs), len(record.body) < 5000) == (1, True)
+    for reader in (store, RecuerdaConversationStore(storage)):
+        ours = (await stored(reader)).messages
+        assert ModelMessagesTypeAdapter.dump_json(ours) == ModelMessagesTypeAdapter.dump_json(messages)
+    result = (await ChatMessageStore(storage=storage, thread_id="t").list_messages())[2].contents[0]
+    assert result == FunctionResultContent(
+        "c1", parts=(TextContent("Here:"), DataContent(pictures[1].data, "image/png"))
+    )
+
+
 TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
 VALUES = st.none() | st.integers(-9, 9) | TEXT | st.lists(TEXT, max_size=2) | st.dictionaries(TEXT, TEXT, max_size=2)
 INPUT = st.one_of(
@@ -406,7 +434,7 @@ REQUESTS = st.builds(
         st.one_of(
             st.builds(SystemPromptPart, TEXT),
             st.builds(UserPromptPart, TEXT | st.lists(INPUT, max_size=3)),
-            st.builds(ToolReturnPart, st.just("add"), VALUES, IDS),
+            st.builds(ToolReturnPart, st.just("add"), VALUES | st.lists(INPUT | VALUES, max_size=3) | INPUT, IDS),
         ),
         max_size=3,
     ),

@@ -32,11 +32,12 @@ from recuerda.interop.chatkit.lines import (
     turn_id_of,
 )
 from recuerda.interop.item_log import PAUSE_S, TRIES
-from recuerda.messages.codec import encode_json, encode_turn, message_to_json
+from recuerda.messages.codec import encode_json, message_to_json
 from recuerda.messages.message import ChatMessage, Turn
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Appended, DraftStep, NewTurn, ThreadInfo, ThreadSlice
+from recuerda.storage.records import Appended, DraftStep, ThreadInfo, ThreadSlice
 from recuerda.threads.history import StoredTurn, stored_turn, title_of
+from recuerda.threads.new_turn import new_turn, rewritten_body
 from recuerda.window.window import turn_of
 
 T = TypeVar("T")
@@ -295,9 +296,15 @@ class ThreadLog:
             before = turns[0].number
 
     async def turn(self, turn_id: str) -> StoredTurn | None:
-        """Return the turn with an id, by one read that costs the same however long the thread is."""
+        """Return the turn with an id, by one read that costs the same however long the thread is.
+
+        The files of the turn take another one.
+        """
         found = (await self.read(last_turns=0, turn_id=turn_id)).found
-        return None if found is None or found.kind != "turn" else stored_turn(found, self._thread_id)
+        if found is None or found.kind != "turn":
+            return None
+        files = await self._storage.read_blobs(self._thread_id, found.blobs, user_id=self._user_id)
+        return stored_turn(found, self._thread_id, files)
 
     def turns(self, found: ThreadSlice) -> list[StoredTurn]:
         """Return the turns of a read."""
@@ -320,8 +327,7 @@ class ThreadLog:
         return Begun(end.turn_id, is_done=True)
 
     async def _append(self, end: End, turn: Turn, *, replaces: int | None = None) -> Appended:
-        body = encode_turn(turn)
-        new = NewTurn(body=body, message_count=len(turn.messages), id=end.turn_id)
+        new = new_turn(turn, self._storage, id=end.turn_id)
         appended = await self._storage.append(
             self._thread_id,
             new,
@@ -330,14 +336,19 @@ class ThreadLog:
             title=title_of(turn),
             replaces=replaces,
         )
-        if appended.replayed and appended.record.body != body:
+        if appended.replayed and appended.record.body != new.body:
             raise ThreadConflict(self._thread_id, expected=end.info.revision, actual=appended.revision)
         return appended
 
     async def _rewrite(self, end: End, turn: StoredTurn, messages: Sequence[ChatMessage]) -> None:
-        body = encode_turn(structs.replace(turn.turn, messages=tuple(messages)))
+        changed = structs.replace(turn.turn, messages=tuple(messages))
+        body, gone = rewritten_body(changed, kept=turn.blobs)
         await self._storage.rewrite(
-            self._thread_id, {turn.number: body}, expected=end.info.version, user_id=self._user_id
+            self._thread_id,
+            {turn.number: body},
+            released={turn.number: gone},
+            expected=end.info.version,
+            user_id=self._user_id,
         )
 
     async def _save_draft(self, end: End, messages: Sequence[ChatMessage]) -> None:

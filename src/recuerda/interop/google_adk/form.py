@@ -186,23 +186,32 @@ def _content(part: _Data) -> AnyContent:
         case {"function_call": {"name": str(name)} as call}:
             return FunctionCallContent(str(call.get("id") or name), name, _object(call.get("args")))
         case {"function_response": {"name": str(name)} as response}:
-            return _result(str(response.get("id") or name), response.get("response"))
-        case {"inline_data": {"data": str(data), "mime_type": str(media_type)} as blob}:
-            name = blob.get("display_name")
-            return DataContent(urlsafe_decoded(data), media_type, name if isinstance(name, str) else None)
+            return _result(str(response.get("id") or name), response.get("response"), response.get("parts"))
+        case {"inline_data": {"data": str(), "mime_type": str()} as blob}:
+            return _file(blob)
         case {"file_data": {"file_uri": str(uri), "mime_type": str(media_type)}}:
             return UriContent(uri, media_type)
         case _:
             return UnknownContent({"type": f"google-adk/{next(iter(part), 'part')}"})
 
 
-def _result(call_id: str, response: object) -> FunctionResultContent:
-    data = cast("_Data", response) if isinstance(response, dict) else {}
-    if data.keys() == {"result"}:
-        return FunctionResultContent(call_id, data["result"])
-    if data.keys() == {"error"}:
-        return FunctionResultContent(call_id, data["error"], is_error=True)
-    return FunctionResultContent(call_id, response)
+def _file(blob: _Data) -> DataContent:
+    name = blob.get("display_name")
+    return DataContent(urlsafe_decoded(blob["data"]), blob["mime_type"], name if isinstance(name, str) else None)
+
+
+def _result(call_id: str, response: object, parts: object) -> FunctionResultContent:
+    """Return a result. Its files follow the text that other readers send to a model."""
+    data: _Data = cast("_Data", response) if isinstance(response, dict) else {}
+    is_error = data.keys() == {"error"}
+    result: Any = next(iter(data.values())) if is_error or data.keys() == {"result"} else cast("Any", response)
+    said = TextContent(result if isinstance(result, str) else msgspec.json.encode(result).decode())
+    files = [
+        _file(part["inline_data"])
+        for part in (cast("list[_Data]", parts) if isinstance(parts, list) else ())
+        if isinstance(blob := part.get("inline_data"), dict) and {"data", "mime_type"} <= cast("_Data", blob).keys()
+    ]
+    return FunctionResultContent(call_id, result, is_error=is_error, parts=(said, *files) if files else ())
 
 
 def _part(content: AnyContent, name: str | None = None) -> _Data:
@@ -217,6 +226,8 @@ def _part(content: AnyContent, name: str | None = None) -> _Data:
             return {"function_call": call}
         case FunctionResultContent():
             response: _Data = {"id": content.call_id, "response": _response(content)}
+            files = [_part(part) for part in content.parts if isinstance(part, DataContent)]
+            response |= {"parts": files} if files else {}
             return {"function_response": {**response, "name": name} if name else response}
         case DataContent():
             blob = {"data": urlsafe_b64encode(content.data).decode(), "mime_type": content.media_type}

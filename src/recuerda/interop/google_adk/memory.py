@@ -18,7 +18,6 @@ from recuerda.ids import check_id, check_limit
 from recuerda.interop.google_adk.form import dump, events_of, keep
 from recuerda.interop.google_adk.places import memory_thread, namespace_of, session_thread
 from recuerda.interop.own_storage import OwnStorage
-from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import Turn
 from recuerda.providers.embedding import Embedder
 from recuerda.recall import RecallIndex, RecallProvider
@@ -27,6 +26,7 @@ from recuerda.recall.scopes import NAMESPACE_KEY
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import NewTurn
 from recuerda.threads.history import stored_turn
+from recuerda.threads.new_turn import new_turn
 
 
 class RecuerdaMemoryService(OwnStorage, BaseMemoryService):
@@ -102,7 +102,7 @@ class RecuerdaMemoryService(OwnStorage, BaseMemoryService):
         if session_id is not None:
             known = await self._known(session_thread(app_name, user_id, session_id), user_id)
         new = [event for event in events if event.id not in known and event.content and event.content.parts]
-        turns = [_turn(event) for event in new]
+        turns = [_turn(event, self.storage) for event in new]
         if not turns:
             return
         # They never go into the session's own thread: a run may be writing there.
@@ -144,15 +144,12 @@ class RecuerdaMemoryService(OwnStorage, BaseMemoryService):
         return {event.id for messages, turn_id in turns for event in events_of(messages, turn_id, 0)}
 
 
-def _turn(event: Event) -> NewTurn:
+def _turn(event: Event, storage: Storage) -> NewTurn:
     """Return the turn of one event. Its id is made of the event's id, so it is stored once."""
     messages = keep(dump(event))
     count = len(messages) if event.author == "user" else 0
-    return NewTurn(
-        body=encode_turn(Turn(messages=tuple(messages), input_count=count)),
-        message_count=len(messages),
-        id=sha256(event.id.encode()).hexdigest(),
-    )
+    turn = Turn(messages=tuple(messages), input_count=count)
+    return new_turn(turn, storage, id=sha256(event.id.encode()).hexdigest())
 
 
 def _entry(memory: Memory) -> MemoryEntry:

@@ -39,13 +39,13 @@ from recuerda.interop.google_adk.state import as_metadata, joined, share, split,
 from recuerda.interop.google_adk.turns import added, belongs, is_answered, is_complete
 from recuerda.interop.own_storage import OwnStorage
 from recuerda.json_value import JsonObject, to_json_object
-from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import ChatMessage
 from recuerda.recall.scopes import NAMESPACE_KEY
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import DraftStep, NewTurn, ThreadInfo, ThreadSlice, Version
+from recuerda.storage.records import DraftStep, ThreadInfo, ThreadSlice, Version
 from recuerda.storage.run_lock import RunLock
 from recuerda.threads.history import StoredTurn, stored_turn, title_of
+from recuerda.threads.new_turn import new_turn
 
 _FIRST_TURNS = 16
 """The number of turns of the first read for the events after a time. Each further read takes eight times as many."""
@@ -318,7 +318,7 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
 
     async def _commit(self, thread_id: str, user_id: str, mark: Mark, running: RunningTurn) -> Mark:
         turn = structs.replace(running.turn(), is_interrupted=not is_answered(running))
-        new = NewTurn(body=encode_turn(turn), message_count=len(turn.messages), id=mark.turn_id)
+        new = new_turn(turn, self.storage, id=mark.turn_id)
         appended = await self.storage.append(
             thread_id, new, expected=mark.version, user_id=user_id, title=title_of(turn)
         )

@@ -20,11 +20,11 @@ from recuerda.ids import new_id
 from recuerda.interop.forms import grouped, keep, restored
 from recuerda.interop.llama_index.form import LlamaForm
 from recuerda.json_value import JsonObject
-from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import ChatMessage, with_properties
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import Draft, Expected, NewTurn, ThreadInfo, ThreadSlice
 from recuerda.threads.history import StoredTurn, stored_turn
+from recuerda.threads.new_turn import new_turn
 from recuerda.window.window import turn_of
 
 MARK = "llama-index"
@@ -218,15 +218,15 @@ def new_lines(items: Sequence[JsonObject], *, is_archived: bool) -> list[Line]:
     return lines
 
 
-def batch_of(lines: Sequence[Line]) -> list[NewTurn]:
-    """Return the turns that replace a thread's turns by lines."""
+def batch_of(lines: Sequence[Line], storage: Storage) -> list[NewTurn]:
+    """Return the turns that replace the turns of a thread in `storage` by lines."""
     turns = [_messages([*some]) for _, some in groupby(lines, key=lambda line: line.turn)]
     batch = new_id()
     made: list[NewTurn] = []
     for number, (first, *others) in enumerate(turns, 1):
         mark = msgspec.to_builtins(Batch(batch, is_last=number == len(turns)))
         turn = turn_of((with_properties(first, {BATCH: mark}), *others))
-        made.append(NewTurn(body=encode_turn(turn), message_count=len(turn.messages), id=f"{batch}.{number}"))
+        made.append(new_turn(turn, storage, id=f"{batch}.{number}"))
     return made
 
 

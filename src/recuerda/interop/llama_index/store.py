@@ -240,7 +240,7 @@ class RecuerdaChatStore(AsyncDBChatStore):
 
     async def _append(self, key: str, found: Lines, lines: Sequence[Line]) -> None:
         """Append a batch, which replaces the earlier turns, and then delete those turns for good."""
-        turns = batch_of(lines)
+        turns = batch_of(lines, self._storage)
         appended = await self._storage.append_all(key, turns, expected=found.version, user_id=self._user_id)
         first = appended[0].revision
 

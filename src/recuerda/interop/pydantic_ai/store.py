@@ -19,10 +19,10 @@ from recuerda.errors import ThreadConflict
 from recuerda.interop.own_storage import OwnStorage
 from recuerda.interop.pydantic_ai.entries import Line, has_record, lines_of, record_of, written_turn
 from recuerda.interop.pydantic_ai.form import load
-from recuerda.messages.codec import encode_turn
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import Expected, NewTurn, ThreadSlice, Version
 from recuerda.threads.history import StoredTurn, stored_turn, title_of
+from recuerda.threads.new_turn import new_turn
 
 T = TypeVar("T")
 
@@ -92,7 +92,7 @@ class RecuerdaConversationStore(OwnStorage, ConversationStore):
         version = await self._version(record.conversation_id, expected_revision)
         batches = [new_entries] if new_entries else await self._copied(record, version)
         turns = [
-            _new_turn(record, entries, f"{record.revision}.{number}" if number else record.revision)
+            self._new_turn(record, entries, f"{record.revision}.{number}" if number else record.revision)
             for number, entries in enumerate(reversed(batches))
         ][::-1]
         try:
@@ -113,6 +113,12 @@ class RecuerdaConversationStore(OwnStorage, ConversationStore):
             _remember(self._versions, record.conversation_id, (record.revision, later))
         for entry in (entry for entries in batches for entry in entries):
             _remember(self._places, entry.id, record.conversation_id)
+
+    def _new_turn(
+        self, record: ConversationRecord, entries: Sequence[ConversationEntry], turn_id: str
+    ) -> tuple[NewTurn, str | None]:
+        turn = written_turn(record, entries)
+        return new_turn(turn, self.storage, id=turn_id), title_of(turn)
 
     async def delete_record(self, conversation_id: str, *, expected_revision: str) -> None:
         """Delete a conversation with all its messages. Forks of it stay whole.
@@ -259,13 +265,6 @@ def _entries(lines: Sequence[Line]) -> list[ConversationEntry]:
     messages = load([item for line in lines for item in line.items])
     pairs = zip([line for line in lines for _ in line.items], messages, strict=True)
     return [ConversationEntry(id=line.id, parent_id=line.parent or None, message=message) for line, message in pairs]
-
-
-def _new_turn(
-    record: ConversationRecord, entries: Sequence[ConversationEntry], turn_id: str
-) -> tuple[NewTurn, str | None]:
-    turn = written_turn(record, entries)
-    return NewTurn(body=encode_turn(turn), message_count=len(turn.messages), id=turn_id), title_of(turn)
 
 
 def _made_us(entry_id: str) -> int:
