@@ -1,26 +1,28 @@
 """Storm 7: pictures that turns and forks share, while processes are killed and connections are cut.
 
-When nothing is under way any more, each turn has its pictures, each fork is whole and knows its parent, and a picture
-that no turn shows is nowhere.
+Meanwhile pages meet each turn once. When nothing is under way any more, each turn has its pictures, each fork is whole
+and knows its parent, a search finds what was said, and a picture that no turn shows is nowhere.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from recuerda import Storage
 from recuerda.cli.examination import DRAFTS, examine
 from recuerda.encryption import EncryptedStorage
 from recuerda.errors import RecuerdaError
+from recuerda.recall import ThreadSearch
 from recuerda.storage.records import ThreadInfo
 from recuerda.threads.forking import ForkPlace, fork_thread
 from recuerda.threads.history import StoredTurn
 from recuerda.threads.store import ChatMessageStore
 from tests.chaos.clocks import clock_of
 from tests.chaos.keys import TwoKeys
+from tests.chaos.looking import Reader
 from tests.chaos.mortal import KILLED, run_and_kill
 from tests.chaos.painting import PICTURE, ROOTS, SHOWN, Painter, heard, problems_of
 from tests.chaos.places import Place
@@ -40,12 +42,15 @@ async def files(place: Place, current: Round) -> None:
     async with AsyncExitStack() as stack:
         inner = [await stack.enter_async_context(place.open(clock)) for _ in range(PAINTERS)]
         storages = [EncryptedStorage(one, keys) for one in inner] if is_encrypted else inner
+        search = await stack.enter_async_context(ThreadSearch(storages[0], place.folder / "search.db"))
+        reader = Reader(storages[0], search, current)
         current.start()
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(current.repeat(reader.look))
             for storage in storages:
                 tasks.create_task(current.repeat(Painter(storage, current, keys).act))
             tasks.create_task(current.repeat(lambda: _disturb(place, current, keys if is_encrypted else None)))
-        await _check(place, inner[0], storages[0], current)
+        await reader.check(await _check(place, inner[0], storages[0], current))
 
 
 async def _disturb(place: Place, current: Round, keys: TwoKeys | None) -> None:
@@ -62,8 +67,8 @@ async def _disturb(place: Place, current: Round, keys: TwoKeys | None) -> None:
     current.disturbed("kills")
 
 
-async def _check(place: Place, inner: Storage, storage: Storage, current: Round) -> None:
-    """Check all threads, while nothing is under way."""
+async def _check(place: Place, inner: Storage, storage: Storage, current: Round) -> Mapping[str, Sequence[StoredTurn]]:
+    """Check all threads, while nothing is under way, and return their turns."""
     for info in [info async for info in storage.threads()]:
         await _check_fork(storage, info, current)
     infos = [info async for info in storage.threads()]
@@ -73,11 +78,12 @@ async def _check(place: Place, inner: Storage, storage: Storage, current: Round)
         for finding in (await examine(storage, thread)).findings:
             if finding.kind not in DRAFTS:
                 current.fault(thread, expected="the doctor finds nothing", found=finding.explanation)
-    _check_shared_turns(current, turns)
+    _check_shared_turns(current, turns, {info.id for info in infos if info.parent is None})
     if place.can_be_counted:
         await _check_leftovers(place, inner, storage, current)
     if place.can_be_searched:
         await _check_bytes(place, turns, current)
+    return turns
 
 
 async def _check_fork(storage: Storage, info: ThreadInfo, current: Round) -> None:
@@ -85,9 +91,7 @@ async def _check_fork(storage: Storage, info: ThreadInfo, current: Round) -> Non
     parent = info.parent
     if info.id in ROOTS:
         current.check(info.id, expected=None, found=parent)
-    elif parent is None:
-        current.fault(info.id, expected="a fork knows its parent", found=None)
-    elif info.revision < parent.turns:
+    if parent is not None and info.revision < parent.turns:
         current.disturbed("unfinished forks")
         try:
             await fork_thread(storage, parent.thread_id, ForkPlace(), into=info.id)
@@ -121,13 +125,21 @@ def _check_turns(current: Round, thread: str, turns: Sequence[StoredTurn]) -> No
     current.check(thread, expected=sorted(set(questions)), found=sorted(questions))
 
 
-def _check_shared_turns(current: Round, turns: Mapping[str, Sequence[StoredTurn]]) -> None:
-    """Check that a turn is the same in all forks that have it."""
+def _check_shared_turns(
+    current: Round, turns: Mapping[str, Sequence[StoredTurn]], without_parent: Collection[str]
+) -> None:
+    """Check that a turn is the same in all forks that have it, and that all of these but the first know their parent.
+
+    A thread that was a fork may have been deleted, and begun anew by a painter that knew its id.
+    """
     known: dict[str, StoredTurn] = {}
+    owner: dict[str, str] = {}
     for thread, its_turns in turns.items():
         for turn in its_turns:
             first = known.setdefault(turn.id, turn)
             current.check(thread, expected=first.messages, found=turn.messages)
+            if thread in without_parent and owner.setdefault(turn.id, thread) != thread:
+                current.fault(thread, expected="a fork knows its parent", found=f"{owner[turn.id]} has its turns too")
 
 
 async def _check_leftovers(place: Place, inner: Storage, storage: Storage, current: Round) -> None:

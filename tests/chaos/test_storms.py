@@ -71,6 +71,12 @@ class _LosesFiles(MemoryStorage):
         return structs.replace(found, blobs={}) if has_lost_a_turn else found
 
 
+class _SkipsTurns(MemoryStorage):
+    async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
+        before = None if query.before is None else query.before - 1
+        return await super()._read(thread_id, structs.replace(query, before=before))
+
+
 class _ForgetsParents(MemoryStorage):
     async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard) -> ThreadInfo:
         return await super()._update(thread_id, structs.replace(changes, parent=UNSET), now_us, guard)
@@ -91,6 +97,7 @@ class _KeepsReplaced(MemoryStorage):
         ("walks", _WalksOnePage),
         ("files", _KeepsFiles),
         ("files", _LosesFiles),
+        ("files", _SkipsTurns),
         ("files", _ForgetsParents),
         ("replaced", _KeepsReplaced),
     ],
