@@ -49,6 +49,7 @@ class MessagePiece(msgspec.Struct, frozen=True):
     refusal: str | None = None
     reasoning_content: Any = None
     reasoning: Any = None
+    annotations: Any = None
     tool_calls: list[CallPiece] | None = None
 
     @property
@@ -64,6 +65,29 @@ class MessagePiece(msgspec.Struct, frozen=True):
     def text(self) -> str:
         """The text; empty if there is none."""
         return _text_of(self.content)
+
+    @property
+    def citations(self) -> list[JsonObject]:
+        """The citations of web pages, each with `url`, `title`, `start_index` and `end_index`; empty if there are none.
+
+        OpenAI and OpenRouter have the fields in `url_citation`; other services have them in the annotation itself.
+        """
+        given = cast("list[object]", self.annotations) if isinstance(self.annotations, list) else []
+        return [found for each in given if isinstance(each, dict) and (found := _citation(cast("JsonObject", each)))]
+
+
+def _citation(annotation: JsonObject) -> JsonObject | None:
+    """Return an annotation as OpenAI's Responses have it; None for one that cites no web page."""
+    nested = annotation.get("url_citation")
+    fields = nested if isinstance(nested, dict) else annotation
+    url, title = fields.get("url"), fields.get("title")
+    if annotation.get("type") != "url_citation" or not isinstance(url, str):
+        return None
+    places: JsonObject = {}
+    for name in ("start_index", "end_index"):
+        place = fields.get(name)
+        places[name] = place if isinstance(place, int) else 0
+    return {"type": "url_citation", "url": url, "title": title if isinstance(title, str) else url, **places}
 
 
 def _text_of(content: object) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 from uuid import uuid4
 
+from recuerda.json_value import JsonObject
 from recuerda.messages.message import Usage
 from recuerda.openai.completion import CallPiece, Completion, FunctionPiece, MessagePiece
 from recuerda.openai.text import TextMender, mend_text
@@ -50,7 +51,14 @@ class CallFragment:
     arguments: str
 
 
-Fragment: TypeAlias = TextFragment | CallFragment
+@dataclass(frozen=True, slots=True)
+class CitationFragment:
+    """Citations of web pages in the text before; see `MessagePiece.citations`."""
+
+    citations: Sequence[JsonObject]
+
+
+Fragment: TypeAlias = TextFragment | CallFragment | CitationFragment
 
 
 class JoinedCall:
@@ -109,6 +117,7 @@ class AnswerReader:
         self.service_tier: str | None = None
         self.usage: Usage | None = None
         self.finish_reason: str | None = None
+        self._citations: list[JsonObject] = []
         self._kind: TextKind | None = None
         self._logprobs: list[Any] = []
         self._mender = TextMender()
@@ -145,11 +154,18 @@ class AnswerReader:
             return []
         if choice.logprobs is not None:
             self._logprobs += choice.text_logprobs
-        return [*self._texts(piece), *self._calls(piece, is_whole=choice.delta is None)]
+        fragments = [*self._texts(piece), *self._cited(piece)]
+        return [*fragments, *self._calls(piece, is_whole=choice.delta is None)]
 
     def end(self) -> list[TextFragment]:
         """Return the text that was held back: a replacement for half a character whose other half never arrived."""
         return list(self._switch(None))
+
+    def _cited(self, piece: MessagePiece) -> Iterator[CitationFragment]:
+        """Yield the citations that are new. Some services send all of them again with each chunk."""
+        if piece.annotations and (new := [one for one in piece.citations if one not in self._citations]):
+            self._citations += new
+            yield CitationFragment(new)
 
     def _texts(self, piece: MessagePiece) -> Iterator[TextFragment]:
         sent: dict[TextKind, str] = {

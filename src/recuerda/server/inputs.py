@@ -16,6 +16,7 @@ from recuerda.messages.message import (
     ChatMessage,
     FunctionCallContent,
     FunctionResultContent,
+    TextContent,
     TextReasoningContent,
     UnknownContent,
 )
@@ -204,7 +205,12 @@ def _said_again(items: Sequence[Item], held: Held) -> set[int]:
 
 
 def _is_same(one: ChatMessage, other: ChatMessage) -> bool:
-    return (one.role, one.contents) == (other.role, other.contents)
+    return one.role == other.role and _bare(one) == _bare(other)
+
+
+def _bare(message: ChatMessage) -> list[object]:
+    """Return the contents of a message. Of a text, only the words count: clients leave out citations of an answer."""
+    return [part.text if isinstance(part, TextContent) else part for part in message.contents]
 
 
 def _is_said(message: ChatMessage) -> bool:
@@ -228,7 +234,7 @@ def _is_known(id: str | None, message: ChatMessage, *, held: Held, new: Held) ->
 
 def _check_unchanged(id: str, old: ChatMessage, new: ChatMessage) -> None:
     # A client may leave out the text of reasoning, which it does not need to show.
-    if old.contents != new.contents and not _is_reasoning(old, new):
+    if not _is_same(old, new) and not _is_reasoning(old, new):
         message = f"The conversation already has an item with id '{id}', and its content is another one."
         raise ApiFault(400, message, param="input", code="duplicate_item")
 

@@ -316,7 +316,7 @@ def _result(call_id: str, output: str | list[Item]) -> FunctionResultContent:
 def _kept_part(role: str, part: Item) -> AnyContent:
     """Return the part of a message that gives the item's part again, with its unknown fields."""
     made = _to_part(part)
-    if role == "assistant" or not isinstance(made, TextContent) or _from_part(role, made) == part:
+    if not isinstance(made, TextContent) or _from_part(role, made) == part:
         return made
     return TextContent(made.text, additional_properties=_without(part, "text"))
 

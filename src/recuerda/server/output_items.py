@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from recuerda.openai.reader import CallFragment, Fragment, JoinedCall, TextFragment, TextKind
+from recuerda.json_value import JsonObject
+from recuerda.openai.reader import CallFragment, CitationFragment, Fragment, JoinedCall, TextFragment, TextKind
 from recuerda.server.faults import ApiFault
 from recuerda.server.requests import Item
 
@@ -45,7 +46,7 @@ class OutputItems:
     Attributes:
         items: the items so far.
         cuts: the lengths of the deltas, in their order. Each list begins with the place of the item in the output and
-            the place of the part in the item.
+            the place of the part in the item. A negative number stands for this many citations.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class OutputItems:
         self._cut_at: tuple[int, int] | None = None
         self._part_types = {**PART_TYPES, "reasoning": SUMMARY} if summarizes else PART_TYPES
         self._text: Item | None = None
+        self._waiting: list[JsonObject] = []
         self._of_calls: dict[JoinedCall, Item] = {}
 
     def take(self, fragment: Fragment) -> Iterator[Event]:
@@ -67,6 +69,8 @@ class OutputItems:
                 yield from self._take_text(fragment)
             case CallFragment(call, arguments):
                 yield from self._take_call(call, arguments)
+            case CitationFragment(citations):
+                yield from self._take_citations(citations)
 
     def end(self, status: str) -> Iterator[Event]:
         """Yield the events that finish the open items with a status. An answer without any item is an empty message."""
@@ -92,6 +96,22 @@ class OutputItems:
         at = self._at_part(item)
         self._cut(at["output_index"], at[index_name(item)], len(text))
         yield text_delta(part, text, at, logprobs=logprobs)
+        if self._waiting and kind == "text":
+            waiting, self._waiting = self._waiting, []
+            yield from self._take_citations(waiting)
+
+    def _take_citations(self, citations: Sequence[JsonObject]) -> Iterator[Event]:
+        """Yield the events that add citations to the text. Citations that come before any text wait for it."""
+        item = self._text
+        if item is None or parts_of(item)[-1]["type"] != "output_text":
+            self._waiting += citations
+            return
+        part, at = parts_of(item)[-1], self._at_part(item)
+        for citation in citations:
+            number = len(part["annotations"])
+            part["annotations"] = [*part["annotations"], citation]
+            self._cut(at["output_index"], at[index_name(item)], -1)
+            yield annotation_added(citation, number, at)
 
     def _open_text(self, kind: TextKind) -> Generator[Event, None, Item]:
         if kind == "reasoning":
@@ -191,6 +211,16 @@ def text_delta(part: Item, text: str, at: Event, *, logprobs: Sequence[Any] = ()
     """Return the event that adds a text to a part."""
     event: Event = {"type": f"{_event_name(part)}.delta", **at, "delta": text}
     return {**event, "logprobs": list(logprobs)} if part["type"] == "output_text" else event
+
+
+def annotation_added(annotation: Item, number: int, at: Event) -> Event:
+    """Return the event that adds an annotation to a part."""
+    return {
+        "type": "response.output_text.annotation.added",
+        **at,
+        "annotation_index": number,
+        "annotation": annotation,
+    }
 
 
 def part_done(part: Item, at: Event) -> Iterator[Event]:

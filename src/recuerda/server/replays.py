@@ -12,13 +12,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from recuerda.openai.completion import CallPiece, FunctionPiece
-from recuerda.openai.reader import CallFragment, Fragment, JoinedCall, TextFragment, TextKind
+from recuerda.openai.reader import CallFragment, CitationFragment, Fragment, JoinedCall, TextFragment, TextKind
 from recuerda.server.output_items import (
     PART_TYPES,
     SUMMARY,
     Cuts,
     Event,
     OutputItems,
+    annotation_added,
     index_name,
     part_done,
     part_event,
@@ -60,9 +61,15 @@ def _fit(items: Sequence[Item], cuts: Cuts) -> bool:
 def _fragments(items: Sequence[Item], cuts: Cuts) -> Iterator[Fragment]:
     calls: dict[int, JoinedCall] = {}
     read: Counter[tuple[int, int]] = Counter()
+    cited: Counter[tuple[int, int]] = Counter()
     for index, number, *lengths in cuts:
         item = items[index]
         for length in lengths:
+            if length < 0:
+                cited[index, number] -= length
+                chosen = slice(cited[index, number] + length, cited[index, number])
+                yield CitationFragment(parts_of(item)[number]["annotations"][chosen])
+                continue
             start = read[index, number]
             read[index, number] += length
             if item["type"] == "function_call":
@@ -113,9 +120,10 @@ def _whole(items: Sequence[Item]) -> Iterator[Event]:
 def _replayed_part(part: Item, at: Event) -> Iterator[Event]:
     name = text_name(part)
     started: Item = {**part, name: ""}
-    if "logprobs" in part:
-        started["logprobs"] = []
+    started |= {field: [] for field in ("logprobs", "annotations") if field in part}
     yield {"type": f"{part_event(part)}.added", **at, "part": started}
     if part.get(name):
         yield text_delta(part, part[name], at, logprobs=part.get("logprobs") or ())
+    for number, annotation in enumerate(cast("list[Item]", part.get("annotations") or [])):
+        yield annotation_added(annotation, number, at)
     yield from part_done(part, at)

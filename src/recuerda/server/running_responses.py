@@ -20,7 +20,7 @@ import msgspec
 from recuerda.errors import DraftConflict, ThreadConflict, ThreadOwnershipError
 from recuerda.ids import new_id
 from recuerda.openai.completion import CallPiece, FunctionPiece
-from recuerda.openai.reader import CallFragment, Fragment, JoinedCall, TextFragment, TextKind
+from recuerda.openai.reader import CallFragment, CitationFragment, Fragment, JoinedCall, TextFragment, TextKind
 from recuerda.server.names import Tenancy, TurnName
 from recuerda.server.node import Node
 from recuerda.server.output_items import Event, OutputItems
@@ -34,7 +34,8 @@ from recuerda.storage.records import DraftStep
 from recuerda.threads.history import stored_turn
 
 Piece: TypeAlias = list[Any]
-"""A fragment of text (kind, text, log probabilities) or of a call (place of the call, id, name, arguments)."""
+"""A fragment of text (kind, text, log probabilities), of a call (place of the call, id, name, arguments), or a list of
+citations."""
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -211,6 +212,8 @@ def pieces_of(fragments: Sequence[Fragment], calls: dict[JoinedCall, int]) -> li
     for fragment in fragments:
         if isinstance(fragment, TextFragment):
             pieces.append([fragment.kind, fragment.text, list(fragment.logprobs)])
+        elif isinstance(fragment, CitationFragment):
+            pieces.append([list(fragment.citations)])
         else:
             call = fragment.call
             place = calls.setdefault(call, len(calls))
@@ -226,6 +229,8 @@ def fragments_of(pieces: Iterator[Piece]) -> Iterator[Fragment]:
             case [place, id, name, arguments]:
                 call = calls.setdefault(place, JoinedCall(CallPiece(id=id)))
                 yield CallFragment(call, call.take(FunctionPiece(name=name, arguments=arguments)))
+            case [citations]:
+                yield CitationFragment(citations)
             case _:
                 kind, text, logprobs = piece
                 yield TextFragment(_kind(kind), text, logprobs)
