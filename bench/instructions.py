@@ -19,12 +19,16 @@ from pathlib import Path
 
 from msgspec import structs
 
-from recuerda import NewTurn, ThreadInfo
+from recuerda import Agent, ContextWindow, NewTurn, ThreadInfo
 from recuerda.sqlite import SQLiteStorage
+from recuerda.testing import ScriptedChatClient
 
 MODES = {
+    "append": "an append",
     "warm": "a read without news, and an append",
     "cold": "a read of the newest ten turns, and an append",
+    "run": "a run of an agent on a handle that has read the thread; the model answers at once",
+    "new-run": "a run of an agent on a new handle",
 }
 SHORT, LONG = 50, 450
 SETTLED_S = 3.5
@@ -63,11 +67,17 @@ async def _run(mode: str, turns: int) -> None:
             await asyncio.sleep(SETTLED_S)
             info = await storage.head("a")
             assert info is not None
-            for _ in range(turns):
-                info = await _take_turn(storage, info, mode)
+            if mode in ("run", "new-run"):
+                await _run_agent(storage, turns, is_warm=mode == "run")
+            else:
+                for _ in range(turns):
+                    info = await _take_turn(storage, info, mode)
 
 
 async def _take_turn(storage: SQLiteStorage, info: ThreadInfo, mode: str) -> ThreadInfo:
+    if mode == "append":
+        appended = await storage.append("a", _turn(), expected=info.version, user_id="ana")
+        return structs.replace(info, revision=appended.revision, record_id=appended.record.id)
     if mode == "cold":
         found = await storage.read("a", last_messages=20)
     else:
@@ -75,6 +85,17 @@ async def _take_turn(storage: SQLiteStorage, info: ThreadInfo, mode: str) -> Thr
     assert found.info is not None
     appended = await storage.append("a", _turn(), expected=found.info.version, user_id="ana")
     return structs.replace(found.info, revision=appended.revision, record_id=appended.record.id)
+
+
+async def _run_agent(storage: SQLiteStorage, turns: int, *, is_warm: bool) -> None:
+    client = ScriptedChatClient(default="y" * 300)
+    agent = Agent(client, storage=storage, window=ContextWindow(max_messages=20))
+    thread = agent.get_thread("b", user_id="ana")
+    for _ in range(60):
+        await agent.run("x" * 300, thread=thread)
+    for _ in range(turns):
+        await agent.run("x" * 300, thread=thread if is_warm else agent.get_thread("b", user_id="ana"))
+        client.requests.clear()  # otherwise they would be kept for a test
 
 
 def _turn() -> NewTurn:

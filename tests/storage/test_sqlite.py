@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Generator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,8 @@ from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import ChatMessage, FunctionCallContent, TextContent, Turn
 from recuerda.sqlite import SQLiteStorage, drafts, schema, threads
 from recuerda.sqlite import storage as sqlite_storage
-from recuerda.storage.records import DraftStep, NewTurn
+from recuerda.sqlite.worker import Worker
+from recuerda.storage.records import DraftStep, NewTurn, ThreadInfo, Version
 
 
 def a_turn(body: bytes = b"hi", *, id: str | None = None) -> NewTurn:
@@ -83,6 +85,89 @@ async def test_a_turn_is_one_read_and_one_transaction_however_long_the_thread(
     by_verb = [statement.split()[0] for statement in statements]
     assert by_verb == ["BEGIN", "SELECT", "SELECT", "INSERT", "UPDATE", "COMMIT"]
     assert statements[0] == "BEGIN IMMEDIATE"
+
+
+async def test_a_warm_turn_is_one_statement_that_reads_and_two_that_write(
+    storage: SQLiteStorage, statements: list[str]
+) -> None:
+    await storage.append_all("a", [a_turn() for _ in range(30)], user_id="ana")
+    info = await storage.head("a")
+    assert info is not None
+    statements.clear()
+    assert (await storage.read("a", after=info.version, user_id="ana")).is_continued
+    assert statements == ["SELECT printf("]
+    statements.clear()
+    appended = await storage.append("a", a_turn(), expected=info.version, user_id="ana")
+    assert [statement.split()[0] for statement in statements] == ["BEGIN", "UPDATE", "INSERT", "COMMIT"]
+    found = await storage.read("a")
+    assert found.records[-1] == appended.record
+    assert found.info is not None
+    assert (found.info.turns, found.info.messages, found.info.revision) == (31, 62, 31)
+
+
+async def test_a_warm_read_needs_no_thread(storage: SQLiteStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = (await storage.append("a", a_turn())) and await storage.head("a")
+    assert info is not None
+    jobs = 0
+    submit = Worker.submit
+
+    def counted(self: Worker, run: Any, **options: Any) -> Any:
+        nonlocal jobs
+        jobs += 1
+        return submit(self, run, **options)
+
+    monkeypatch.setattr(Worker, "submit", counted)
+    assert (await storage.read("a", after=info.version)).is_continued
+    assert jobs == 0
+    appended = await storage.append("a", a_turn(), expected=info.version)
+    found = await storage.read("a", after=info.version)
+    assert found.records == (appended.record,)
+    assert jobs == 2  # the append, and the read of its record
+
+
+async def test_a_warm_read_waits_in_the_queue_while_the_connection_is_in_use(
+    storage: SQLiteStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = (await storage.append("a", a_turn())) and await storage.head("a")
+    assert info is not None
+    is_reading, may_end = threading.Event(), threading.Event()
+    walk = threads.walk
+
+    def slow(*args: Any) -> Any:
+        is_reading.set()
+        may_end.wait()
+        return walk(*args)
+
+    monkeypatch.setattr(threads, "walk", slow)
+    walking = asyncio.ensure_future(_all_of(storage))
+    await asyncio.to_thread(is_reading.wait)
+    reading = asyncio.ensure_future(storage.read("a", after=info.version))
+    await asyncio.sleep(0.01)
+    assert not reading.done()
+    may_end.set()
+    assert (await reading).is_continued
+    assert [found.id for found in await walking] == ["a"]
+
+
+async def test_a_usual_turn_is_refused_like_any_other(storage: SQLiteStorage) -> None:
+    await storage.append_all("a", [a_turn(), a_turn()], user_id="ana")
+    info = await storage.head("a")
+    assert info is not None
+    version = info.version
+    with pytest.raises(ThreadConflict):
+        await storage.append("a", a_turn(), expected=version, user_id="bo")
+    for stale in (
+        Version(version.incarnation, 1, version.record_id),
+        Version(version.incarnation, 3, version.record_id),
+        Version(version.incarnation, 2, "another"),
+        Version("another", 2, version.record_id),
+    ):
+        with pytest.raises(ThreadConflict):
+            await storage.append("a", a_turn(), expected=stale, user_id="ana")
+    assert await storage.head("a") == info
+    await storage.save_draft("a", DraftStep(number=1, turn_id="t", revision=2, body=b"step"), user_id="ana")
+    await storage.append("a", a_turn(), expected=version, user_id="ana")
+    assert await storage.load_draft("a") == []
 
 
 @pytest.mark.parametrize("summaries", [0, 1, 300])
@@ -261,6 +346,10 @@ async def test_a_read_sees_what_was_acknowledged_before_it(storage: SQLiteStorag
         appended = await storage.append("a", a_turn())
         found = await storage.read("a", last_turns=1)
         assert found.records == (appended.record,), i
+
+
+async def _all_of(storage: SQLiteStorage) -> list[ThreadInfo]:
+    return [info async for info in storage.threads()]
 
 
 # -- leases ------------------------------------------------------------------------------------------------------------

@@ -4,6 +4,8 @@ SQLite blocks, and an event loop must not. Jobs from any event loop queue here. 
 transaction, and one fsync acknowledges all of them; this gives many conversations a high throughput. A refused job (a
 conflict) has written nothing, so the other jobs continue. A job that fails rolls the group back, and then each job is
 tried alone. Before a group runs, and again before it is acknowledged, the worker checks that the file is in place.
+
+A read of one row may also run in the caller's thread, on the same connection, while no job uses it.
 """
 
 from __future__ import annotations
@@ -82,6 +84,8 @@ class Worker:
         self._connect = connect
         self._place = place
         self._file: OpenFile | None = None
+        self._connection: sqlite3.Connection | None = None
+        self._use = threading.Lock()  # held by the thread that uses the connection
         self._is_writer = is_writer
         self._jobs: queue.SimpleQueue[Job[Any] | None] = queue.SimpleQueue()
         self._is_closed = False
@@ -114,6 +118,26 @@ class Worker:
             self._jobs.put(job)
         return job
 
+    def run_now(self, run: Callable[[sqlite3.Connection], T]) -> T | None:
+        """Run a short read in the calling thread, and return its result.
+
+        Return None if the connection is in use or not open, or if the read fails. Then the caller submits a job.
+
+        Raises:
+            StorageUnavailable: the file is not in place any more.
+        """
+        if not self._use.acquire(blocking=False):
+            return None
+        try:
+            if self._connection is None:
+                return None
+            self._check_place()
+            return run(self._connection)
+        except (sqlite3.Error, OSError):
+            return None  # The job meets the same error, and reports it.
+        finally:
+            self._use.release()
+
     def stop(self) -> None:
         """Let the waiting jobs finish, then close the connection. The call blocks until that is done."""
         if not self._is_closed:
@@ -130,40 +154,55 @@ class Worker:
             forks.forget(self)
 
     def _run_jobs(self) -> None:
-        connection: sqlite3.Connection | None = None
         is_open = True
         while is_open:
-            group, is_open = self._next_group(None if connection is None else self._eraser.timeout_s())
-            if group:
-                connection = self._attend(connection, group)
-            elif connection is not None and self._is_in_place():
-                self._eraser.work(connection)
-            elif connection is not None:
-                connection.close()
-                connection = None
-        if connection is not None:
-            if self._is_in_place():
-                self._eraser.finish(connection)
-            connection.close()
+            group, is_open = self._next_group(None if self._connection is None else self._eraser.timeout_s())
+            with self._use:
+                outcomes = self._attend(group) if group else self._rest()
+            if outcomes:
+                _settle(outcomes)
+            del (
+                group,
+                outcomes,
+            )  # Otherwise the results, perhaps a long thread, would stay in memory until the next job.
+        with self._use:
+            if self._connection is not None and self._is_in_place():
+                self._eraser.finish(self._connection)
+            self._close()
 
-    def _attend(self, connection: sqlite3.Connection | None, group: list[Job[Any]]) -> sqlite3.Connection | None:
-        """Run a group of jobs, and return the connection for the next group; None if it failed to open, or broke."""
+    def _attend(self, group: list[Job[Any]]) -> list[Outcome]:
+        """Run a group of jobs, and return their outcomes. Close the connection if it failed to open, or broke."""
         is_usable = False
         try:
-            if connection is None:
-                connection, self._file = self._place.open(self._connect)
-                self._eraser.note_opening(connection, is_writer=self._is_writer)
+            connection = self._opened()
             outcomes = self._write(connection, group) if self._is_writer else self._read(connection, group)
             is_usable = self._place.problem is None
         except Exception as error:  # noqa: BLE001 - given to the callers that wait
             outcomes: list[Outcome] = [(job, None, error) for job in group]
-        if connection is not None and is_usable:
-            self._erase(connection, outcomes)
-        elif connection is not None:
-            connection.close()
-        _settle(outcomes)
-        group.clear()  # Otherwise the results, perhaps a long thread, would stay in memory until the next job.
-        return connection if is_usable else None
+        if self._connection is not None and is_usable:
+            self._erase(self._connection, outcomes)
+        else:
+            self._close()
+        return outcomes
+
+    def _rest(self) -> list[Outcome]:
+        """Remove copies of erased text while no job waits."""
+        if self._connection is not None and self._is_in_place():
+            self._eraser.work(self._connection)
+        else:
+            self._close()
+        return []
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection, self._file = self._place.open(self._connect)
+            self._eraser.note_opening(self._connection, is_writer=self._is_writer)
+        return self._connection
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _check_place(self) -> None:
         if self._file is not None:

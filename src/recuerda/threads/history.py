@@ -29,6 +29,9 @@ from recuerda.window.window import ContextWindow
 TITLE_LENGTH = 60
 """The length of the longest title that is made from the first user message, in characters."""
 
+SHRINK_TURNS = 16
+"""A handle looks whether it holds too many turns when their number is a multiple of this."""
+
 
 # gc=False: a turn is never in a reference cycle, and a long thread holds thousands of turns that the collector would
 # visit.
@@ -328,9 +331,9 @@ class History:
 
     def _shrink(self) -> None:
         """Drop turns far outside of the window, so that a handle on an endless thread stays small."""
-        if self._window is None or self._window == 0:
+        if not self._window or len(self.turns) % SHRINK_TURNS:
             return
-        total = sum(len(turn.messages) for turn in self.turns)
+        total = sum(len(stored.turn.messages) for stored in self.turns)
         if total <= 2 * self._window + 100:
             return
         drop = 0

@@ -145,7 +145,10 @@ def _oldest(budgets: Sequence[Budget], *, tally: Tally, first: int = 0) -> int:
     """Return the index of the oldest turn from which all turns fit the budgets, or of the last turn if none fits."""
 
     def fits(index: int) -> bool:
-        return all(cost(index) <= limit for cost, limit in budgets)
+        for cost, limit in budgets:  # noqa: SIM110 - this runs for each turn, and a generator would double its cost
+            if cost(index) > limit:
+                return False
+        return True
 
     if not budgets:
         return first
