@@ -247,9 +247,7 @@ DECLARE
     its_edits bigint;
     its_rewriting bigint;
     its_blobs boolean;
-    lowest_named bigint;
     lowest_shown bigint;
-    highest_named bigint;
     -- A declared cursor is planned for its first rows, and fetches one at a time: it walks backwards through the index,
     -- and never reads a record outside of the window.
     newest CURSOR (k bigint, low bigint, high bigint, all_kinds boolean) FOR
@@ -259,6 +257,7 @@ DECLARE
         ORDER BY t.number DESC;
     summary {schema}.turns%ROWTYPE;
     lowest bigint;
+    highest bigint;
     messages bigint;
     turns bigint;
     is_known boolean := true;
@@ -355,35 +354,32 @@ BEGIN
     r_part := 'record';
     messages := 0;
     turns := 0;
-    FOR one IN newest (its_key, lowest, least(its_revision, p_before - 1), p_after > 0) LOOP
-        IF one.number = p_after THEN
-            is_known := one.id = p_record_id;
+    highest := least(its_revision, p_before - 1);
+    OPEN newest (its_key, lowest, highest, p_after > 0);
+    LOOP
+        -- A record that is fetched into the result costs half of one that is copied there value by value.
+        FETCH newest INTO r_number, r_id, r_created_us, r_committed_us, r_message_count, r_kind, r_target, r_body;
+        EXIT WHEN NOT FOUND;
+        IF NOT is_known AND r_number = p_after THEN
+            is_known := r_id = p_record_id;
             EXIT;
         END IF;
-        messages := messages + one.message_count;
-        turns := turns + (one.kind IS NULL)::integer;
+        messages := messages + r_message_count;
+        turns := turns + (r_kind IS NULL)::integer;
         IF turns > p_last_turns OR (messages > p_last_messages AND turns > 1) THEN
+            lowest := r_number + 1;
             r_part := 'start';
-            r_number := one.number + 1;
+            r_number := lowest;
             r_body := NULL;
             RETURN NEXT;
             EXIT;
         END IF;
-        r_number := one.number;
-        r_id := one.id;
-        r_created_us := one.created_us;
-        r_committed_us := one.committed_us;
-        r_message_count := one.message_count;
-        r_kind := one.kind;
-        r_target := one.target;
-        r_body := one.body;
         RETURN NEXT;
-        lowest_named := one.number;
-        highest_named := coalesce(highest_named, one.number);
-        IF (turns > p_blobs) IS NOT TRUE THEN
-            lowest_shown := one.number;
+        IF its_blobs AND (turns > p_blobs) IS NOT TRUE THEN
+            lowest_shown := r_number;
         END IF;
     END LOOP;
+    CLOSE newest;
     -- The scan did not meet the reader's record if the window ended before it, or if the record is removed.
     IF NOT is_known AND NOT {schema}.is_known(its_key, p_after, p_record_id) THEN
         RETURN QUERY SELECT * FROM {schema}.read_thread(
@@ -402,7 +398,7 @@ BEGIN
         );
     ELSIF its_blobs THEN
         RETURN QUERY SELECT * FROM {schema}.blobs_of(
-            its_key, lowest_named, lowest_shown, highest_named, p_turn_id, p_digests
+            its_key, greatest(lowest, p_after + 1), lowest_shown, highest, p_turn_id, p_digests
         );
     END IF;
 END

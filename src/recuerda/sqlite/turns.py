@@ -35,11 +35,12 @@ from recuerda.storage.records import (
 from recuerda.storage.rules import edits_after, is_same_history, title_after, updated_after, wanted_blobs
 
 # The texts of the usual statements are made once, because Python's driver looks a statement up by its text.
-# A column that Python's driver fetches costs more than SQLite's arithmetic, so two numbers of a turn come as one.
-# The few turns that replaced another one come with their time of commit and its number in one JSON text.
+# A column that Python's driver fetches costs more than SQLite's arithmetic, so two numbers of a turn come as one. A
+# turn with a time of its own, and a turn that replaced another one, comes with three numbers in one JSON text.
 _TURN = (
-    "SELECT (position & 4294967295) << 31 | message_count, id, created_us,"
-    " CASE WHEN target IS NULL THEN committed_us ELSE json_array(committed_us, target) END, body FROM turns"
+    "SELECT (position & 4294967295) << 31 | message_count, id,"
+    " CASE WHEN target IS NOT NULL OR committed_us IS NOT NULL"
+    " THEN json_array(created_us, committed_us, target) ELSE created_us END, body FROM turns"
 )
 _COUNT_BITS = MAX_MESSAGE_COUNT.bit_length()
 _RECORD = "SELECT position, id, created_us, committed_us, message_count, body, kind, target FROM turns"
@@ -377,17 +378,20 @@ def _newest_turns(
 ) -> tuple[list[TurnRecord], int]:
     """Return the newest turns in rows of `_TURN`, and the number from which on they are complete.
 
-    A long read spends its time here. So it omits the two columns that turns do not use, and calls no function for each
+    A long read spends its time here. So it omits the columns that most turns do not use, and calls no function for each
     row, which would cost as much as the row.
     """
     records: list[TurnRecord] = []
     messages = 0
-    for packed, record_id, created_us, committed, body in rows:
+    for packed, record_id, times, body in rows:
         message_count = packed & MAX_MESSAGE_COUNT
         messages += message_count
         if (records and messages > most_messages) or len(records) == most_turns:
             return records, (packed >> _COUNT_BITS) + 1
-        committed_us, target = json.decode(committed) if type(committed) is str else (committed, None)
+        if type(times) is int:
+            created_us, committed_us, target = times, None, None
+        else:
+            created_us, committed_us, target = json.decode(times)
         records.append(
             TurnRecord(
                 number=packed >> _COUNT_BITS,
