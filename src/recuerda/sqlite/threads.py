@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
@@ -22,18 +22,22 @@ from recuerda.storage.rules import check_state, check_user, edits_after, metadat
 from recuerda.storage.thread_filter import LOOKED_AT, ListedThreads, ThreadFilter, matching
 
 # Python's driver describes each column each time, which costs more than the rest of the row. So the values of a thread
-# come as one JSON text. SQLite makes the text of a number faster with `printf` than with `json_array`.
+# come as one JSON text, in the form of a `ThreadInfo`. SQLite makes the text of a number faster with `printf` than with
+# a function for JSON.
+_JSON = (
+    '[%d,%d,{{"revision":%d,"edits":%d,"rewritten":%d,"first":%d,"turns":%d,"messages":%d,"created_us":%d,'
+    '"updated_us":%d,"archived":%s,"metadata":%s,"parent":%s,"tags":%s,%s]'
+)
 _THREAD = """
     SELECT printf(
-        '[%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%s,%s,%s,%s]',
-        key, revision, edits, rewritten, first, turns, messages, created_us, updated_us,
-        {has_draft} + 2 * has_blobs + 4 * archived,
-        json_array(id, incarnation, record_id, user_id, title, title_turn),
-        metadata,
-        ifnull(parent, 'null'),
-        tags
+        '_JSON',
+        key, {has_draft} + 2 * has_blobs,
+        revision, edits, rewritten, first, turns, messages, created_us,
+        updated_us, iif(archived, 'true', 'false'), metadata, ifnull(parent, 'null'), tags,
+        substr(json_object('id', id, 'incarnation', incarnation, 'record_id', record_id, 'user_id', user_id,
+            'title', title, 'title_turn', title_turn), 2)
     ) FROM threads
-"""
+""".replace("_JSON", _JSON)
 THREAD: str = _THREAD.format(has_draft="0")
 """Selects a thread for `to_thread`. It does not look for a draft."""
 _HAS_DRAFT = "EXISTS (SELECT 1 FROM drafts WHERE thread_key = threads.key)"
@@ -46,43 +50,19 @@ _HEAD = """
 """
 
 
-class _Texts(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    id: str
-    incarnation: str
-    record_id: str
-    user_id: str | None
-    title: str | None
-    title_turn: int | None
+class Thread(msgspec.Struct, array_like=True, frozen=True):
+    """A thread's row: its key, its marks, and its information."""
 
-
-class _Thread(msgspec.Struct, array_like=True, frozen=True):
     key: int
-    revision: int
-    edits: int
-    rewritten: int
-    first: int
-    turns: int
-    messages: int
-    created_us: int
-    updated_us: int
     marks: int
-    texts: _Texts
-    metadata: dict[str, Any]
-    parent: ThreadParent | None
-    tags: tuple[str, ...]
+    info: ThreadInfo
 
-
-Thread: TypeAlias = tuple[int, ThreadInfo, int]
-"""A thread's row: its key, its information, and its marks. A named tuple would cost more."""
 
 HAS_DRAFT = 1
 """Marks a thread with a draft."""
 
 HAS_BLOBS = 2
 """Marks a thread of which a turn has named a blob."""
-
-IS_ARCHIVED = 4
-"""Marks a thread that lists leave out."""
 
 
 class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -121,7 +101,7 @@ class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 _to_head = msgspec.json.Decoder(Head).decode
-_decoded = msgspec.json.Decoder(_Thread).decode
+_to_thread = msgspec.json.Decoder(Thread).decode
 _NO_THREAD = Head(0, None, None, 0, "", 0, 1, 0, 0, None, None, 0, 0, 0)
 
 
@@ -185,7 +165,7 @@ def list_threads(
     # SQLite finds the next row when it is taken, so the rows after the last one that is needed cost nothing.
     statement = f"{THREAD} {index} {where} ORDER BY updated_us DESC, id DESC LIMIT {LOOKED_AT}"
     with closing(db.execute(statement, values)) as rows:
-        return matching((to_thread(row)[1] for row in rows), wanted, limit)
+        return matching((to_thread(row).info for row in rows), wanted, limit)
 
 
 def walk(user_id: str | None, position: str | None, db: sqlite3.Connection) -> tuple[list[ThreadInfo], str | None]:
@@ -196,7 +176,7 @@ def walk(user_id: str | None, position: str | None, db: sqlite3.Connection) -> t
         (*values, int(position or 0), WALK_PAGE),
     )
     found = [to_thread(row) for row in rows]
-    return [info for _, info, _ in found], str(found[-1][0]) if len(found) == WALK_PAGE else None
+    return [thread.info for thread in found], str(found[-1].key) if len(found) == WALK_PAGE else None
 
 
 def update(thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard, db: sqlite3.Connection) -> ThreadInfo:
@@ -218,7 +198,7 @@ def update(thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard, db
         db.execute("UPDATE threads SET tags = ? WHERE key = ?", (msgspec.json.encode(changes.tags).decode(), key))
     if changes.parent is not msgspec.UNSET or changes.user_id is not msgspec.UNSET:
         _set_parent(key, changes, head.user_id, db)
-    return to_thread(db.execute(f"{THREAD} WHERE key = ?", (key,)).fetchone())[1]
+    return to_thread(db.execute(f"{THREAD} WHERE key = ?", (key,)).fetchone()).info
 
 
 def _merge(key: int, changed: dict[str, Any], db: sqlite3.Connection) -> None:
@@ -253,26 +233,4 @@ def delete(thread_id: str, guard: Guard, db: sqlite3.Connection) -> bool:
 
 def to_thread(row: tuple[Any, ...]) -> Thread:
     """Return the thread in a row of `THREAD`."""
-    thread = _decoded(row[0])
-    texts = thread.texts
-    info = ThreadInfo(
-        id=texts.id,
-        revision=thread.revision,
-        incarnation=texts.incarnation,
-        record_id=texts.record_id,
-        edits=thread.edits,
-        rewritten=thread.rewritten,
-        first=thread.first,
-        turns=thread.turns,
-        messages=thread.messages,
-        user_id=texts.user_id,
-        title=texts.title,
-        title_turn=texts.title_turn,
-        metadata=thread.metadata,
-        created_us=thread.created_us,
-        updated_us=thread.updated_us,
-        parent=thread.parent,
-        archived=thread.marks & IS_ARCHIVED > 0,
-        tags=thread.tags,
-    )
-    return thread.key, info, thread.marks
+    return _to_thread(row[0])

@@ -295,11 +295,11 @@ def read_row(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> Thread
     thread = look(thread_id, db)
     if thread is None:
         return ThreadSlice(info=None)
-    _, info, marks = thread
+    info = thread.info
     if query.after and not (query.after == info.revision and _is_at(info, query)):
         return None
     return ThreadSlice(
-        info=info, start=info.revision + 1, is_continued=query.after > 0, has_draft=marks & HAS_DRAFT > 0
+        info=info, start=info.revision + 1, is_continued=query.after > 0, has_draft=thread.marks & HAS_DRAFT > 0
     )
 
 
@@ -308,7 +308,7 @@ def _read_records(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> T
         thread = look(thread_id, cursor)
         if thread is None:
             return ThreadSlice(info=None)
-        key, info, marks = thread
+        key, info, marks = thread.key, thread.info, thread.marks
         base = key << NUMBER_BITS
         after = query.after if query.after and _continues(db, base, info, query) else 0
         found = dropped = None
@@ -389,21 +389,32 @@ def _newest_turns(
         if (records and messages > most_messages) or len(records) == most_turns:
             return records, (packed >> _COUNT_BITS) + 1
         if type(times) is int:
-            created_us, committed_us, target = times, None, None
-        else:
-            created_us, committed_us, target = json.decode(times)
-        records.append(
-            TurnRecord(
-                number=packed >> _COUNT_BITS,
-                id=record_id,
-                created_us=created_us,
-                committed_us=created_us if committed_us is None else committed_us,
-                message_count=message_count,
-                body=body,
-                target=target,
+            records.append(
+                TurnRecord(
+                    number=packed >> _COUNT_BITS,
+                    id=record_id,
+                    created_us=times,
+                    committed_us=times,
+                    message_count=message_count,
+                    body=body,
+                )
             )
-        )
+        else:
+            records.append(_special(packed, record_id, times, body))
     return records, lowest
+
+
+def _special(packed: int, record_id: str, times: str, body: bytes) -> TurnRecord:
+    created_us, committed_us, target = json.decode(times)
+    return TurnRecord(
+        number=packed >> _COUNT_BITS,
+        id=record_id,
+        created_us=created_us,
+        committed_us=created_us if committed_us is None else committed_us,
+        message_count=packed & MAX_MESSAGE_COUNT,
+        body=body,
+        target=target,
+    )
 
 
 def _newest_records(
