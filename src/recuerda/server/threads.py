@@ -20,11 +20,12 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from recuerda.errors import InvalidInput, ThreadConflict, ThreadNotFound, ThreadOwnershipError
+from recuerda.messages.files import has_files
 from recuerda.messages.message import Turn
 from recuerda.server.faults import key_in_use, locked, not_found
 from recuerda.server.names import Tenancy
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import NO_BLOBS, Expected, ThreadInfo, ThreadSlice, TurnRecord
+from recuerda.storage.records import NO_BLOBS, Expected, NewTurn, ThreadInfo, ThreadSlice, TurnRecord
 from recuerda.threads.forking import ForkPlace, fork_thread
 from recuerda.threads.history import History, StoredTurn, stored_turn, title_of
 from recuerda.threads.new_turn import new_turn, rewritten_body
@@ -242,7 +243,7 @@ class Threads:
             ThreadConflict: the thread is not at the version `expected`.
         """
         thread_id, storage = tenancy.thread_id(name), self.storage_of(tenancy)
-        new = new_turn(turn, storage, id=turn_id)
+        new = await _new_turn(turn, storage, turn_id)
         appended = await storage.append(thread_id, new, expected=expected, title=title_of(turn))
         record = appended.record
         if appended.replayed:
@@ -276,7 +277,8 @@ class Threads:
         The thread is made if it does not exist. Return the stored turn, and whether the thread had it before.
         """
         thread_id, storage = tenancy.thread_id(name), self.storage_of(tenancy)
-        appended = await storage.append(thread_id, new_turn(turn, storage, id=turn_id), keep_messages=keep)
+        new = await _new_turn(turn, storage, turn_id)
+        appended = await storage.append(thread_id, new, keep_messages=keep)
         return stored_turn(appended.record, thread_id), appended.replayed
 
     async def fork(
@@ -295,7 +297,7 @@ class Threads:
             await fork_thread(storage, tenancy.thread_id(name), ForkPlace(through=through), into=copy)
         except (InvalidInput, ThreadNotFound):
             raise ThreadConflict(tenancy.thread_id(name), expected=through, actual=0) from None
-        appended = await storage.append(copy, new_turn(turn, storage, id=turn_id))
+        appended = await storage.append(copy, await _new_turn(turn, storage, turn_id))
         return await self._whole_turn(tenancy, appended.record, copy)
 
     async def rewrite(self, tenancy: Tenancy, name: str, turn_id: str, change: Callable[[Turn], Turn | None]) -> bool:
@@ -450,6 +452,13 @@ async def repeated(step: Callable[[], Awaitable[T]]) -> T:
         with suppress(ThreadConflict):
             return await step()
     return await step()
+
+
+async def _new_turn(turn: Turn, storage: Storage, turn_id: str) -> NewTurn:
+    """Return a turn to append. Files may be large, so their digests are computed in an OS thread."""
+    if not has_files(turn.messages):
+        return new_turn(turn, storage, id=turn_id)
+    return await asyncio.to_thread(new_turn, turn, storage, id=turn_id)
 
 
 def _view(tenancy: Tenancy, found: ThreadSlice, thread_id: str) -> View:
