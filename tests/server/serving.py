@@ -30,6 +30,8 @@ def url_of(kind: str, folder: Path) -> str:
     if kind == "postgresql":
         url = postgres_url()
         return f"{url}{'&' if '?' in url else '?'}schema={schema_of(folder)}"
+    if kind == "file":
+        return f"file:///{folder}/threads"
     return "memory:"
 
 

@@ -20,7 +20,7 @@ from tests.server.serving import MODEL, running, sdk
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
 PAPER = b"%PDF-1.7\r\n--boundary\r\n" + bytes(range(256)) * 30
-ON_BOTH = pytest.mark.parametrize("storage_url", ["sqlite", "postgresql"], indirect=True)
+ON_THREE = pytest.mark.parametrize("storage_url", ["sqlite", "postgresql", "file"], indirect=True)
 
 
 def data_url(data: bytes, media_type: str) -> str:
@@ -35,7 +35,7 @@ async def ids(client: AsyncOpenAI, **query: Any) -> list[str]:
     return [file.id async for file in client.files.list(**query)]
 
 
-@ON_BOTH
+@ON_THREE
 async def test_a_file_is_uploaded_listed_downloaded_and_deleted(
     client: AsyncOpenAI, tmp_path: Path, storage: Storage
 ) -> None:
@@ -84,7 +84,7 @@ async def test_a_list_is_paged_in_both_orders_and_by_purpose(client: AsyncOpenAI
         await client.files.list(after="file-unknown")
 
 
-@ON_BOTH
+@ON_THREE
 async def test_the_model_gets_a_file_that_is_named_by_its_id(
     client: AsyncOpenAI, model: ScriptedOpenAIServer, storage_url: str
 ) -> None:
