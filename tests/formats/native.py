@@ -261,7 +261,8 @@ def departed(found: list[MovedThread], format: str) -> tuple[str, list[Departure
     return file.getvalue(), departures
 
 
-FACTS = {"turn", "turn id", "time", "title", "user", "metadata key", "tag", "parent", "archived mark", "usage count",
+FACTS = {"turn", "interruption", "turn metadata key", "turn id",
+         "time", "title", "user", "metadata key", "tag", "parent", "archived mark", "usage count",
          "name", "message id", "property"}  # fmt: skip
 
 

@@ -147,6 +147,7 @@ TURNS = st.builds(
         is_interrupted=st.booleans(),
         error=st.sampled_from([None, "the service failed"]),
         usage=st.sampled_from([None, Usage(1, 2, 3)]),
+        metadata=st.sampled_from([None, {"trace": "a1"}]),
     ),
     created_us=TIMES,
 )
@@ -167,7 +168,7 @@ def facts(thread: MovedThread, turns: set[str]) -> list[object]:
     """Return the facts of a thread that come back, with those of some turns."""
     return [
         *(thread.id, thread.title, thread.user_id, thread.metadata, thread.parent, thread.archived, thread.tags),
-        *((one.id, one.created_us, one.turn.error, one.turn.is_interrupted, one.turn.usage)
+        *((one.id, one.created_us, one.turn.error, one.turn.is_interrupted, one.turn.usage, one.turn.metadata)
           for one in thread.turns if one.id in turns),
     ]  # fmt: skip
 

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from base64 import b32decode
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
@@ -17,19 +17,25 @@ from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 import msgspec
 
 from recuerda.errors import InvalidInput, MissingExtraError, StateError, StorageUnavailable
-from recuerda.formats.documents import documents, understood
+from recuerda.formats.documents import Document, documents, understood
 from recuerda.formats.format import Format
 from recuerda.formats.message_lists import ListFormat, messages_in
 from recuerda.formats.moved import MovedThread
 from recuerda.formats.source import Source
-from recuerda.formats.turns import Conversation, Said, thread_of
+from recuerda.formats.supplement import KEY, Supplement, supplement_in
+from recuerda.formats.turns import Conversation, Said, marked_thread, thread_of
 from recuerda.interop.agent_framework_items import AgentFrameworkForm
 from recuerda.json_value import JsonObject
 from recuerda.messages.legacy import read_legacy_message, read_legacy_state
 
 _Data = dict[str, Any]
 
-_ENCODED = "~session-"
+ENCODED = "~session-"
+"""The beginning of a file's name that stands for a session id which is no safe name."""
+
+FACTS = "recuerda.facts.json"
+"""The file with the facts of the threads that recuerda has written into a folder."""
+
 _PREFIX = "chat_messages"
 _STATES = ("session", "agent_thread_state", "chat_message_store_state")
 
@@ -41,9 +47,10 @@ async def _read(source: Source) -> AsyncIterator[MovedThread]:
         async for name, entries in _lists(source.url):
             yield _thread(name, _decoded(entries, name))
     elif source.is_folder:
+        facts = _facts(source.folder() / FACTS)
         for path in sorted(source.folder().iterdir()):
             if path.suffix in (".jsonl", ".msgpack"):
-                yield _of_file(path)
+                yield _of_file(path, facts.get(path.stem))
     elif source.path is not None and source.path.suffix == ".msgpack":
         yield _of_file(source.path)
     else:
@@ -51,7 +58,14 @@ async def _read(source: Source) -> AsyncIterator[MovedThread]:
             yield thread
 
 
-def _thread(name: str, items: Sequence[tuple[str, JsonObject]]) -> MovedThread:
+def _facts(path: Path) -> Mapping[str, Supplement]:
+    """Return the facts of the threads in a folder, by the names of their files."""
+    if not path.is_file():
+        return {}
+    return Document(path.read_bytes(), path.name).as_type(dict[str, Supplement])
+
+
+def _thread(name: str, items: Sequence[tuple[str, JsonObject]], facts: Supplement | None = None) -> MovedThread:
     """Return the thread of messages. Messages of the betas had other forms, which no later version reads."""
     said = [
         LIST.said(where, item)
@@ -59,7 +73,7 @@ def _thread(name: str, items: Sequence[tuple[str, JsonObject]]) -> MovedThread:
         else Said(messages=[read_legacy_message(item, where)])
         for where, item in items
     ]
-    return thread_of(Conversation(id=name), said)
+    return marked_thread(Conversation(id=name), said, facts)
 
 
 def _of_text(source: Source) -> Iterator[MovedThread]:
@@ -78,8 +92,8 @@ def _of_text(source: Source) -> Iterator[MovedThread]:
 def _of_state(state: _Data, name: str) -> MovedThread:
     session_id = str(state.get("session_id") or state.get("service_session_id") or name or "session")
     items = _items_of_session(state)
-    if items:
-        return _thread(session_id, items)
+    if items or KEY in state:
+        return _thread(session_id, items, supplement_in(state) if KEY in state else None)
     # The state of a beta, or a session without messages.
     found = read_legacy_state(state)
     return thread_of(
@@ -101,19 +115,20 @@ def _items_of_session(state: _Data) -> list[tuple[str, JsonObject]]:
     return found
 
 
-def _of_file(path: Path) -> MovedThread:
+def _of_file(path: Path, facts: Supplement | None = None) -> MovedThread:
     name = _session_of(path.stem)
     data = path.read_bytes()
     if path.suffix == ".msgpack":
-        return _thread(name, list(_records(data, path.name)))
-    return _thread(name, [(one.where, one.as_type(_Data)) for one in documents(data)])
+        return _thread(name, list(_records(data, path.name)), facts)
+    found = documents(data) if data.strip() else ()
+    return _thread(name, [(one.where, one.as_type(_Data)) for one in found], facts)
 
 
 def _session_of(stem: str) -> str:
     """Return the session of a file's name. A name that is no safe file name is base32, or a digest if it is long."""
-    if not stem.startswith(_ENCODED):
+    if not stem.startswith(ENCODED):
         return stem
-    coded = stem.removeprefix(_ENCODED).upper()
+    coded = stem.removeprefix(ENCODED).upper()
     try:
         return b32decode(coded + "=" * (-len(coded) % 8)).decode()
     except ValueError:

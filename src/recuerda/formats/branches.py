@@ -16,7 +16,7 @@ from msgspec import structs
 from recuerda.errors import StateError
 from recuerda.formats.moved import MovedThread
 from recuerda.formats.supplement import Supplement
-from recuerda.formats.turns import Conversation, Said, thread_of
+from recuerda.formats.turns import Conversation, Said, marked_thread, thread_of
 from recuerda.storage.records import ThreadParent
 
 
@@ -38,7 +38,7 @@ def threads_of(
     tree = _Tree(said)
     if (paths := _marked_paths(tree, facts)) is not None:
         for one, path in zip(facts, paths, strict=True):
-            yield _marked_thread(about, one, path)
+            yield marked_thread(Conversation(id=about.id), path, one)
         return
     made: dict[str | None, MovedThread] = {}
     for start, path in tree.paths():
@@ -66,18 +66,6 @@ def _marked_paths(tree: _Tree, facts: Sequence[Supplement]) -> list[list[Said]] 
         sum(mark.entries for mark in one.turns) == len(path) for one, path in zip(facts, paths, strict=True)
     )
     return paths if facts and is_whole and are_marked else None
-
-
-def _marked_thread(about: Conversation, facts: Supplement, path: Sequence[Said]) -> MovedThread:
-    conversation = Conversation(
-        id=facts.id or about.id,
-        title=facts.title,
-        user_id=facts.user_id,
-        metadata=facts.metadata,
-        archived=facts.archived,
-        tags=facts.tags,
-    )
-    return structs.replace(thread_of(conversation, path, facts.turns), parent=facts.parent)
 
 
 def tree_of(paths: Sequence[Sequence[Said]]) -> list[Said]:

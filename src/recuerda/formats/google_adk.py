@@ -15,12 +15,14 @@ from google.adk.events.event import Event
 from pydantic import ValidationError
 
 from recuerda.errors import StateError
+from recuerda.formats.facts_table import facts_in
 from recuerda.formats.format import Format
+from recuerda.formats.google_adk_writing import WRITER, key_of
 from recuerda.formats.losses import counted
 from recuerda.formats.moved import MovedThread
 from recuerda.formats.source import Source
 from recuerda.formats.tables import Tables, tables_of
-from recuerda.formats.turns import Conversation, Said, thread_of
+from recuerda.formats.turns import Conversation, Said, marked_thread
 from recuerda.interop.google_adk.form import dump, keep
 from recuerda.interop.google_adk.places import session_thread
 from recuerda.interop.google_adk.state import as_metadata
@@ -32,7 +34,7 @@ _Data = dict[str, Any]
 async def _read(source: Source) -> AsyncIterator[MovedThread]:
     async with tables_of(source) as tables:
         await tables.need("sessions", "events")
-        shared = await _shared(tables)
+        shared, facts = await _shared(tables), await facts_in(tables)
         sessions = await tables.fetch("SELECT app_name, user_id, id, state FROM sessions ORDER BY 1, 2, 3")
         for app_name, user_id, session_id, state in sessions:
             about = Conversation(
@@ -44,7 +46,7 @@ async def _read(source: Source) -> AsyncIterator[MovedThread]:
             # The shared state is told once, with the first session that had it.
             number = shared.pop((app_name, None), 0) + shared.pop((app_name, user_id), 0)
             lost = [Said(messages=(), losses={"value of shared state": number})] if number else []
-            yield thread_of(about, [*said, *lost])
+            yield marked_thread(about, [*said, *lost], facts.get(key_of(app_name, user_id, session_id)))
 
 
 async def _said(tables: Tables, app_name: str, user_id: str, session_id: str) -> list[Said]:
@@ -97,4 +99,4 @@ def _object(value: object) -> _Data:
         raise StateError(f"the database cannot be read: {error}") from None
 
 
-FORMAT = Format(name="google-adk", read=_read)
+FORMAT = Format(name="google-adk", read=_read, writer=WRITER)

@@ -107,6 +107,17 @@ def _fields(item: JsonObject) -> tuple[str, _Data]:
             raise ValueError("it is not the JSON of a LangChain message")
 
 
+def plain(item: JsonObject) -> dict[str, Any]:
+    """Return a message in the form that `messages_from_dict` takes, whatever form of LangChain's JSON it has.
+
+    Raises:
+        ValueError: the item is no message.
+    """
+    kind, data = _fields(item)
+    known = "function" if kind.startswith(("function", "Function")) else _KINDS.get(_ROLES.get(kind, ""), "chat")
+    return {"type": known, "data": {name: value for name, value in data.items() if name != "type"}}
+
+
 def _parts(data: _Data) -> list[AnyContent]:
     content = data.get("content")
     calls: list[Mapping[str, Any]] = data.get("tool_calls") or []

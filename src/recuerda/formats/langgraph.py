@@ -19,14 +19,16 @@ from msgspec import structs
 
 from recuerda.errors import EncodeError, StateError
 from recuerda.formats.branches import threads_of, tree_of
+from recuerda.formats.facts_table import facts_in
 from recuerda.formats.format import Format
 from recuerda.formats.langchain import LangChainForm
+from recuerda.formats.langgraph_writing import WRITER
 from recuerda.formats.losses import counted
 from recuerda.formats.moved import MovedThread, added_up
 from recuerda.formats.openai_chat import ChatForm
 from recuerda.formats.source import Source
 from recuerda.formats.tables import Tables, tables_of
-from recuerda.formats.turns import Conversation, Said, begins_turn
+from recuerda.formats.turns import Conversation, Said, begins_turn, marked_thread
 from recuerda.interop.forms import Form, keep
 from recuerda.json_value import JsonObject, to_json_object
 from recuerda.messages.message import UnknownContent
@@ -55,6 +57,7 @@ class _Head(msgspec.Struct, frozen=True):
 async def _read(source: Source) -> AsyncIterator[MovedThread]:
     async with tables_of(source) as tables:
         await tables.need("checkpoints")
+        facts = await facts_in(tables)
         has_blobs = "checkpoint_blobs" in await tables.names()
         for (thread_id,) in await tables.fetch("SELECT DISTINCT thread_id FROM checkpoints ORDER BY thread_id"):
             heads = await _heads(tables, thread_id)
@@ -70,7 +73,11 @@ async def _read(source: Source) -> AsyncIterator[MovedThread]:
                 left_out = max(left_out, others)
                 if leaf == max(heads):
                     shown = paths[-1][-1].id if paths[-1] else None
-            threads = list(threads_of(Conversation(id=thread_id), tree_of(paths), shown=shown))
+            about = Conversation(id=thread_id)
+            if len(paths) == 1 and thread_id in facts:
+                threads = [marked_thread(about, paths[0], facts[thread_id])]
+            else:
+                threads = list(threads_of(about, tree_of(paths), shown=shown))
             if left_out:
                 losses = added_up([threads[0].losses, {"other value of the state": left_out}])
                 threads[0] = structs.replace(threads[0], losses=losses)
@@ -213,4 +220,4 @@ def _time(checkpoint_id: str) -> int | None:
     return ticks // 10 - _GREGORIAN_US if found.version == 6 else None
 
 
-FORMAT = Format(name="langgraph", read=_read)
+FORMAT = Format(name="langgraph", read=_read, writer=WRITER)

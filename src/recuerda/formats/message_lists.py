@@ -90,7 +90,20 @@ class ListFormat(msgspec.Struct, frozen=True, kw_only=True):
 
     def entries(self, thread: MovedThread) -> list[list[JsonObject]]:
         """Return the items of each turn."""
-        return [[*self.joined(self._items(turn))] for turn in thread.turns]
+        return [self.items(turn) for turn in thread.turns]
+
+    def items(self, turn: MovedTurn) -> list[JsonObject]:
+        """Return the items of a turn."""
+        groups = list(grouped(turn.turn.messages))
+        items = [item for group in groups for item in restored(group, self.form)]
+        # The messages of a turn that came from this format have its time already.
+        if (
+            self.timed is not None
+            and turn.created_us is not None
+            and not any(is_kept(one, self.form) for one in groups)
+        ):
+            items = [self.timed(item, turn.created_us) for item in items]
+        return [*self.joined(items)]
 
     def lost(self, thread: MovedThread) -> dict[str, int]:
         """Return the number of parts and of facts of messages for which the format has no place."""
@@ -161,14 +174,6 @@ class ListFormat(msgspec.Struct, frozen=True, kw_only=True):
             supplement=facts_of(thread, ("title", "user", *(("time",) if self.timed else ()))),
         )
         return Written(text=text, departures=(departure,))
-
-    def _items(self, turn: MovedTurn) -> Sequence[JsonObject]:
-        groups = list(grouped(turn.turn.messages))
-        items = [item for group in groups for item in restored(group, self.form)]
-        # The messages of a turn that came from this format have its time already.
-        if self.timed is None or turn.created_us is None or any(is_kept(group, self.form) for group in groups):
-            return items
-        return [self.timed(item, turn.created_us) for item in items]
 
     def _lost(self, messages: Sequence[ChatMessage]) -> dict[str, int]:
         lost: list[AnyContent] = []

@@ -12,13 +12,15 @@ import msgspec
 
 from recuerda.errors import EncodeError, StateError
 from recuerda.formats.branches import threads_of, tree_of
+from recuerda.formats.facts_table import facts_in
 from recuerda.formats.format import Format
 from recuerda.formats.losses import counted
 from recuerda.formats.moved import MovedThread
+from recuerda.formats.openai_agents_writing import WRITER
 from recuerda.formats.source import Source
 from recuerda.formats.tables import Row, Tables, tables_of
 from recuerda.formats.times import to_us
-from recuerda.formats.turns import Conversation, Said
+from recuerda.formats.turns import Conversation, Said, marked_thread
 from recuerda.interop.forms import keep
 from recuerda.interop.responses_items import ResponsesForm
 from recuerda.messages.message import UnknownContent
@@ -31,12 +33,14 @@ _MESSAGES = "SELECT id, message_data, created_at FROM agent_messages WHERE sessi
 async def _read(source: Source) -> AsyncIterator[MovedThread]:
     async with tables_of(source) as tables:
         await tables.need("agent_sessions", "agent_messages")
+        facts = await facts_in(tables)
         has_branches = "message_structure" in await tables.names()
         for (session_id,) in await tables.fetch("SELECT session_id FROM agent_sessions ORDER BY session_id"):
             paths = await _paths(tables, session_id) if has_branches else []
             if not paths:
-                rows = await tables.fetch(_MESSAGES, session_id)
-                paths = [[_said(row, session_id) for row in rows]]
+                said = [_said(row, session_id) for row in await tables.fetch(_MESSAGES, session_id)]
+                yield marked_thread(Conversation(id=session_id), said, facts.get(session_id))
+                continue
             for thread in threads_of(Conversation(id=session_id), tree_of(paths)):
                 yield thread
 
@@ -65,4 +69,4 @@ def _said(row: Row, session_id: str) -> Said:
     return Said(id=str(number), messages=messages, created_us=to_us(created), losses=counted(unknown))
 
 
-FORMAT = Format(name="openai-agents", read=_read)
+FORMAT = Format(name="openai-agents", read=_read, writer=WRITER)

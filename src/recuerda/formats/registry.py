@@ -34,12 +34,13 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 _ENTRIES: dict[str, _Entry] = {
     "agent-framework": _Entry(module="agent_framework"),
+    "agent-framework-files": _Entry(module="agent_framework_files", reads=False),
+    "agent-framework-sessions": _Entry(module="agent_framework_sessions", reads=False),
     "anthropic": _Entry(module="anthropic"),
     "chatgpt": _Entry(module="chatgpt"),
     "claude": _Entry(module="claude"),
     "google-adk": _Entry(
         module="google_adk",
-        writes=False,
         extra="google-adk",
         package="google.adk",
         tables=frozenset({"sessions", "events", "app_states"}),
@@ -48,7 +49,6 @@ _ENTRIES: dict[str, _Entry] = {
     "langchain": _Entry(module="langchain"),
     "langgraph": _Entry(
         module="langgraph",
-        writes=False,
         extra="langgraph",
         package="langgraph",
         tables=frozenset({"checkpoints", "writes"}),
@@ -56,9 +56,7 @@ _ENTRIES: dict[str, _Entry] = {
     "librechat": _Entry(module="librechat"),
     "markdown": _Entry(module="markdown", reads=False),
     "open-webui": _Entry(module="open_webui"),
-    "openai-agents": _Entry(
-        module="openai_agents", writes=False, tables=frozenset({"agent_sessions", "agent_messages"})
-    ),
+    "openai-agents": _Entry(module="openai_agents", tables=frozenset({"agent_sessions", "agent_messages"})),
     "openai-chat": _Entry(module="openai_chat"),
     "openai-responses": _Entry(module="openai_responses"),
     "pydantic-ai": _Entry(module="pydantic_ai"),

@@ -14,7 +14,7 @@ import msgspec
 
 from recuerda.errors import StateError
 from recuerda.formats.moved import MovedThread, MovedTurn
-from recuerda.messages.message import Usage
+from recuerda.messages.message import Turn, Usage
 from recuerda.storage.records import ThreadParent
 
 T = TypeVar("T")
@@ -34,6 +34,7 @@ class TurnMark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         is_interrupted: see `Turn`.
         error: see `Turn`.
         usage: see `Turn`.
+        metadata: see `Turn`.
     """
 
     id: str
@@ -42,6 +43,17 @@ class TurnMark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_interrupted: bool = False
     error: str | None = None
     usage: Usage | None = None
+    metadata: dict[str, Any] | None = None
+
+    def applied_to(self, turn: Turn) -> Turn:
+        """Return a turn with these facts."""
+        return msgspec.structs.replace(
+            turn,
+            is_interrupted=self.is_interrupted,
+            error=self.error,
+            usage=self.usage,
+            metadata=self.metadata,
+        )
 
 
 class Supplement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -136,4 +148,5 @@ def _mark(turn: MovedTurn, entries: int) -> TurnMark:
         is_interrupted=turn.turn.is_interrupted,
         error=turn.turn.error,
         usage=turn.turn.usage,
+        metadata=turn.turn.metadata,
     )

@@ -15,7 +15,7 @@ from msgspec import structs
 
 from recuerda.errors import EncodeError, InvalidInput, StateError
 from recuerda.formats.moved import MovedThread, MovedTurn, added_up
-from recuerda.formats.supplement import TurnMark
+from recuerda.formats.supplement import Supplement, TurnMark
 from recuerda.ids import check_id
 from recuerda.json_value import JsonObject
 from recuerda.messages.codec import encode_turn
@@ -103,23 +103,45 @@ def thread_of(about: Conversation, said: Iterable[Said], marks: Sequence[TurnMar
     )
 
 
+def marked_thread(about: Conversation, said: Iterable[Said], facts: Supplement | None) -> MovedThread:
+    """Return the thread of a list of messages, with the facts that an export of ours has put beside it.
+
+    Args:
+        about: the facts that stand in the source itself.
+        said: the messages.
+        facts: the facts beside them; None if there are none.
+
+    Raises:
+        StateError: a message cannot be stored, or an id cannot be used.
+    """
+    if facts is None:
+        return thread_of(about, said)
+    known = Conversation(
+        id=facts.id or about.id,
+        title=facts.title,
+        user_id=facts.user_id,
+        metadata={**facts.metadata, **about.metadata},
+        archived=facts.archived,
+        tags=facts.tags,
+    )
+    return structs.replace(thread_of(known, said, facts.turns), parent=facts.parent)
+
+
 def _turns(said: Sequence[Said], marks: Sequence[TurnMark]) -> Iterable[MovedTurn]:
     made = _MadeIds()
     used: set[str] = set()
     for group, mark in _marked_groups(list(_with_branches(said)), marks):
         turn = turn_of([message for one in group for message in one.messages])
         if mark is not None:
-            turn = structs.replace(turn, is_interrupted=mark.is_interrupted, error=mark.error, usage=mark.usage)
+            turn = mark.applied_to(turn)
         encode_turn(turn)  # this refuses values that cannot be stored
         made.add(turn)
         turn_id = _source_id(group) if mark is None else mark.id
         if turn_id is None or turn_id in used:
             turn_id = made.newest()
         used.add(turn_id)
-        times = [one.created_us for one in group if one.created_us is not None]
-        created_us = times[0] if times else None
-        if mark is not None and mark.created_us is not None:
-            created_us = mark.created_us
+        times = (one.created_us for one in group if one.created_us is not None)
+        created_us = next(times, None) if mark is None else mark.created_us
         yield MovedTurn(id=check_id(turn_id, "turn id"), turn=turn, created_us=created_us)
 
 

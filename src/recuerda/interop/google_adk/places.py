@@ -25,6 +25,16 @@ def session_thread(app_name: str, user_id: str, session_id: str) -> str:
     return _joined(_SESSION, app_name, user_id, session_id)
 
 
+def session_of(thread_id: str) -> tuple[str, str, str] | None:
+    """Return the application, the user and the id of the session that a thread keeps; None for any other thread."""
+    parts = thread_id.split("/")
+    if len(parts) != 4 or parts[0] != _SESSION:
+        return None
+    app_name, user_id, session_id = map(_unescaped, parts[1:])
+    is_whole = session_thread(app_name, user_id, session_id) == thread_id
+    return (app_name, user_id, session_id) if is_whole else None
+
+
 def app_thread(app_name: str) -> str:
     """Return the id of the thread whose metadata keep the state of an application."""
     return _joined(_STATE, app_name)
@@ -57,3 +67,9 @@ def _digest(kind: str, name: str) -> str:
 
 def _escaped(part: str) -> str:
     return "".join(_ESCAPES.get(character, character) for character in part)
+
+
+def _unescaped(part: str) -> str:
+    for character, escaped in reversed(_ESCAPES.items()):
+        part = part.replace(escaped, character)
+    return part
