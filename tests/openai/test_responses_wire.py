@@ -78,6 +78,9 @@ def test_images_and_files_are_parts_and_sound_is_told_of() -> None:
             DataContent(b"\x00", "image/png"),
             DataContent(b"%PDF", "application/pdf", "a.pdf"),
             DataContent(b"RIFF", "audio/wav", "a.wav"),
+            UriContent("data:audio/wav;base64,UklGRg==", "audio/wav", "b.wav"),
+            UriContent("data:image/png;base64,AA==", "image/png", detail="low"),
+            UriContent("s3://bucket/a.png", "image/png"),
         ],
     )
     assert input_items([message]) == [
@@ -91,6 +94,9 @@ def test_images_and_files_are_parts_and_sound_is_told_of() -> None:
                 {"type": "input_image", "image_url": "data:image/png;base64,AA==", "detail": "auto"},
                 {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERg=="},
                 {"type": "input_text", "text": "a.wav (audio/wav, which this model does not accept)"},
+                {"type": "input_text", "text": "b.wav (audio/wav, which this model does not accept)"},
+                {"type": "input_image", "image_url": "data:image/png;base64,AA==", "detail": "low"},
+                {"type": "input_text", "text": "s3://bucket/a.png (image/png)"},
             ],
         }
     ]

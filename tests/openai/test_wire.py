@@ -116,6 +116,7 @@ def test_images_are_sent_by_address_or_as_data() -> None:
 def test_audio_is_sent_in_its_format(media_type: str, format: str) -> None:
     audio = {"type": "input_audio", "input_audio": {"data": "AQ==", "format": format}}
     assert content(DataContent(b"\x01", media_type)) == [audio]
+    assert content(UriContent(f"data:{media_type};base64,AQ==", media_type)) == [audio]
 
 
 def test_other_files_are_sent_with_their_name() -> None:

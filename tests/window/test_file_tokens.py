@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from struct import pack
 
 import pytest
@@ -26,6 +27,11 @@ def wav(seconds: int, rate: int = 32_000) -> bytes:
 
 def image(width: int, height: int, detail: str | None = None) -> DataContent:
     return DataContent(png(width, height), "image/png", detail=detail)
+
+
+def as_url(part: DataContent) -> UriContent:
+    uri = f"data:{part.media_type};base64,{b64encode(part.data).decode()}"
+    return UriContent(uri, part.media_type, detail=part.detail)
 
 
 def test_the_extent_is_read_from_the_first_bytes_and_never_fails() -> None:
@@ -62,6 +68,10 @@ def test_the_extent_is_read_from_the_first_bytes_and_never_fails() -> None:
         ("gpt-5-nano", image(100_000, 1), 3779),
         (None, UriContent("https://e.com/a.png", "image/png"), TOKENS_PER_FILE),
         (None, UriContent("https://e.com/a.png", "image/png", detail="low"), 85),
+        (None, as_url(image(1024, 1024)), 765),
+        ("gpt-5", as_url(image(1024, 1024, "low")), 70),
+        (None, as_url(DataContent(wav(7), "audio/wav")), 70),
+        (None, UriContent("data:text/csv,a;b", "text/csv"), TOKENS_PER_FILE),
         (None, HostedFileContent("file-1"), TOKENS_PER_FILE),
         (None, DataContent(wav(7), "audio/wav"), 70),
         (None, DataContent(bytes(32_000), "audio/mpeg"), 20),

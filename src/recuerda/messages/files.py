@@ -190,13 +190,18 @@ def _restored(part: AnyFile, blobs: Mapping[str, bytes]) -> AnyFile:
 
 def _decoded(uri: str) -> tuple[str, bytes] | None:
     """Return the head and the bytes of a `data:` URL that the bytes give again exactly; None for any other URI."""
-    if len(uri) <= LARGEST_INLINE or not uri.startswith("data:"):
+    if len(uri) <= LARGEST_INLINE or (data := bytes_of_url(uri)) is None:
         return None
     head, _, text = uri.partition(",")
+    return (head, data) if b64encode(data).decode() == text else None
+
+
+def bytes_of_url(uri: str) -> bytes | None:
+    """Return the bytes of a `data:` URL with base64; None for any other URI."""
+    head, _, text = uri.partition(",") if uri.startswith("data:") else ("", "", "")
     if not head.endswith(";base64"):
         return None
     try:
-        data = b64decode(text, validate=True)
+        return b64decode(text, validate=True)
     except (BinasciiError, ValueError):
         return None
-    return (head, data) if b64encode(data).decode() == text else None

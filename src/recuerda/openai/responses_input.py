@@ -235,9 +235,12 @@ def _properties(part: AnyContent) -> JsonObject:
 
 
 def _linked(part: UriContent) -> JsonObject:
-    if part.media_type.startswith("image/"):
+    is_data = part.uri.startswith("data:")
+    if part.media_type.startswith("image/") and (is_data or part.uri.startswith(("http://", "https://"))):
         return _image({"image_url": part.uri}, part.detail)
-    if part.uri.startswith("data:"):
+    if is_data and part.media_type.startswith(("audio/", "video/")):
+        return _not_accepted(part)
+    if is_data:
         return _file({"filename": file_name(part), "file_data": part.uri}, part.detail)
     if part.uri.startswith(("http://", "https://")) and not part.media_type.startswith(("audio/", "video/")):
         # The service takes a file's name only together with its bytes.
@@ -247,14 +250,17 @@ def _linked(part: UriContent) -> JsonObject:
 
 
 def _attached(part: DataContent) -> JsonObject:
-    name = file_name(part)
     if part.media_type.startswith(("audio/", "video/")):
-        # This API accepts no sound or video. It would refuse the file, and then the thread could never be used again.
-        return _FORMAT.text(f"{name} ({part.media_type}, which this model does not accept)")
+        return _not_accepted(part)
     uri = f"data:{part.media_type};base64,{base64_text(part)}"
     if part.media_type.startswith("image/"):
         return _image({"image_url": uri}, part.detail)
-    return _file({"filename": name, "file_data": uri}, part.detail)
+    return _file({"filename": file_name(part), "file_data": uri}, part.detail)
+
+
+def _not_accepted(part: UriContent | DataContent) -> JsonObject:
+    # This API accepts no sound or video. It would refuse the file, and then the thread could never be used again.
+    return _FORMAT.text(f"{file_name(part)} ({part.media_type}, which this model does not accept)")
 
 
 def _hosted(part: HostedFileContent) -> JsonObject:

@@ -117,6 +117,9 @@ def _linked(part: UriContent) -> JsonObject:
     if part.media_type.startswith("image/") and part.uri.startswith(("https://", "http://", "data:image/")):
         return _image(part.uri, part.detail)
     if part.uri.startswith("data:"):
+        head, _, encoded = part.uri.partition(",")
+        if head.endswith(";base64") and part.media_type in _AUDIO_FORMATS:
+            return _audio(encoded, part.media_type)
         return {"type": "file", "file": {"filename": file_name(part), "file_data": part.uri}}
     # Only images on the web can be sent by their address. For any other file, the model gets the address as text.
     return _FORMAT.text(f"{part.uri} ({', '.join(filter(None, (part.name, part.media_type)))})")
@@ -128,8 +131,12 @@ def _attached(part: DataContent) -> JsonObject:
     if part.media_type.startswith("image/"):
         return _image(uri, part.detail)
     if part.media_type in _AUDIO_FORMATS:
-        return {"type": "input_audio", "input_audio": {"data": encoded, "format": _AUDIO_FORMATS[part.media_type]}}
+        return _audio(encoded, part.media_type)
     return {"type": "file", "file": {"filename": file_name(part), "file_data": uri}}
+
+
+def _audio(encoded: str, media_type: str) -> JsonObject:
+    return {"type": "input_audio", "input_audio": {"data": encoded, "format": _AUDIO_FORMATS[media_type]}}
 
 
 def _hosted(part: HostedFileContent) -> JsonObject:

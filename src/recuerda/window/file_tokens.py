@@ -13,7 +13,8 @@ from math import ceil, sqrt
 from typing import NamedTuple
 
 from recuerda.messages.extent import extent_of
-from recuerda.messages.message import AnyFile, DataContent, FileExtent, StoredFile
+from recuerda.messages.files import bytes_of_url
+from recuerda.messages.message import AnyFile, DataContent, FileExtent, StoredFile, UriContent
 
 TOKENS_PER_FILE = 1000
 """The number of tokens that is assumed for an image or a file whose size is not known."""
@@ -55,8 +56,8 @@ _MODELS: dict[str, _Tiles | float] = {
 
 def file_tokens(part: AnyFile, model_id: str | None = None) -> int:
     """Return the number of tokens of an image or a file for a model; None for the most usual rule."""
-    media_type, extent = part.media_type or "", _extent(part)
-    size = len(part.data) if isinstance(part, DataContent) else part.size if isinstance(part, StoredFile) else 0
+    media_type = part.media_type or ""
+    extent, size = _extent_and_size(part)
     if media_type.startswith("image/"):
         return _image(extent, part.detail, _rule(model_id))
     if media_type.startswith("audio/"):
@@ -69,10 +70,14 @@ def file_tokens(part: AnyFile, model_id: str | None = None) -> int:
     return TOKENS_PER_FILE
 
 
-def _extent(part: AnyFile) -> FileExtent:
+def _extent_and_size(part: AnyFile) -> tuple[FileExtent, int]:
+    """Return the facts about a file, and its size in bytes; 0 for a file whose bytes are not here."""
     if isinstance(part, StoredFile):
-        return part.extent
-    return extent_of(part.data, part.media_type) if isinstance(part, DataContent) else FileExtent()
+        return part.extent, part.size
+    data = part.data if isinstance(part, DataContent) else None
+    if isinstance(part, UriContent):
+        data = bytes_of_url(part.uri)
+    return (FileExtent(), 0) if data is None else (extent_of(data, part.media_type or ""), len(data))
 
 
 def _rule(model_id: str | None) -> _Tiles | float:
