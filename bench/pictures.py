@@ -1,7 +1,15 @@
 """The cost of pictures in a thread: `python -m bench.pictures [FOLDER]`.
 
 A thread with 200 pictures of 300 kB is compared with a thread of the same texts. A turn sends the files of the newest
-turns and names the other files, so its cost must not grow with the number of pictures.
+turns and names the other files, so its cost must not grow with the number of pictures. Times are CPU times of the whole
+process. Before each timed turn, two turns with pictures are added, so that a window that sends two files has two.
+
+With "no client", the answers are scripted and nothing is sent: this is the work of recuerda and of the storage. The
+other rows have a real client, which writes the request and calls the SDK. The SDK's call ends at once there, so these
+rows are the work of recuerda too. The work of the SDK for the same requests is measured apart.
+
+The disk is measured on the storages that can tell their size. From each size, the size of the same thread without its
+pictures is subtracted. A storage in RAM has no disk, and the emulator of Cosmos DB keeps everything in RAM.
 """
 
 from __future__ import annotations
@@ -13,14 +21,96 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
+from typing import Any, cast
 
-from recuerda import Agent, ChatMessage, ContextWindow, DataContent
+import httpx2
+import msgspec
+import psycopg
+from openai import AsyncOpenAI
+from openai.types.chat import ChatCompletion
+from openai.types.responses import Response
+
+from recuerda import Agent, ChatClient, ChatMessage, ContextWindow, DataContent, Storage, open_storage
+from recuerda.openai import OpenAIChatClient, OpenAIResponsesClient
 from recuerda.sqlite import SQLiteStorage
 from recuerda.testing import ScriptedChatClient
+from tests.servers.postgres_server import PostgresServer
+from tests.servers.redis_server import RedisServer
 
 PICTURES, PICTURE_BYTES, LARGE_BYTES = 200, 300_000, 20_000_000
 ROUNDS = 40
-WINDOW = ContextWindow(max_messages=40)
+ANSWER = "It is a red square."
+THREADS = ("pictures", "plain")
+
+_CHAT: dict[str, object] = {
+    "id": "c",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "m",
+    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": ANSWER}}],
+}
+_RESPONSE: dict[str, object] = {
+    "id": "resp_1",
+    "object": "response",
+    "created_at": 1,
+    "status": "completed",
+    "model": "m",
+    "output": [
+        {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "status": "completed",
+            "content": [{"type": "output_text", "text": ANSWER, "annotations": list[object]()}],
+        }
+    ],
+    "parallel_tool_calls": True,
+    "tool_choice": "auto",
+    "tools": list[object](),
+}
+
+
+class _AtOnce(httpx2.AsyncBaseTransport):
+    """A transport that answers at once."""
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        await request.aread()
+        return httpx2.Response(200, json=_RESPONSE if request.url.path.endswith("responses") else _CHAT)
+
+
+class _Service:
+    """A real client whose calls of the SDK end at once. The SDK can then be timed alone with the newest call."""
+
+    def __init__(self, kind: str) -> None:
+        self.name = kind
+        sdk = AsyncOpenAI(api_key="k", base_url="http://model/v1", http_client=httpx2.AsyncClient(transport=_AtOnce()))
+        self.client: ChatClient
+        if kind == "chat completions":
+            self.client, calls = OpenAIChatClient(model_id="m", client=sdk), sdk.chat.completions
+            self._answer: object = ChatCompletion.model_validate(_CHAT)
+        else:
+            self.client, calls = OpenAIResponsesClient(model_id="m", client=sdk, store=False), sdk.responses
+            self._answer = Response.model_validate(_RESPONSE)
+        self._create: Any = calls.create
+        self._newest: dict[str, Any] = {}
+        cast("Any", calls).create = self._keep
+
+    async def _keep(self, **arguments: Any) -> object:
+        self._newest = arguments
+        return self._answer
+
+    async def floor_ms(self) -> float:
+        """Return the CPU time of the SDK for the newest call."""
+        started = time.process_time()
+        await self._create(**self._newest)
+        return (time.process_time() - started) * 1000
+
+
+class _Times(msgspec.Struct):
+    """CPU times in milliseconds: of turns, and of the SDK alone with the requests of these turns."""
+
+    own: list[float] = []
+    sdk: list[float] = []
 
 
 def _message(number: int, *, has_picture: bool) -> ChatMessage:
@@ -28,35 +118,51 @@ def _message(number: int, *, has_picture: bool) -> ChatMessage:
     return ChatMessage("user", [text, DataContent(os.urandom(PICTURE_BYTES), "image/png")] if has_picture else text)
 
 
-def _agent(storage: SQLiteStorage, window: ContextWindow = WINDOW) -> Agent:
-    return ScriptedChatClient(["It is a red square."] * 2 * PICTURES).create_agent(storage=storage, window=window)
+def _agent(storage: Storage, client: ChatClient | None = None, keep_files: int = 2) -> Agent:
+    window = ContextWindow(max_messages=40, keep_files=keep_files)
+    return (client or ScriptedChatClient(default=ANSWER)).create_agent(storage=storage, window=window)
 
 
-async def _filled(file: Path, *, has_pictures: bool) -> SQLiteStorage:
-    storage = SQLiteStorage(file)
+async def _fill(storage: Storage, name: str) -> None:
+    """Add the turns of the thread with pictures, or of the same thread without them."""
     agent = _agent(storage)
-    thread = agent.get_thread("t")
+    thread = agent.get_thread(name)
     for number in range(PICTURES):
-        await agent.run(_message(number, has_picture=has_pictures), thread=thread)
-    return storage
+        await agent.run(_message(number, has_picture=name == "pictures"), thread=thread)
 
 
-async def _turn_ms(storage: SQLiteStorage, window: ContextWindow, *, is_warm: bool) -> float:
-    """Return the median CPU time of a turn. Each turn is undone, so that the newest turns stay those with pictures."""
-    agent = _agent(storage, window)
-    thread = agent.get_thread("t")
-    times: list[float] = []
-    for _ in range(ROUNDS):
-        thread = thread if is_warm else agent.get_thread("t")
+async def _turns(storage: Storage, service: _Service | None, keep_files: int, *, is_warm: bool) -> dict[str, _Times]:
+    """Return the times of turns of both threads, which take turns."""
+    agent = _agent(storage, service and service.client, keep_files)
+    adding = agent if is_warm else _agent(storage, keep_files=keep_files)
+    threads = {name: adding.get_thread(name) for name in THREADS}
+    times = {name: _Times() for name in THREADS}
+    for number in range(2 * ROUNDS):
+        name = THREADS[number % 2]
+        for _ in range(2):
+            await adding.run(_message(number, has_picture=name == "pictures"), thread=threads[name])
+        thread = threads[name] if is_warm else agent.get_thread(name)
         started = time.process_time()
         await agent.run("And now?", thread=thread)
-        times.append((time.process_time() - started) * 1000)
-        await storage.undo("t")
-    return median(times)
+        times[name].own.append((time.process_time() - started) * 1000)
+        if service is not None:
+            times[name].sdk.append(await service.floor_ms())
+    return times
 
 
-async def _large(folder: Path) -> tuple[float, float]:
-    """Return the milliseconds in which a file of 20 MB is added and read."""
+async def _measure_turns(folder: Path) -> None:
+    async with SQLiteStorage(folder / "turns.db") as storage:
+        for name in THREADS:
+            await _fill(storage, name)
+        for kind in (None, "chat completions", "responses"):
+            for keep in (0, 2):
+                for is_warm in (False, True):
+                    service = None if kind is None else _Service(kind)
+                    times = await _turns(storage, service, keep, is_warm=is_warm)
+                    _print(f"{kind or 'no client'}, keep_files={keep}, {'warm' if is_warm else 'cold'}", times)
+
+
+async def _measure_large(folder: Path) -> None:
     async with SQLiteStorage(folder / "large.db") as storage:
         agent = _agent(storage)
         film = ChatMessage("user", [DataContent(os.urandom(LARGE_BYTES), "video/mp4")])
@@ -64,30 +170,79 @@ async def _large(folder: Path) -> tuple[float, float]:
         await agent.run(film, thread="t")
         added = time.perf_counter()
         (message, _) = await agent.get_thread("t").list_messages()
+        read = time.perf_counter()
         assert message == film
-        return (added - started) * 1000, (time.perf_counter() - added) * 1000
+    print(f"a file of 20 MB: {(added - started) * 1000:.0f} ms to add, {(read - added) * 1000:.0f} ms to read")
+
+
+async def _measure_disk(folder: Path) -> None:
+    for kind, size in (("sqlite", _sqlite), ("file", _files), ("postgresql", _postgres), ("redis", _redis)):
+        plain, pictures = [await size(folder / f"{kind}-{name}", name) for name in ("plain", "pictures")]
+        ratio, whole = [one / (PICTURES * PICTURE_BYTES) for one in (pictures - plain, pictures)]
+        print(f"disk, {kind}: {ratio:.3f} x the bytes of the pictures ({whole:.3f} x with the texts)")
+
+
+async def _sqlite(folder: Path, name: str) -> int:
+    async with open_storage(f"sqlite:///{folder.as_posix()}/t.db") as storage:
+        await _fill(storage, name)
+    return _size(folder)
+
+
+async def _files(folder: Path, name: str) -> int:
+    async with open_storage(f"file://{folder.as_posix()}") as storage:
+        await _fill(storage, name)
+    return _size(folder)
 
 
 def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.iterdir() if file.name.startswith("pictures.db"))
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+async def _postgres(_: Path, name: str) -> int:
+    server = PostgresServer(is_durable=False)
+    try:
+        async with open_storage(server.url) as storage:
+            await _fill(storage, name)
+        async with await psycopg.AsyncConnection.connect(server.url) as connection:
+            row = await (await connection.execute(_TABLES)).fetchone()
+        return int(row[0]) if row else 0
+    finally:
+        server.stop()
+
+
+_TABLES = """
+    SELECT sum(pg_total_relation_size(oid)) FROM pg_class
+    WHERE relnamespace = 'recuerda'::regnamespace AND relkind = 'r'
+"""
+
+
+async def _redis(_: Path, name: str) -> int:
+    # The size of the append-only file, without its rewrites.
+    server = RedisServer(
+        "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--auto-aof-rewrite-percentage", "0"
+    )
+    try:
+        async with open_storage(server.url) as storage:
+            await _fill(storage, name)
+        return _size(server.folder)
+    finally:
+        server.stop()
 
 
 async def main(folder: Path) -> None:
     """Measure, and print one line for each figure."""
-    plain = await _filled(folder / "plain.db", has_pictures=False)
-    pictures = await _filled(folder / "pictures.db", has_pictures=True)
-    kept = _size(folder)
-    for keep in (0, 2):
-        window = ContextWindow(max_messages=40, keep_files=keep)
-        for is_warm in (False, True):
-            one, other = [await _turn_ms(storage, window, is_warm=is_warm) for storage in (pictures, plain)]
-            name = f"keep_files={keep}, {'warm' if is_warm else 'cold'}"
-            print(f"{name}: {one:.2f} ms with pictures, {other:.2f} ms without, {one / other:.2f} x")
-    print(f"disk: {kept / (PICTURES * PICTURE_BYTES):.3f} x the bytes of the pictures")
-    added, read = await _large(folder)
-    print(f"a file of 20 MB: {added:.0f} ms to add, {read:.0f} ms to read")
-    await plain.close()
-    await pictures.close()
+    await _measure_turns(folder)
+    await _measure_large(folder)
+    await _measure_disk(folder)
+
+
+def _print(name: str, times: dict[str, _Times]) -> None:
+    one, other = (median(times[thread].own) for thread in THREADS)
+    print(f"{name}: {one:.2f} ms with pictures, {other:.2f} ms without, {one / other:.2f} x", end="")
+    if times["pictures"].sdk:
+        sdk = [median(times[thread].sdk) for thread in THREADS]
+        print(f"; the SDK: {sdk[0]:.2f} ms and {sdk[1]:.2f} ms", end="")
+    print()
 
 
 if __name__ == "__main__":

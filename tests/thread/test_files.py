@@ -25,7 +25,9 @@ from recuerda import (
 )
 from recuerda.messages import decode_turn
 from recuerda.messages.message import AnyContent, StoredFile
+from recuerda.storage import Blob
 from recuerda.testing.scripted import ScriptedChatClient
+from recuerda.threads.new_turn import new_turn
 
 PICTURE = bytes(range(256)) * 100
 OTHER = PICTURE[::-1]
@@ -207,12 +209,29 @@ async def test_files_take_at_most_half_of_the_tokens_and_results_lose_only_their
 
 
 @pytest.mark.parametrize("url", ["memory:", "sqlite:///{folder}/t.db"])
-async def test_a_file_of_20_mb_and_many_files_come_back(url: str, tmp_path: Any) -> None:
+async def test_a_file_of_20_mb_comes_back(url: str, tmp_path: Any) -> None:
     async with open_storage(url.format(folder=tmp_path)) as storage:
         store = ChatMessageStore(storage=storage, thread_id="t")
         large = DataContent(bytes(20_000_000), "video/mp4", "film.mp4")
         await store.add_messages([shown(large)])
         assert await ChatMessageStore(storage=storage, thread_id="t").list_messages() == [shown(large)]
+
+
+async def test_a_turn_of_a_thread_with_200_pictures_reads_two_of_them_at_most() -> None:
+    storage = CountedStorage()
+    data = [number.to_bytes(2, "big") * 15_000 for number in range(200)]
+    said = [Turn(messages=(shown(f"q{number}", picture(one)),)) for number, one in enumerate(data)]
+    await storage.append_all("t", [new_turn(turn, storage) for turn in said])
+    agent, client = agent_on(storage, 3, ContextWindow(max_messages=40))
+    thread = agent.get_thread("t")
+    for number, held in enumerate((data[-2:], data[-1:], [])):
+        await agent.run("What has changed?", thread=thread)
+        assert (storage.trips, storage.bytes_read) == (number + 1, 60_000)
+        assert pictures_in(client.requests[-1].messages) == held
+    store = ChatMessageStore(storage=storage, thread_id="t")
+    assert pictures_in(await store.list_messages()) == data
+    await store.add_messages([shown("again", *map(picture, data))])
+    assert (await storage.read("t", blobs=None)).blobs == {Blob.of(one).digest: one for one in data}
 
 
 async def test_an_undo_reads_the_files_of_its_turn_with_the_turn() -> None:
