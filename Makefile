@@ -34,7 +34,7 @@ tour: $(VENV)/.tour-installed  ## See the whole idea at work (ARGS="--lang es" f
 test: $(VENV)/.dev-installed  ## Run the tests (ARGS="-k words" chooses, JOBS=0 for one process)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
-chaos: $(VENV)/.dev-installed  ## Roll storages back, remake threads, change owners, kill erasures (ARGS="--help" for the choices)
+chaos: $(VENV)/.dev-installed  ## Roll storages back, remake threads, kill erasures, servers, databases (ARGS="--help" for the choices)
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
 chaos-tests: $(VENV)/.dev-installed  ## Run the tests of kills and of random data in their long form

@@ -25,6 +25,8 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
+import psutil
+
 ALLOWED_MS = 5.0
 _MODEL = """
 import sys
@@ -199,7 +201,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 rounds=options.rounds,
                 delay_s=options.delay,
             )
+            before = sum(psutil.Process(server.pid).cpu_times()[:2])
             alone, behind = asyncio.run(load)
+            requests = options.in_flight * (1 + options.each * (options.rounds + 1))
+            processor_ms = (sum(psutil.Process(server.pid).cpu_times()[:2]) - before) / requests * 1000
             flat = asyncio.run(measure_lengths(server_url, lengths, rounds=40 * options.rounds))
         finally:
             for process in (model, server):
@@ -211,6 +216,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         p95 = quantiles(above, n=20)[-1]
         print(f"  {name:22} median {median(above) * 1000:6.2f} ms above that, 95% under {p95 * 1000:6.2f} ms")
     print(f"  {'added at the median':22}        {added_ms:6.2f} ms (at most {ALLOWED_MS:g})")
+    print(f"  {'processor time':22}        {processor_ms:6.2f} ms of the service for each request")
     for length, seconds in flat.items():
         print(f"one at a time, {length:6,} messages before: median {seconds * 1000:5.2f} ms")
     return int(options.check and added_ms > ALLOWED_MS)

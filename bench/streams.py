@@ -229,7 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     health = quantiles(found.health_s, n=100)[-1]
     print(f"  /health meanwhile: median {median(found.health_s) * 1000:.0f} ms, 99% under {health * 1000:.0f} ms")
     print(f"  the service used {cpu_s:.1f} s of a processor")
-    for text, number in list(found.texts.items())[1:]:
+    for text, number in found.texts.most_common()[1:]:
         print(f"  another answer, {number} times: {text}")
     is_right = completed == in_order == options.streams and len(found.texts) == 1
     return int(not is_right or (options.check and size > ALLOWED_KB * 1000))

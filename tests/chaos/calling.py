@@ -15,7 +15,7 @@ from tests.chaos.tally import Round
 from tests.server.processes import ServerProcess
 
 PROCESSES = 3
-AGAIN = (409, 503)
+AGAIN = (409, 502, 503)
 """The statuses after which a client sends its request again."""
 
 
@@ -81,6 +81,14 @@ class Servers:
         await asyncio.to_thread(killed.__exit__, None, None, None)
         self._running.append(await asyncio.to_thread(self._start))
 
+    async def restart_one(self, luck: Random) -> None:
+        """Stop one process with SIGTERM and start another one."""
+        stopped = self._running.pop(luck.randrange(len(self._running)))
+        stopped.interrupt()
+        self._running.append(await asyncio.to_thread(self._start))
+        await asyncio.to_thread(stopped.wait)
+        await asyncio.to_thread(stopped.__exit__, None, None, None)
+
     def _start(self) -> ServerProcess:
         keys = ",".join(f"{tenant}={key_of(tenant)}" for tenant in self.tenants)
         return ServerProcess(self.storage_url, self.model_url, RECUERDA_SERVER_KEYS=keys)
@@ -113,7 +121,16 @@ class Caller:
 
     async def everywhere(self, request: Request) -> list[Answer]:
         """Return the answer of every server, while no server is being killed."""
-        return [await self._once(request, url) or Answer(0, None) for url in self._servers.urls]
+        return [await self._once_ready(request, url) for url in self._servers.urls]
+
+    async def _once_ready(self, request: Request, url: str) -> Answer:
+        """Send a request to one server, again while it finds that its connections to the storage are broken."""
+        for _ in range(20):
+            answer = await self._once(request, url)
+            if answer is not None and answer.status != 503:
+                return answer
+            await asyncio.sleep(0.2)
+        return Answer(0, None)
 
     async def _settled(self, request: Request) -> Answer:
         is_first = True

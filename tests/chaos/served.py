@@ -16,7 +16,7 @@ import httpx
 
 from recuerda import Storage
 from recuerda.testing import ScriptedOpenAIServer
-from recuerda.testing.openai_server import RecordedRequest, Reply
+from recuerda.testing.openai_server import Dropped, Failure, RecordedRequest, Reply
 from tests.chaos.calling import Answer, Caller, Request, Servers
 from tests.chaos.places import Place
 from tests.chaos.said import Response, Said, Talk, problems_of_copies
@@ -43,25 +43,39 @@ class World:
     leaks: list[str] = field(default_factory=list[str])
     answers: count[int] = field(default_factory=count)
     now: count[int] = field(default_factory=count)
+    is_rough: bool = False
 
     def tick(self) -> int:
         """Return the next moment."""
         return next(self.now)
 
-    def answer(self, request: RecordedRequest) -> Reply:
-        """Answer a question as no other, after some time; note a deleted text that is sent to the model."""
+    def answer(self, request: RecordedRequest) -> Reply | Dropped | Failure:
+        """Answer a question as no other, after some time; note a deleted text that is sent to the model.
+
+        If the world is rough, some answers break off, and some do not begin.
+        """
         question = request.last_text
         for message in request.messages:
             gone = self.gone.get(str(message["content"]))
             if gone is not None and gone < self.began[question]:
                 self.leaks.append(f"{message['content']!r} was deleted before {question!r} was asked")
         number = next(self.answers)
-        return Reply(f"answer {number} to {question}", delay_s=0.01 * (number % 5), chunk_delay_s=0.002)
+        whole = Reply(f"answer {number} to {question}", delay_s=0.01 * (number % 5), chunk_delay_s=0.002)
+        if self.is_rough and number % 17 == 0:
+            return Dropped(2, whole)
+        return Failure(500) if self.is_rough and number % 23 == 0 else whole
 
 
-async def served(place: Place, current: Round) -> None:
-    """Let clients of two tenants create, update, add, ask and delete, while servers are killed."""
-    world = World()
+async def served(place: Place, current: Round, *, restart: Callable[[], None] | None = None) -> None:
+    """Let clients of two tenants create, update, add, ask and delete, while servers are killed.
+
+    Args:
+        place: the storage.
+        current: the round.
+        restart: kills the storage's server and starts it again; None if it is left alone. With it, the model's server
+            fails now and then, too.
+    """
+    world = World(is_rough=restart is not None)
     async with (
         ScriptedOpenAIServer(default=world.answer) as model,
         Servers(place.url(), model.base_url, TENANTS) as servers,
@@ -73,16 +87,25 @@ async def served(place: Place, current: Round) -> None:
         async with asyncio.TaskGroup() as tasks:
             for client in clients:
                 tasks.create_task(current.repeat(client.act))
-            tasks.create_task(_kill(servers, world, caller, current))
+            tasks.create_task(_kill(servers, world, caller, current, restart))
         await _check(world, caller, current, most=len(world.talks) + len(world.responses))
         await _check_storage(place, world, current)
 
 
-async def _kill(servers: Servers, world: World, caller: Caller, current: Round) -> None:
+async def _kill(
+    servers: Servers, world: World, caller: Caller, current: Round, restart: Callable[[], None] | None
+) -> None:
     while current.goes_on:
         await current.pause(0.3)
-        await servers.kill_one(current.luck)
-        current.disturbed("kills")
+        if restart is not None and current.luck.random() < 0.3:
+            await asyncio.to_thread(restart)
+            current.disturbed("killed databases")
+        elif current.luck.random() < 0.3:
+            await servers.restart_one(current.luck)
+            current.disturbed("restarts")
+        else:
+            await servers.kill_one(current.luck)
+            current.disturbed("kills")
         await current.pause(0.5)
         if current.luck.random() < 0.1:
             async with current.quiet():
@@ -108,7 +131,16 @@ class _Client:
         self._caller = caller
         self._current = current
         self._count = count()
-        in_talks = (self._ask, self._ask, self._ask, self._add, self._add, self._delete_item, self._update)
+        in_talks = (
+            self._ask,
+            self._ask,
+            self._ask,
+            self._ask_in_background,
+            self._add,
+            self._add,
+            self._delete_item,
+            self._update,
+        )
         self._acts: tuple[Callable[[], Awaitable[None]], ...] = (
             *in_talks,
             self._make,
@@ -240,6 +272,27 @@ class _Client:
 
     async def _respond(self, body: Mapping[str, Any], key: str) -> Answer:
         return await self._send("POST", "responses", {**body, "stream": self._current.luck.random() < 0.4}, key)
+
+    async def _ask_in_background(self) -> None:
+        """Ask, leave, and come back until the response has ended. If it has failed, nothing of it may be kept."""
+        talk = self._pick(self._talks())
+        if talk is None:
+            return
+        question, key = self._new("question"), self._new("key")
+        began = self._world.began[question] = self._world.tick()
+        body = {"input": question, "conversation": talk.id, "background": True}
+        answer = await self._send("POST", "responses", body, key)
+        for _ in range(600):
+            if answer.status != 200 or answer.body["status"] != "in_progress":
+                break
+            await self._current.pause(0.2)
+            answer = await self._send("GET", f"responses/{answer.body['id']}")
+        if answer.status == 200 and answer.body["status"] != "completed":
+            self._current.check(talk.id, expected="failed", found=answer.body["status"])
+            self._current.disturbed("failed responses")
+        elif self._judge(talk, answer, began=began):
+            ids = {_text_of(answer.body): answer.body["output"][0]["id"]}
+            talk.said.append(Said([question, _text_of(answer.body)], began, self._world.tick(), ids))
 
     # -- the dead ------------------------------------------------------------------------------------------------------
 

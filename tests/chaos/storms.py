@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from tests.chaos.erasures import erasures
 from tests.chaos.files import files
+from tests.chaos.outages import outages
 from tests.chaos.owners import owners
 from tests.chaos.places import PLACES, Place
 from tests.chaos.remade import remade
@@ -25,6 +26,7 @@ STORMS: dict[str, Storm] = {
     "walks": walks,
     "erasures": erasures,
     "served": served,
+    "outages": outages,
     "files": files,
     "replaced": replaced,
 }
@@ -37,6 +39,7 @@ def storms_of(scheme: str, names: Sequence[str]) -> list[str]:
         "rollback": not place.can_go_back,
         "erasures": not place.can_be_searched,
         "served": not place.can_be_served,
+        "outages": place.scheme not in ("redis", "postgresql"),
         "files": not place.is_shared,
         "replaced": not place.is_shared,
     }
