@@ -287,14 +287,26 @@ class Agent:
             keep_failed=keep_failed,
             input=input,
             replaces=replaces,
-            output_type=output_type,
-            options=options,
-            tools=tools,
-            instructions=instructions,
-            context=context,
-            usage_limits=usage_limits,
-            metadata=metadata,
         )
+        if (
+            output_type is not None  # pyright: ignore[reportUnnecessaryComparison] - None is the default
+            or options is not None
+            or tools is not None
+            or instructions is not None
+            or context is not None
+            or usage_limits is not None
+            or metadata is not None
+        ):
+            request = self._with_own(
+                request,
+                output_type=output_type,
+                options=options,
+                tools=tools,
+                instructions=instructions,
+                context=context,
+                usage_limits=usage_limits,
+                metadata=metadata,
+            )
         return await self._start(request).drained()
 
     @streams(run)
@@ -602,7 +614,7 @@ class Agent:
         replaces: TurnReference | None = None,
         **own: Unpack[OwnOfRun],
     ) -> RunRequest:
-        return RunRequest(
+        request = RunRequest(
             thread=self._threads.of_run(thread),
             messages=input_messages(messages),
             turn_id=turn_id,
@@ -613,8 +625,8 @@ class Agent:
             is_temporary=thread is None,
             choice=input,
             replaces=replaces,
-            **self._own(own),
         )
+        return self._with_own(request, **own) if own else request
 
     def _again(
         self,
@@ -627,7 +639,7 @@ class Agent:
         keep_failed: bool = False,
         **own: Unpack[OwnOfRun],
     ) -> RunRequest:
-        return RunRequest(
+        request = RunRequest(
             thread=self._threads.of_run(thread),
             turn_id=turn_id,
             durability=durability or self._settings.durability,
@@ -635,8 +647,8 @@ class Agent:
             keep_partial=keep_partial,
             keep_failed=keep_failed,
             is_again=True,
-            **self._own(own),
         )
+        return self._with_own(request, **own)
 
     def _edit(
         self,
@@ -674,30 +686,30 @@ class Agent:
         keep_partial: bool = False,
         **own: Unpack[OwnOfRun],
     ) -> RunRequest:
-        return RunRequest(
+        request = RunRequest(
             thread=self._threads.of_run(thread),
             decisions=Decisions(outcomes=outcomes or {}, approvals=approvals or {}, decided_by=decided_by),
             durability="steps",
             keep_partial=keep_partial,
-            **self._own(own),
         )
+        return self._with_own(request, **own)
 
-    def _own(self, own: OwnOfRun) -> dict[str, Any]:
-        """Return the fields of a request that hold what one run has of its own."""
-        if not any(value is not None for value in own.values()):
-            return {}
-        output_type, metadata = own.get("output_type"), own.get("metadata")
-        return {
-            "form": output_form(output_type),
-            "settings": self._settings.for_run(
-                options=own.get("options"),
-                tools=own.get("tools"),
-                instructions=own.get("instructions"),
-                usage_limits=own.get("usage_limits"),
-            ),
-            "context": own.get("context"),
-            "metadata": None if metadata is None else to_json_object(metadata, "metadata"),
-        }
+    def _with_own(self, request: RunRequest, **own: Unpack[OwnOfRun]) -> RunRequest:
+        """Return a request with what one run has of its own."""
+        metadata = own.get("metadata")
+        settings = self._settings.for_run(
+            options=own.get("options"),
+            tools=own.get("tools"),
+            instructions=own.get("instructions"),
+            usage_limits=own.get("usage_limits"),
+        )
+        return structs.replace(
+            request,
+            form=output_form(own.get("output_type")),
+            settings=settings,
+            context=own.get("context"),
+            metadata=None if metadata is None else to_json_object(metadata, "metadata"),
+        )
 
     def _start(self, request: RunRequest) -> AgentResponseStream[Any]:
         return AgentResponseStream(Run(request.settings or self._settings, request))

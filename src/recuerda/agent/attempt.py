@@ -26,7 +26,7 @@ from recuerda.agent.reading import Reading
 from recuerda.agent.request import RunRequest
 from recuerda.agent.response import AgentResponse, AgentResponseUpdate, replayed
 from recuerda.agent.resuming import pending_calls, settle
-from recuerda.agent.settings import AgentSettings
+from recuerda.agent.settings import AgentSettings, check_context
 from recuerda.agent.steps import RunningTurn
 from recuerda.agent.tool_output import answering_model
 from recuerda.agent.tools import FunctionTool
@@ -68,20 +68,14 @@ class Attempt:
         self._reading = reading
         self._turn_id = beginning.turn_id
         self._ticket = ticket
-        form, model = request.form, settings.model
+        model = settings.model
         self._exchange = Exchange(
-            model if form is None else answering_model(model, is_kept=request.thread.is_kept_by_service),
-            request.thread,
-            beginning.turn,
-            name=settings.name,
+            model if request.form is None else answering_model(model, is_kept=request.thread.is_kept_by_service),
+            settings,
+            request,
+            turn=beginning.turn,
             journal=beginning.journal,
-            is_streamed=request.is_streamed,
-            approval_expires=settings.approval_expires,
             inside=ticket.inside,
-            form=form,
-            context=request.context,
-            hooks=settings.hooks,
-            usage_limits=settings.usage_limits,
         )
         self._warnings = list(reading.warnings)
         self._is_committing = False
@@ -121,8 +115,8 @@ class Attempt:
     async def _invoking(self) -> Prompt:
         """Ask the providers, and return the prompt with their contexts."""
         thread, said = self._request.thread, self._turn.input
-        for tool in self._settings.context_tools:
-            tool.check_context(self._request.context)
+        if tools := self._settings.context_tools:
+            check_context(tools, self._request.context)
         if self._settings.providers:
             thread.sent_from = first_sent(self._settings, self._reading, said)
             thread.replaced = self._turn.replaces
@@ -130,14 +124,7 @@ class Attempt:
             self._settings.providers, lambda provider: self._ticket.inside(provider.invoking(said, thread=thread))
         )
         self._warnings += given.warnings
-        form = self._request.form
-        return prompt_of(
-            self._settings,
-            given,
-            self._reading,
-            is_kept=self._exchange.is_kept,
-            output=None if form is None else form.schema,
-        )
+        return prompt_of(self._settings, given, self._reading, is_kept=self._exchange.is_kept, form=self._request.form)
 
     async def _settle(self, tools: Mapping[str, FunctionTool]) -> Sequence[int] | None:
         """Record the caller's decisions; return the calls to run first, or None when the turn waits for a decision."""

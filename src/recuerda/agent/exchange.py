@@ -10,19 +10,20 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import aclosing
-from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate, join_updates
-from recuerda.agent.hooks import RunHooks, call_each
+from recuerda.agent.hooks import call_each
 from recuerda.agent.journal import Journal
 from recuerda.agent.output import Correction, OutputForm
 from recuerda.agent.prompt import Prompt
+from recuerda.agent.request import RunRequest
 from recuerda.agent.response import AgentResponseUpdate, no_value
 from recuerda.agent.resuming import limits, runnable
 from recuerda.agent.run_context import RunContext
+from recuerda.agent.settings import AgentSettings
 from recuerda.agent.steps import RunningTurn, Step
 from recuerda.agent.tools import FunctionTool, too_many_calls, unknown_tool
 from recuerda.agent.usage_limits import UsageLimits
@@ -31,7 +32,6 @@ from recuerda.messages.message import ChatMessage, FunctionCallContent, Function
 from recuerda.providers.gathering import all_of
 from recuerda.storage.finishing import finished
 from recuerda.threads.service_context import quoted
-from recuerda.threads.thread import AgentThread
 
 T = TypeVar("T")
 
@@ -52,58 +52,45 @@ class Exchange:
 
     Args:
         model: the model.
-        thread: the thread, for tools that ask for it.
+        settings: the settings of the agent and the run.
+        request: the caller's request.
         turn: the turn so far.
-        name: the agent's name, which stands on the model's messages; None for no name.
         journal: saves each step; None if no steps are saved.
-        is_streamed: True asks the model to answer piece by piece.
-        approval_expires: the time after which a call that waits for approval is refused; None for no limit.
         inside: awaits a tool as part of the run.
-        form: the form of the answer; None for text.
-        context: the object that is handed to tools that ask for it.
-        hooks: are told before and after each call of the model and of a tool.
-        usage_limits: the budget of the run; None for no limit.
 
     Attributes:
         value: the value of the answer; None for text, and an error until the model has answered.
     """
 
+    value: Any = None
+    _correction: Correction | None = None
+    _rejected: str | None = None
+
     def __init__(
         self,
         model: ChatModel,
-        thread: AgentThread,
-        turn: RunningTurn,
+        settings: AgentSettings,
+        request: RunRequest,
         *,
-        name: str | None,
+        turn: RunningTurn,
         journal: Journal | None,
-        is_streamed: bool,
-        approval_expires: timedelta | None,
         inside: Inside,
-        form: OutputForm | None = None,
-        context: object = None,
-        hooks: Sequence[RunHooks] = (),
-        usage_limits: UsageLimits | None = None,
     ) -> None:
         self.turn = turn
         self.journal = journal
         self._model = model
-        self._name = name
+        self._settings = settings
+        self._run = request
+        self._name = settings.name
         self._inside = inside
-        self._thread = thread
-        self._is_streamed = is_streamed
-        self._approval_expires = approval_expires
         self._said: list[ChatUpdate] = []
+        thread = request.thread
         self._is_kept = thread.is_kept_by_service
         self._sent = 0
         self._service_thread_id = thread.service_thread_id
         self._answers: list[tuple[ChatRequest, ChatResponse]] = []
-        self._form = form
-        self._context = context
-        self._hooks = hooks
-        self._limits = usage_limits
-        self.value: Any = None if form is None else no_value()
-        self._correction: Correction | None = None
-        self._rejected: str | None = None
+        if request.form is not None:
+            self.value = no_value()
 
     @property
     def is_kept(self) -> bool:
@@ -140,10 +127,11 @@ class Exchange:
         turn = self.turn
         while not turn.is_answered:
             if not turn.calls:
-                if self._limits is not None:
-                    self._limits.check_request(self._requests, self.turn.usage)
+                if (limits := self._settings.usage_limits) is not None:
+                    limits.check_request(self._requests, self.turn.usage)
                 request = self._request(prompt)
-                async with aclosing(self._ask_between_hooks(request) if self._hooks else self._ask(request)) as answer:
+                ask = self._ask_between_hooks if self._settings.hooks else self._ask
+                async with aclosing(ask(request)) as answer:
                     async for update in answer:
                         if update.contents:
                             yield AgentResponseUpdate(
@@ -173,7 +161,7 @@ class Exchange:
 
     async def _ask(self, request: ChatRequest) -> AsyncGenerator[ChatUpdate]:
         self._said = []
-        if self._is_streamed:
+        if self._run.is_streamed:
             async with aclosing(self._model.stream(request)) as stream:
                 async for update in stream:
                     self._said.append(update)
@@ -188,7 +176,7 @@ class Exchange:
         self._service_thread_id = response.service_thread_id or self._service_thread_id
 
     async def _ask_between_hooks(self, request: ChatRequest) -> AsyncGenerator[ChatUpdate]:
-        hooks, run = self._hooks, self._run_context()
+        hooks, run = self._settings.hooks, self._run_context()
         await self._tell(call_each(hooks, lambda hook: hook.on_model_start(request, run=run)))
         try:
             async with aclosing(self._ask(request)) as answer:
@@ -206,7 +194,7 @@ class Exchange:
         await all_of([self._inside(told)])
 
     def _run_context(self, call_id: str = "") -> RunContext[object]:
-        return RunContext(context=self._context, thread=self._thread, call_id=call_id)
+        return RunContext(context=self._run.context, thread=self._run.thread, call_id=call_id)
 
     @property
     def _requests(self) -> int:
@@ -231,8 +219,8 @@ class Exchange:
         calls = response.message.function_calls
         if calls and not request.may_call_tools:
             raise RunLimitError(prompt.max_tool_rounds)
-        if calls and self._limits is not None:
-            self._check_limits(response, self._limits)
+        if calls and self._settings.usage_limits is not None:
+            self._check_limits(response, self._settings.usage_limits)
         step = Step(
             messages=(signed(response.message, self._name),), usage=response.usage, results=too_many_calls(calls)
         )
@@ -240,10 +228,10 @@ class Exchange:
         if calls:
             answer = RunningTurn([step])
             started = tuple(runnable(answer, prompt.tools))
-            expires = limits(answer, prompt.tools, self._approval_expires)
+            expires = limits(answer, prompt.tools, self._settings.approval_expires)
             await self.record(msgspec.structs.replace(step, started=started, expires=expires))
-        elif self._form is not None:
-            self._take_output(step, self._form)
+        elif (form := self._run.form) is not None:
+            self._take_output(step, form)
         else:
             # The turn is committed next, which saves the answer.
             self.turn.apply(step)
@@ -270,7 +258,7 @@ class Exchange:
         self.turn.apply(step)
 
     async def _run_calls(self, positions: Sequence[int], tools: Mapping[str, FunctionTool]) -> None:
-        calls, hooks = self.turn.calls, self._hooks
+        calls, hooks = self.turn.calls, self._settings.hooks
 
         async def run_one(position: int) -> None:
             call = calls[position]
@@ -289,7 +277,7 @@ class Exchange:
     async def _call(self, call: FunctionCallContent, tools: Mapping[str, FunctionTool]) -> FunctionResultContent:
         if call.name not in tools:
             return unknown_tool(call, list(tools))
-        return await tools[call.name].call(call, thread=self._thread, context=self._context)
+        return await tools[call.name].call(call, thread=self._run.thread, context=self._run.context)
 
     async def retract(self) -> None:
         """Ask a service that keeps the thread to remove the messages of this turn. A failure is only logged."""

@@ -12,6 +12,7 @@ from functools import partial
 import msgspec
 
 from recuerda.agent.chat import ChatRequest, OutputSchema
+from recuerda.agent.output import OutputForm
 from recuerda.agent.reading import Reading
 from recuerda.agent.settings import AgentSettings
 from recuerda.agent.tools import FunctionTool, tools_by_name
@@ -133,7 +134,7 @@ def first_sent(settings: AgentSettings, reading: Reading, said: Sequence[ChatMes
 
 
 def prompt_of(
-    settings: AgentSettings, given: Gathered, reading: Reading, *, is_kept: bool, output: OutputSchema | None = None
+    settings: AgentSettings, given: Gathered, reading: Reading, *, is_kept: bool, form: OutputForm | None = None
 ) -> Prompt:
     """Return the prompt of a run.
 
@@ -142,7 +143,7 @@ def prompt_of(
         given: the contexts of the providers.
         reading: the result of reading the thread.
         is_kept: True when the service keeps the thread.
-        output: the form of the answer; None for text.
+        form: the form of the answer; None for text.
 
     Raises:
         ConfigurationError: two tools have one name.
@@ -168,5 +169,5 @@ def prompt_of(
         options=settings.options,
         max_tool_rounds=settings.max_tool_rounds,
         agent_name=settings.name,
-        output=output,
+        output=None if form is None else form.schema,
     )

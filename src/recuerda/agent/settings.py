@@ -98,3 +98,13 @@ def _check_no_provider(tools: object) -> None:
 def asking_for_context(tools: Sequence[FunctionTool]) -> tuple[FunctionTool, ...]:
     """Return the tools that need the context of a run to be of a certain type."""
     return tuple(tool for tool in tools if tool.needs_context)
+
+
+def check_context(tools: Sequence[FunctionTool], context: object) -> None:
+    """Check that the context of a run is of the type that each tool asks for.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    for tool in tools:
+        tool.check_context(context)

@@ -11,8 +11,6 @@ import msgspec
 from recuerda.errors import InvalidInput, UsageLimitExceeded
 from recuerda.messages.message import Usage
 
-_TOKENS = ("input_tokens", "output_tokens", "total_tokens")
-
 
 class UsageLimits(msgspec.Struct, frozen=True, kw_only=True):
     """The budget of one run. None sets no limit.
@@ -47,7 +45,8 @@ class UsageLimits(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def counts_tokens(self) -> bool:
         """True if there is a limit of tokens."""
-        return any(getattr(self, f"{name}_limit") is not None for name in _TOKENS)
+        limits = (self.input_tokens_limit, self.output_tokens_limit, self.total_tokens_limit)
+        return any(limit is not None for limit in limits)
 
     def check_request(self, requests: int, usage: Usage | None) -> None:
         """Check that the model may be called again.
@@ -61,8 +60,9 @@ class UsageLimits(msgspec.Struct, frozen=True, kw_only=True):
         """
         _check("request_limit", self.request_limit, requests)
         if usage is not None:
-            for name in _TOKENS:
-                _check(f"{name}_limit", getattr(self, f"{name}_limit"), getattr(usage, name))
+            _check("input_tokens_limit", self.input_tokens_limit, usage.input_tokens)
+            _check("output_tokens_limit", self.output_tokens_limit, usage.output_tokens)
+            _check("total_tokens_limit", self.total_tokens_limit, usage.total_tokens)
 
     def check_tool_calls(self, calls: int) -> None:
         """Check that tools may be called, up to this number of calls in the run.

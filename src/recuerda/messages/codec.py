@@ -113,7 +113,7 @@ def encode_turn(turn: Turn) -> bytes:
                 turn.service_thread_id,
                 turn.pins,
                 turn.error,
-                None if turn.metadata is None else to_json_object(turn.metadata, "metadata"),
+                turn.metadata and to_json_object(turn.metadata, "metadata"),
             )
         )
     except UnicodeEncodeError:
