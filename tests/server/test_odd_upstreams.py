@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from openai import AsyncOpenAI, InternalServerError
+from openai import AsyncOpenAI, BadRequestError, InternalServerError
 
 from recuerda import Storage
+from recuerda.testing import ScriptedOpenAIServer
+from recuerda.testing.openai_server import Failure
 from tests.openai.canned import CannedServer, chunk, completion
 from tests.server.serving import failed_stream, running, sdk, streamed
 
@@ -57,6 +59,54 @@ async def test_odd_streams_that_are_whole_are_read_rightly(canned: CannedServer,
         _, response = await streamed(client, input="x")
         assert (response.status, response.output_text) == ("completed", "Yes."), name
         assert (await client.responses.retrieve(response.id)).output_text == "Yes.", name
+
+
+async def test_values_of_the_wrong_type_are_put_right(canned: CannedServer, client: AsyncOpenAI) -> None:
+    yes = chunk({"content": "Yes."})
+    tokens: dict[str, Any] = {"prompt_tokens": 3.0, "completion_tokens": "2", "prompt_tokens_details": []}
+    other = {"index": 1, "delta": {"content": "No."}}
+    streams: dict[str, list[dict[str, Any]]] = {
+        "numbers as texts": [{**yes, "id": 7, "model": 3, "service_tier": 1}, STOP],
+        "texts as numbers": [yes, {**STOP, "usage": tokens}],
+        "usage as a text": [yes, {**STOP, "usage": "3"}],
+        "no refusal": [chunk({"content": "Yes.", "refusal": False}), STOP],
+        "no error": [{**yes, "error": {}}, {**STOP, "error": False}],
+        "one choice without a list": [{**yes, "choices": {"index": 0, "delta": {"content": "Yes."}}}, STOP],
+        "more choices than one": [yes, {**yes, "choices": [other]}, STOP],
+        "a reason in capitals": [yes, chunk({}, finish_reason="STOP")],
+    }
+    for name, stream in streams.items():
+        canned.chunks(*stream)
+        _, response = await streamed(client, input="x")
+        assert (response.status, response.output_text) == ("completed", "Yes."), name
+        if name == "texts as numbers":
+            assert (response.usage.input_tokens, response.usage.total_tokens) == (3, 5)
+    call: dict[str, Any] = {"index": "0", "id": 5, "function": {"name": "add", "arguments": []}}
+    old = {"function_call": {"name": "add", "arguments": "{}"}}
+    deltas: list[Any] = [{"tool_calls": [call]}, {"tool_calls": call}, old]
+    for delta in deltas:
+        canned.chunks(chunk(delta), chunk({}, finish_reason="function_call"))
+        _, response = await streamed(client, input="x")
+        assert [(item.name, item.arguments) for item in response.output] == [("add", "{}")]
+
+
+async def test_a_server_that_refuses_a_hint_is_asked_without_it_from_then_on(
+    storage: Storage, model: ScriptedOpenAIServer
+) -> None:
+    unknown = [Failure(422, "Extra inputs.", param="prompt_cache_key"), Failure(400, "No 'safety_identifier' here.")]
+    model.script.extend([*unknown, "Yes.", "Yes.", Failure(400, "Too long.")])
+    asked: Any = {"input": "x", "prompt_cache_key": "k", "safety_identifier": "will", "user": "will"}
+    async with running(storage, model.base_url) as url, sdk(url) as client:
+        create: Any = client.responses.create
+        for requests in (3, 4):
+            response = await create(**asked)
+            assert response.output_text == "Yes."
+            assert len(model.requests) == requests
+            body = model.requests[-1].body
+            assert ("prompt_cache_key" in body, "safety_identifier" in body, body["user"]) == (False, False, "will")
+        with pytest.raises(BadRequestError):
+            await create(**asked)
+        assert len(model.requests) == 5
 
 
 async def test_streams_that_are_not_whole_fail_and_leave_nothing(

@@ -48,6 +48,7 @@ async def test_clients_of_azure_are_served_with_their_paths_and_their_header(
             path = "/openai/deployments/d%20e/chat/completions?api-version=1"
             await raw.post(path, json={"messages": [{"role": "user", "content": "x"}]})
             assert model.requests[-1].body["model"] == "d e"
+            assert (await raw.get("/v1//models")).status_code == 200  # a base URL with a slash at its end
             for wrong in ({"api-key": "wrong"}, {"authorization": "Basic x"}):
                 assert (await raw.get("/openai/v1/models", headers={"api-key": "", **wrong})).status_code == 401
 

@@ -87,7 +87,11 @@ async def test_what_goes_wrong_behind_has_a_status(
 
 async def test_an_unknown_path_is_told_in_the_right_shape(service: str) -> None:
     async with httpx.AsyncClient() as raw:
-        for method, path, status in (("GET", "/v1/files", 404), ("PUT", "/v1/responses", 405), ("GET", "/", 404)):
+        for method, path, status in (
+            ("GET", "/v1/vector_stores", 404),
+            ("PUT", "/v1/responses", 405),
+            ("GET", "/", 404),
+        ):
             answer = await raw.request(method, f"{service}{path}")
             assert answer.status_code == status
             assert answer.json()["error"]["type"] == "invalid_request_error"

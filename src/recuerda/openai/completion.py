@@ -14,6 +14,7 @@ import msgspec
 
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import Usage
+from recuerda.openai.odd_values import mended
 
 
 class FunctionPiece(msgspec.Struct, frozen=True):
@@ -51,6 +52,14 @@ class MessagePiece(msgspec.Struct, frozen=True):
     reasoning: Any = None
     annotations: Any = None
     tool_calls: list[CallPiece] | None = None
+    function_call: FunctionPiece | None = None
+
+    @property
+    def calls(self) -> list[CallPiece]:
+        """The calls, or the single call that servers send which only know the older name."""
+        if self.tool_calls or self.function_call is None:
+            return self.tool_calls or []
+        return [CallPiece(index=0, function=self.function_call)]
 
     @property
     def thought(self) -> str:
@@ -101,8 +110,9 @@ def _text_of(content: object) -> str:
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """One of the answers. A request asks for one answer only."""
+    """One of the answers. A request asks for one answer only, and a server that sends more of them numbers them."""
 
+    index: int | None = None
     delta: MessagePiece | None = None
     message: MessagePiece | None = None
     finish_reason: str | None = None
@@ -138,6 +148,14 @@ class Completion(msgspec.Struct, frozen=True):
     service_tier: str | None = None
     usage: _Tokens | None = None
     error: Any = None
+
+    @property
+    def choice(self) -> Choice | None:
+        """The first answer; None if the completion has no part of it."""
+        if not self.choices:
+            return None
+        first = self.choices[0]
+        return first if not first.index else next((choice for choice in self.choices if not choice.index), None)
 
     @property
     def token_usage(self) -> Usage | None:
@@ -178,4 +196,4 @@ def decode_completion(data: bytes) -> Completion:
         return _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         # JSON may hold half of a surrogate pair: servers send one when they cut a text between the two halves.
-        return msgspec.convert(json.loads(data), Completion)
+        return msgspec.convert(mended(json.loads(data)), Completion)

@@ -144,11 +144,12 @@ class AnswerReader:
         self.model = completion.model or self.model
         self.service_tier = completion.service_tier or self.service_tier
         self._note_usage(completion.token_usage)
-        if not completion.choices:  # the chunk with the usage, or Azure's first chunk with the filters' verdict
+        choice = completion.choice
+        if choice is None:  # the chunk with the usage, or Azure's first chunk with the filters' verdict
             return []
-        choice = completion.choices[0]
         if choice.finish_reason:
-            self.finish_reason = _OTHER_REASONS.get(choice.finish_reason, choice.finish_reason)
+            reason = choice.finish_reason.lower()
+            self.finish_reason = _OTHER_REASONS.get(reason, reason)
         piece = choice.delta or choice.message
         if piece is None:  # a chunk of Azure's filters, if they run beside the stream
             return []
@@ -196,7 +197,7 @@ class AnswerReader:
             yield TextFragment(last, text)
 
     def _calls(self, piece: MessagePiece, *, is_whole: bool) -> Iterator[Fragment]:
-        for each in piece.tool_calls or ():
+        for each in piece.calls:
             if each.type == "custom" or (each.function is None and not each.id):
                 continue  # a custom call, which no request asks for, or a fragment without content
             function = each.function or FunctionPiece()

@@ -28,7 +28,7 @@ def read_answer(data: bytes) -> Completion:
         completion = decode_completion(data)
     except (ValueError, RecursionError):
         raise unreadable() from None
-    if completion.error is not None:
+    if completion.error:
         raise _reported(completion.error)
     return completion
 

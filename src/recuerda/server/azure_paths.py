@@ -6,10 +6,12 @@ name of the deployment is the model for requests that name none. The version of 
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+_SLASHES = re.compile("/{2,}")
 DEPLOYMENT = "deployment"
 """The key in a request's state for the name of its deployment."""
 
@@ -26,6 +28,10 @@ class AzurePaths:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request under OpenAI's path."""
+        if scope["type"] == "http" and "//" in scope["path"]:
+            # Some clients join a base URL that ends with a slash and a path that begins with one.
+            path = _SLASHES.sub("/", scope["path"])
+            scope = {**scope, "path": path, "raw_path": path.encode()}
         if scope["type"] == "http" and scope["path"].startswith("/openai/"):
             path, deployment = _openai_path(scope["path"])
             scope = {**scope, "path": path, "raw_path": path.encode()}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from typing import Any
@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 import httpx2
 import msgspec
 
-from recuerda.openai.call import is_about_stream_options
 from recuerda.openai.connection import CONNECT_TIMEOUT_S, Connection, public_url
 from recuerda.server.ending import Ending
 from recuerda.server.faults import ApiFault
@@ -27,7 +26,21 @@ from recuerda.server.faults import ApiFault
 _logger = logging.getLogger("recuerda.server")
 _OPENAI_HOSTS = ("openai.com", "openai.azure.com")
 _DRAIN_S = 0.2
+HINTS = ("stream_options", "prompt_cache_key", "safety_identifier", "service_tier")
+"""The fields of a request without which the answer is the same. A server that refuses a field is asked without it."""
+
+_ABOUT_FIELDS = (400, 422)
 _PASSED_ON = (400, 404, 409, 413, 415, 422, 429)
+
+
+class _Refused(ApiFault):
+    """The model's server refuses a request.
+
+    Attributes:
+        hints: the names of hints that stand in the refusal.
+    """
+
+    hints: frozenset[str] = frozenset()
 
 
 class UpstreamAnswer:
@@ -204,7 +217,7 @@ class Upstream:
         self.url: str = public_url(settings.url)
         host = urlsplit(base_url).hostname or ""
         self.is_openai: bool = any(host == name or host.endswith(f".{name}") for name in _OPENAI_HOSTS)
-        self._refuses_stream_options = False
+        self._refused_hints: frozenset[str] = frozenset()
         self._max_bytes = max_bytes
         self._max_event_bytes = max_event_bytes
         self._ending = Ending()
@@ -229,17 +242,9 @@ class Upstream:
             ApiFault: the model's server does not answer or refuses the request.
         """
         content = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        if self._refuses_stream_options:
-            content = _without_stream_options(content) or content
-        try:
-            answer = await self._open("POST", self._chat_url, content)
-        except ApiFault as fault:
-            # Older servers do not know this option. Without the option, only the token usage is missing.
-            is_about_it = is_about_stream_options(fault.status, f"{fault.message} {fault.param}")
-            if not is_about_it or (rest := _without_stream_options(content)) is None:
-                raise
-            self._refuses_stream_options = True
-            answer = await self._open("POST", self._chat_url, rest)
+        if self._refused_hints:
+            content = _without(self._refused_hints, content) or content
+        answer = await self._ask(content)
         try:
             yield self._answer(answer)
         finally:
@@ -260,6 +265,18 @@ class Upstream:
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+    async def _ask(self, content: bytes) -> httpx2.Response:
+        """Return the answer of the model's server, without the hints in the request that the server refuses."""
+        for _ in HINTS:
+            try:
+                return await self._open("POST", self._chat_url, content)
+            except _Refused as refusal:
+                if not refusal.hints or (rest := _without(refusal.hints, content)) is None:
+                    raise
+                self._refused_hints |= refusal.hints
+                content = rest
+        return await self._open("POST", self._chat_url, content)
 
     async def _open(self, method: str, url: httpx2.URL, content: bytes | None) -> httpx2.Response:
         try:
@@ -297,12 +314,13 @@ class Upstream:
                 message = "The model's server does not accept this server's key."
                 return ApiFault(502, message, code="upstream_unauthorized")
             return ApiFault(502, f"The model's server failed with status {status}.", code="upstream_error")
-        details = _details_of(await self._answer(answer).read())
+        body = await self._answer(answer).read()
+        details = _details_of(body)
         message = details.message or f"The model's server refused the request with status {status}."
         if self._key and self._key in message:
             message = "The model's server refused the request."
         wait = answer.headers.get("retry-after", "")
-        return ApiFault(
+        fault = _Refused(
             status,
             message,
             kind=details.type,
@@ -310,12 +328,16 @@ class Upstream:
             param=details.param if isinstance(details.param, str) else None,
             retry_after_s=float(wait) if wait.isdecimal() else (1 if status == 429 else None),
         )
+        if status in _ABOUT_FIELDS:
+            fault.hints = frozenset(name for name in HINTS if name.encode() in body)
+        return fault
 
 
-def _without_stream_options(content: bytes) -> bytes | None:
-    """Return a request's JSON without the option; None if it has no such option."""
+def _without(names: Collection[str], content: bytes) -> bytes | None:
+    """Return a request's JSON without some fields; None if it has none of them."""
     fields = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
-    return None if fields.pop("stream_options", None) is None else msgspec.json.encode(fields)
+    kept = {name: value for name, value in fields.items() if name not in names}
+    return None if len(kept) == len(fields) else msgspec.json.encode(kept)
 
 
 class _Details(msgspec.Struct, frozen=True):
