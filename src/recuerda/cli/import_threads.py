@@ -25,6 +25,8 @@ EXAMPLES = (
     "recuerda import backup.jsonl",
     "recuerda export default | recuerda import - --thread copy",
     "recuerda import --from chatgpt chatgpt-export.zip --user ana --dry-run",
+    "recuerda import --from openai-agents sessions.db",
+    "recuerda import --from langgraph postgresql://localhost/agents",
 )
 
 
@@ -60,7 +62,13 @@ def import_(
     All of the file, and the owners of the threads, are checked before the first turn is written. If the storage fails
     later, the same import adds the rest.
 
+    A file that recuerda has exported in the format of another program brings the times, ids, turns, tags and metadata
+    of its threads back.
+
     With --json, the output is {"threads": [{"id", "turns", "added", "differing", "parent", "losses"}]}.
+
+    The exit code is 0 if everything was imported, 1 if the file is damaged or the storage failed, and 2 if the options
+    are wrong. An error names the file, the line or the entry, and the reason.
     """
     arrivals = asyncio.run(
         _import(storage, _given(file), format, thread_id=thread_id, user_id=user_id, is_dry_run=is_dry_run)

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 import msgspec
 
 from recuerda.errors import InvalidInput, MissingExtraError, StateError, StorageUnavailable
-from recuerda.formats.documents import Document, documents, understood
+from recuerda.formats.documents import Document, documents, located, understood
 from recuerda.formats.format import Format
 from recuerda.formats.message_lists import ListFormat, messages_in
 from recuerda.formats.moved import MovedThread
@@ -50,7 +50,9 @@ async def _read(source: Source) -> AsyncIterator[MovedThread]:
         facts = _facts(source.folder() / FACTS)
         for path in sorted(source.folder().iterdir()):
             if path.suffix in (".jsonl", ".msgpack"):
-                yield _of_file(path, facts.get(path.stem))
+                with located(path.name):
+                    thread = _of_file(path, facts.get(path.stem))
+                yield thread
     elif source.path is not None and source.path.suffix == ".msgpack":
         yield _of_file(source.path)
     else:
@@ -67,6 +69,8 @@ def _facts(path: Path) -> Mapping[str, Supplement]:
 
 def _thread(name: str, items: Sequence[tuple[str, JsonObject]], facts: Supplement | None = None) -> MovedThread:
     """Return the thread of messages. Messages of the betas had other forms, which no later version reads."""
+    for where, item in items:
+        LIST.check(where, item)
     said = [
         LIST.said(where, item)
         if isinstance(item.get("role"), str) and isinstance(item.get("contents"), list)

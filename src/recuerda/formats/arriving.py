@@ -14,6 +14,7 @@ from msgspec import structs
 
 from recuerda.errors import InvalidInput, StateError
 from recuerda.formats.detecting import detected
+from recuerda.formats.documents import located
 from recuerda.formats.format import Format, Read
 from recuerda.formats.moved import MovedThread
 from recuerda.formats.registry import READABLE, format_of
@@ -60,7 +61,13 @@ async def read(given: Given, format: str | None = None) -> AsyncIterator[MovedTh
         MissingExtraError: the format needs a package that is not installed.
     """
     source = source_of(given)
-    threads = _reader(_format(source, format))(source)
+    with located(source.path):
+        async for thread in _read(source, _format(source, format)):
+            yield thread
+
+
+async def _read(source: Source, format: Format) -> AsyncIterator[MovedThread]:
+    threads = _reader(format)(source)
     if isinstance(threads, Iterator):
         for thread in threads:
             yield thread
@@ -101,28 +108,35 @@ async def import_threads(
         MissingExtraError: the format needs a package that is not installed.
     """
     source = source_of(given)
-    found = _format(source, format)
-    if found.lines is not None:
-        return await _import_lines(
-            storage, found.lines(source), thread_id=thread_id, user_id=user_id, is_dry_run=is_dry_run
-        )
-    arrivals: list[Arrival] = []
-    seen: set[str] = set()
-    async for thread in _renamed(read(given, found.name), thread_id, user_id):
-        if thread.id in seen:
-            raise StateError(f"two conversations have the id {thread.id!r}; nothing was written")
-        seen.add(thread.id)
-        await _check(storage, thread)
-        arrivals.append(_arrival(thread))
+    with located(source.path):
+        found = _format(source, format)
+        if found.lines is not None:
+            return await _import_lines(
+                storage, found.lines(source), thread_id=thread_id, user_id=user_id, is_dry_run=is_dry_run
+            )
+        arrivals = await _checked(storage, _renamed(_read(source, found), thread_id, user_id))
     if is_dry_run:
         return arrivals
     done: list[Arrival] = []
-    async for thread in _renamed(read(given, found.name), thread_id, user_id):
+    async for thread in _renamed(_read(source, found), thread_id, user_id):
         (imported,) = await import_lines(storage, _lines(thread), user_id=thread.user_id)
         done.append(structs.replace(_arrival(thread), added=imported.added, differing=imported.differing))
         if on_thread is not None:
             on_thread(done[-1])
     return done
+
+
+async def _checked(storage: Storage, threads: AsyncIterator[MovedThread]) -> list[Arrival]:
+    """Return the threads that can all be imported."""
+    arrivals: list[Arrival] = []
+    seen: set[str] = set()
+    async for thread in threads:
+        if thread.id in seen:
+            raise StateError(f"two conversations have the id {thread.id!r}; nothing was written")
+        seen.add(thread.id)
+        await _check(storage, thread)
+        arrivals.append(_arrival(thread))
+    return arrivals
 
 
 def _format(source: Source, name: str | None) -> Format:

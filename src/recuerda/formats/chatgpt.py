@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import msgspec
 
+from recuerda.errors import StateError
 from recuerda.formats.archived_files import ArchivedFiles
 from recuerda.formats.branches import threads_of
 from recuerda.formats.chatgpt_writing import WRITER
@@ -80,6 +81,8 @@ def _read(source: Source) -> Iterator[MovedThread]:
     for document, files in conversations(source):
         found = document.as_type(_Conversation)
         with understood(document.where):
+            if found.conversation_id is None and found.id is None and found.mapping is None:
+                raise StateError(f"{document.where} is not a conversation: it has no id and no messages")
             about = _about(found, document.where)
             if found.mapping is None:  # archives have such entries
                 yield thread_of(about, [Said(messages=(), losses={"list of messages": 1})])

@@ -8,7 +8,7 @@ from typing import cast
 
 from recuerda.errors import StateError
 from recuerda.formats.archived_files import ArchivedFiles
-from recuerda.formats.documents import Document, documents
+from recuerda.formats.documents import Document, documents, located
 from recuerda.formats.source import Source
 
 _FILES = re.compile(r"(?:^|/)conversations(?:-\d+)?\.json$")
@@ -35,8 +35,9 @@ def conversations(source: Source) -> Iterator[tuple[Document, ArchivedFiles]]:
             raise StateError("the archive has no file conversations.json")
         files = ArchivedFiles(archive)
         for name in sorted(names):
-            for document in documents(archive.read(name)):
-                yield Document(document.raw, f"{name}, {document.where}"), files
+            with located(name):
+                found = documents(archive.read(name))
+                yield from ((Document(one.raw, f"{name}, {one.where}"), files) for one in found)
 
 
 def first_object(values: Sequence[object], has: Callable[[dict[str, object]], bool]) -> bool:

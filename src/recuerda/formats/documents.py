@@ -64,6 +64,17 @@ def understood(where: str) -> Generator[None]:
         ) from error
 
 
+@contextmanager
+def located(name: object) -> Generator[None]:
+    """Put the name of a file before the errors of its content. None puts nothing there."""
+    try:
+        yield
+    except StateError as error:
+        if name is None:
+            raise
+        raise StateError(f"{name}: {error}") from None
+
+
 def documents(text: bytes, noun: str = "conversation") -> Iterator[Document]:
     """Yield the elements of an array, or the only object, or the objects on the lines of a file.
 
@@ -78,6 +89,8 @@ def documents(text: bytes, noun: str = "conversation") -> Iterator[Document]:
         getincrementaldecoder("utf-8")().decode(text[:4096])
     except UnicodeDecodeError as error:
         raise StateError(f"the file is not JSON: it is not UTF-8 text ({error.reason})") from None
+    if not text.strip():
+        raise StateError("the file is empty")
     if text.lstrip()[:1] == b"[":
         yield from elements(text, noun)
     elif _is_value(text):

@@ -236,7 +236,7 @@ def _is_message(item: JsonObject) -> bool:
             return False
 
 
-LIST = ListFormat(form=LangChainForm(), id_of=lambda item: text_of(_fields(item)[1], "id"))
+LIST = ListFormat(form=LangChainForm(), needs=("type", "lc"), id_of=lambda item: text_of(_fields(item)[1], "id"))
 
 
 FORMAT = Format(name="langchain", read=LIST.read, writer=LIST.writer(), is_like=_is_like)

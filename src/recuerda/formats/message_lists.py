@@ -36,6 +36,7 @@ class ListFormat(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         form: converts a message.
+        needs: the fields of which a message has at least one.
         key: the name of the list in an object that describes a thread.
         other_keys: other names that the list may have.
         id_of: returns the id of a message, if it has one.
@@ -48,6 +49,7 @@ class ListFormat(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     form: Form
+    needs: tuple[str, ...] = ("role",)
     key: str = "messages"
     other_keys: tuple[str, ...] = ()
     id_of: Callable[[JsonObject], str | None] = lambda item: text_of(item, "id", "message_id")
@@ -63,6 +65,15 @@ class ListFormat(msgspec.Struct, frozen=True, kw_only=True):
             with understood(items[0][0] if items else f"list {number}"):
                 yield self._thread(about, items, source.name, number)
 
+    def check(self, where: str, item: JsonObject) -> None:
+        """Check that an object can be a message.
+
+        Raises:
+            StateError: it has none of the fields that a message has.
+        """
+        if not item.keys() & set(self.needs):
+            raise StateError(f"{where} is not a message: it has no field {' or '.join(map(repr, self.needs))}")
+
     def said(self, where: str, item: JsonObject) -> Said:
         """Return one message.
 
@@ -73,9 +84,12 @@ class ListFormat(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             StateError: the message cannot be read; the error names its place.
         """
+        self.check(where, item)
         try:
             messages = keep([item], self.form)
-        except (EncodeError, TypeError, KeyError, ValueError, AttributeError) as error:
+        except KeyError as error:
+            raise StateError(f"{where} is not a message: it has no field {error}") from None
+        except (EncodeError, TypeError, ValueError, AttributeError) as error:
             raise StateError(f"{where} is not a message: {error}") from None
         return Said(
             id=self.id_of(item),

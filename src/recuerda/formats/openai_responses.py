@@ -16,6 +16,6 @@ def _is_like(values: Sequence[object]) -> bool:
     return any(item.get("type") in _KINDS for item in found) and all("contents" not in item for item in found)
 
 
-LIST = ListFormat(form=ResponsesForm(), key="items", other_keys=("input", "output", "data"))
+LIST = ListFormat(form=ResponsesForm(), needs=("type", "role"), key="items", other_keys=("input", "output", "data"))
 
 FORMAT = Format(name="openai-responses", read=LIST.read, writer=LIST.writer(), is_like=_is_like)

@@ -28,7 +28,9 @@ def lines_of(source: Source) -> list[str]:
     try:
         return list(TextIOWrapper(BytesIO(source.text()), encoding="utf-8", newline="\n"))
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"the file is not an export: it is not UTF-8 text ({error.reason})") from None
+        raise InvalidInput(
+            f"{source.path or 'the file'} is not an export: it is not UTF-8 text ({error.reason})"
+        ) from None
 
 
 def _read(source: Source) -> Iterator[MovedThread]:

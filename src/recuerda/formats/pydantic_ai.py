@@ -41,6 +41,6 @@ def _is_like(values: Sequence[object]) -> bool:
     )
 
 
-LIST = ListFormat(form=PydanticForm(), time_of=_time, id_of=lambda _: None, joined=named, timed=_timed)
+LIST = ListFormat(form=PydanticForm(), needs=("kind",), time_of=_time, id_of=lambda _: None, joined=named, timed=_timed)
 
 FORMAT = Format(name="pydantic-ai", read=LIST.read, writer=LIST.writer(), is_like=_is_like)

@@ -23,6 +23,11 @@ Given: TypeAlias = Path | str | bytes
 MAX_FILE_BYTES = 2**31
 """The size of the largest file that is read from an archive, because a small archive can unpack to an endless file."""
 
+MAX_RATIO = 200
+"""How many times its own size a large file of an archive may have unpacked. Texts of people have less than 20."""
+
+_LARGE_BYTES = 10_000_000
+
 _ZIP = b"PK\x03\x04"
 _SQLITE = b"SQLite format 3\x00"
 _BOM = b"\xef\xbb\xbf"
@@ -161,7 +166,12 @@ class _Zip(Archive):
         return [info.filename for info in self.file.infolist() if not info.is_dir()]
 
     def read(self, name: str) -> bytes:
-        size = self.file.getinfo(name).file_size
+        info = self.file.getinfo(name)
+        size = info.file_size
+        if size > max(_LARGE_BYTES, MAX_RATIO * info.compress_size):
+            raise StateError(
+                f"{name} in the archive unpacks {info.compress_size:,} bytes to {size:,}, which no conversation does"
+            )
         if size > MAX_FILE_BYTES:
             raise StateError(f"{name} in the archive has {size:,} bytes, and at most {MAX_FILE_BYTES:,} are read")
         try:
