@@ -149,3 +149,9 @@ def test_what_could_act_on_a_terminal_is_spelled_out() -> None:
     assert clean("a\x1b[0m\tb\n\x9b\u202e\ud800é😀") == "a\\x1b[0m\tb\n\\x9b\\u202e\\ud800é😀"
     assert clean_line("a\nb\tc\r") == "a\\nb c\\x0d"
     assert inert_json('"\x9b\x7f"') == '"\\u009b\\u007f"'
+
+
+def test_the_shell_completes_commands_and_options(recuerda: CommandLine) -> None:
+    for words, position, expected in (("recuerda thr", "1", "threads"), ("recuerda pending appro", "2", "approve")):
+        shell = {"COMP_WORDS": words, "COMP_CWORD": position, "_RECUERDA_COMPLETE": "complete_bash"}
+        assert recuerda(**shell).stdout.split() == [expected]

@@ -130,6 +130,32 @@ async def test_a_saved_decision_calls_nothing_and_the_next_resume_carries_it_out
     check_sendable(list(turn.messages))
 
 
+async def test_a_user_who_moves_on_is_told_who_decides_and_goes_on_after_the_decision(deed: Deed) -> None:
+    storage = MemoryStorage()
+    one, client = agent_of([], storage, FunctionTool.of(deed.act, needs_approval=True))
+
+    async def run(thread: str) -> str:
+        return (await one.run("and?", thread=thread, on_pending="resume")).text
+
+    async def stream(thread: str) -> str:
+        return "".join([update.text async for update in one.run_stream("and?", thread=thread, on_pending="resume")])
+
+    async def sync(thread: str) -> str:
+        return (await asyncio.to_thread(one.run_sync, "and?", thread=thread, on_pending="resume")).text
+
+    for way in (run, stream, sync):
+        name = way.__name__
+        client.answers.append(calls("a"))
+        await one.run("go", thread=name)
+        with pytest.raises(TurnPending, match="wait for approval") as told:
+            await way(name)
+        assert told.value.waiting == ("a",), name
+        await one.decide(name, {"a": True})
+        client.answers.extend(["done", "yes"])
+        assert await way(name) == "yes", name
+    assert deed.done == ["a", "a", "a"]
+
+
 async def test_a_decision_about_some_calls_leaves_the_others_waiting(
     storage: Storage, deed: Deed, guarded: FunctionTool
 ) -> None:

@@ -60,12 +60,12 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     replaces: int | None = None
     metadata: JsonObject | None = None
     messages: tuple[ChatMessage, ...] = ()
-    results: Mapping[int, FunctionResultContent] = msgspec.field(default_factory=dict[int, FunctionResultContent])
+    results: Mapping[int, FunctionResultContent] = {}
     started: tuple[int, ...] = ()
     approved: tuple[int, ...] = ()
-    edited: Mapping[int, JsonObject] = msgspec.field(default_factory=dict[int, JsonObject])
-    decided: Mapping[int, CallDecision] = msgspec.field(default_factory=dict[int, CallDecision])
-    expires: Mapping[int, int] = msgspec.field(default_factory=dict[int, int])
+    edited: Mapping[int, JsonObject] = {}
+    decided: Mapping[int, CallDecision] = {}
+    expires: Mapping[int, int] = {}
     usage: Usage | None = None
     claim: str | None = None
 
@@ -148,7 +148,8 @@ class RunningTurn:
             self.decided.update(step.decided)
         if step.edited:
             self.new[-1] = _with_arguments(self.new[-1], step.edited)
-        self.expires.update(step.expires)
+        if step.expires:
+            self.expires.update(step.expires)
         self.approved.update(step.approved)
         self.started.update(step.started)
         self.results.update(step.results)
