@@ -12,6 +12,7 @@ from binascii import Error as BinasciiError
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from operator import is_
+from typing import cast
 
 import msgspec
 
@@ -111,13 +112,16 @@ def digests_in(messages: Sequence[ChatMessage]) -> set[str]:
 def has_files(messages: Sequence[ChatMessage]) -> bool:
     """Return whether messages hold images or files, also inside results."""
     # Every run asks this for every new turn, so it is one loop with few calls.
-    for message in messages:  # noqa: SIM110 - a generator takes three times as long
-        if type(message.content) is not str and any(map(_holds_files, message.contents)):
+    for message in messages:
+        if type(message.content) is str or _MAY_HOLD_FILES.isdisjoint(map(type, message.contents)):
+            continue
+        if any(map(_holds_files, message.contents)):
             return True
     return False
 
 
 _FILE_TYPES = frozenset(FILES)
+_MAY_HOLD_FILES = _FILE_TYPES | {FunctionResultContent}
 
 
 def _holds_files(part: AnyContent) -> bool:
@@ -129,7 +133,17 @@ def _changed(message: ChatMessage, change: Callable[[AnyFile], ResultPart]) -> C
     content = message.content
     if isinstance(content, str):
         return message
-    parts = tuple([_changed_part(part, change) if _holds_files(part) else part for part in content])
+    # A cold read of a thread with pictures comes here for each turn, so a file takes one call and a text none.
+    parts = tuple(
+        [
+            change(cast("AnyFile", part))
+            if type(part) in _FILE_TYPES
+            else _changed_result(part, change)
+            if type(part) is FunctionResultContent and part.parts
+            else part
+            for part in content
+        ]
+    )
     if all(map(is_, parts, content)):
         return message
     return trusted_message(
@@ -137,9 +151,7 @@ def _changed(message: ChatMessage, change: Callable[[AnyFile], ResultPart]) -> C
     )
 
 
-def _changed_part(part: AnyContent, change: Callable[[AnyFile], ResultPart]) -> AnyContent:
-    if not isinstance(part, FunctionResultContent):
-        return change(part) if isinstance(part, FILES) else part
+def _changed_result(part: FunctionResultContent, change: Callable[[AnyFile], ResultPart]) -> FunctionResultContent:
     parts = tuple([change(one) if isinstance(one, FILES) else one for one in part.parts])
     if all(map(is_, parts, part.parts)):
         return part

@@ -170,7 +170,9 @@ def file_mark(part: AnyFile, origin: str | None = None) -> str:
         said.append(shown_size(len(part.data)))
     if isinstance(part, StoredFile):
         said.append(shown_size(part.size))
-    return f"[{', '.join(text for text in (*said, origin) if text)}]"
+    if origin:
+        said.append(origin)
+    return f"[{', '.join(filter(None, said))}]"
 
 
 def shown_size(size: int) -> str:

@@ -165,9 +165,9 @@ class Tally:
         return line.messages[first - count : first - self.sums_from(end).messages]
 
     def _measure(self, index: int) -> Sums:
-        messages = self.named(index)
         if self.counter is None and not self._leaves_out:
-            return Sums(len(messages))
+            return Sums(len(self.turns[index].turn.messages))
+        messages = self.named(index)
         lean = elided(messages) if self._leaves_out else messages
         if lean is not messages:
             self._lean[index] = lean
