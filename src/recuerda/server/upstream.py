@@ -20,6 +20,7 @@ import httpx2
 import msgspec
 
 from recuerda.openai.connection import CONNECT_TIMEOUT_S, Connection, public_url
+from recuerda.server.clients import Clients
 from recuerda.server.ending import Ending
 from recuerda.server.faults import ApiFault
 
@@ -206,10 +207,14 @@ class Upstream:
         headers = {"content-type": "application/json", "accept-encoding": "identity", "user-agent": "recuerda"}
         if api_key:
             headers["authorization"] = f"Bearer {api_key}"
-        self._http = httpx2.AsyncClient(
-            headers=headers,
-            timeout=httpx2.Timeout(timeout_s, connect=min(timeout_s, CONNECT_TIMEOUT_S)),
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30),
+        verify = httpx2.create_ssl_context()
+        self._clients = Clients(
+            lambda: httpx2.AsyncClient(
+                verify=verify,
+                headers=headers,
+                timeout=httpx2.Timeout(timeout_s, connect=min(timeout_s, CONNECT_TIMEOUT_S)),
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30),
+            )
         )
         self._key = api_key
         self._base_url = base_url.rstrip("/")
@@ -244,11 +249,12 @@ class Upstream:
         content = body if isinstance(body, bytes) else msgspec.json.encode(body)
         if self._refused_hints:
             content = _without(self._refused_hints, content) or content
-        answer = await self._ask(content)
-        try:
-            yield self._answer(answer)
-        finally:
-            await answer.aclose()
+        with self._clients.one() as client:
+            answer = await self._ask(client, content)
+            try:
+                yield self._answer(answer)
+            finally:
+                await answer.aclose()
 
     async def fetch(self, method: str, path: str, content: bytes | None = None) -> bytes:
         """Return the server's own JSON for another path, such as `/models`.
@@ -256,37 +262,40 @@ class Upstream:
         Raises:
             ApiFault: the model's server does not answer or refuses the request.
         """
-        answer = await self._open(method, httpx2.URL(f"{self._base_url}{path}"), content)
-        try:
-            return await self._answer(answer).read()
-        finally:
-            await answer.aclose()
+        with self._clients.one() as client:
+            answer = await self._open(client, method, httpx2.URL(f"{self._base_url}{path}"), content)
+            try:
+                return await self._answer(answer).read()
+            finally:
+                await answer.aclose()
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._clients.close()
 
-    async def _ask(self, content: bytes) -> httpx2.Response:
+    async def _ask(self, client: httpx2.AsyncClient, content: bytes) -> httpx2.Response:
         """Return the answer of the model's server, without the hints in the request that the server refuses."""
         for _ in HINTS:
             try:
-                return await self._open("POST", self._chat_url, content)
+                return await self._open(client, "POST", self._chat_url, content)
             except _Refused as refusal:
                 if not refusal.hints or (rest := _without(refusal.hints, content)) is None:
                     raise
                 self._refused_hints |= refusal.hints
                 content = rest
-        return await self._open("POST", self._chat_url, content)
+        return await self._open(client, "POST", self._chat_url, content)
 
-    async def _open(self, method: str, url: httpx2.URL, content: bytes | None) -> httpx2.Response:
+    async def _open(
+        self, client: httpx2.AsyncClient, method: str, url: httpx2.URL, content: bytes | None
+    ) -> httpx2.Response:
         try:
             try:
-                answer = await self._send(method, url, content)
+                answer = await self._send(client, method, url, content)
             except httpx2.TimeoutException:
                 raise
             except httpx2.RequestError:
                 # Usually the server had closed an idle connection. The second attempt uses a new connection.
-                answer = await self._send(method, url, content)
+                answer = await self._send(client, method, url, content)
         except httpx2.TimeoutException:
             raise ApiFault(504, "The model's server did not answer in time.", code="upstream_timeout") from None
         except httpx2.RequestError as error:
@@ -302,9 +311,11 @@ class Upstream:
     def _answer(self, answer: httpx2.Response) -> UpstreamAnswer:
         return UpstreamAnswer(answer, self._ending, max_bytes=self._max_bytes, max_event_bytes=self._max_event_bytes)
 
-    async def _send(self, method: str, url: httpx2.URL, content: bytes | None) -> httpx2.Response:
-        request = self._http.build_request(method, url, content=content)
-        return await self._ending.wait(partial(self._http.send, request, stream=True))
+    async def _send(
+        self, client: httpx2.AsyncClient, method: str, url: httpx2.URL, content: bytes | None
+    ) -> httpx2.Response:
+        request = client.build_request(method, url, content=content)
+        return await self._ending.wait(partial(client.send, request, stream=True))
 
     async def _refusal(self, answer: httpx2.Response) -> ApiFault:
         status = answer.status_code
