@@ -155,8 +155,8 @@ class AnswerReader:
             return []
         if choice.logprobs is not None:
             self._logprobs += choice.text_logprobs
-        fragments = [*self._texts(piece), *self._cited(piece)]
-        return [*fragments, *self._calls(piece, is_whole=choice.delta is None)]
+        cited = self._cited(piece) if piece.annotations else ()
+        return [*self._texts(piece), *cited, *self._calls(piece, is_whole=choice.delta is None)]
 
     def end(self) -> list[TextFragment]:
         """Return the text that was held back: a replacement for half a character whose other half never arrived."""
@@ -164,7 +164,7 @@ class AnswerReader:
 
     def _cited(self, piece: MessagePiece) -> Iterator[CitationFragment]:
         """Yield the citations that are new. Some services send all of them again with each chunk."""
-        if piece.annotations and (new := [one for one in piece.citations if one not in self._citations]):
+        if new := [one for one in piece.citations if one not in self._citations]:
             self._citations += new
             yield CitationFragment(new)
 
