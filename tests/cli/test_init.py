@@ -83,6 +83,5 @@ def test_init_asks_on_a_terminal_shows_no_key_and_hints_at_gitignore(
 def test_ctrl_c_at_a_question_ends_with_130(terminal: Callable[..., Terminal]) -> None:
     page = terminal("init", NO_COLOR="1")
     page.expect("[openai]: ")
-    page.interrupt()
-    assert page.wait() == 130
+    assert page.interrupt_until_the_end() == 130
     assert "Traceback" not in page.seen
