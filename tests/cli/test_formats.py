@@ -56,3 +56,30 @@ def test_an_archive_tells_its_branches_and_its_losses_and_becomes_one_page(recue
     assert branch in recuerda.ok("export", "--all", "--storage", "sqlite:///new.db")
     page = recuerda.ok("export", "--all", "--as", "html")
     assert (page.startswith("<!doctype html>"), page.endswith("</html>\n"), page.count("<article>")) == (True, True, 2)
+
+
+def test_a_database_and_a_folder_are_written_whole_and_come_back(recuerda: CommandLine) -> None:
+    recuerda.ok("import", "-", "--thread", "riker", "--user", "ana", input=as_bytes(NATIVE["openai-chat"]).decode())
+    assert "--output" in recuerda.refused("export", "riker", "--as", "openai-agents", code=2)
+    for _ in range(2):  # the second file replaces the first one
+        done = recuerda("export", "--all", "--as", "openai-agents", "-o", "sessions.db", "--json")
+        assert json.loads(done.stdout)["threads"][0]["supplement"] == {"turn id": 3, "title": 1, "user": 1}
+    told = recuerda.ok("import", "sessions.db", "--storage", "sqlite:///new.db")
+    assert told == "riker: 3 of 3 turns added\n1 thread, 3 turns added\n"
+    first = [
+        json.loads(recuerda.ok("export", "riker", *one).splitlines()[0])
+        for one in ([], ["--storage", "sqlite:///new.db"])
+    ]
+    assert (first[0]["id"], first[0]["user_id"], first[0]["title"]) == (
+        first[1]["id"],
+        first[1]["user_id"],
+        first[1]["title"],
+    )
+    recuerda.ok("export", "riker", "--as", "agent-framework-files", "-o", "histories")
+    assert sorted(one.name for one in (recuerda.folder / "histories").iterdir()) == [
+        "recuerda.facts.json",
+        "riker.jsonl",
+    ]
+    refused = recuerda.refused("export", "riker", "--as", "agent-framework-files", "-o", "histories")
+    assert "is not an empty folder" in refused
+    assert [one.name for one in recuerda.folder.iterdir() if one.name.endswith(".part")] == []
