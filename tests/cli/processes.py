@@ -106,15 +106,6 @@ class Terminal:
             self._read(wait_s=0.3)
         self._read_until = at + len(text)
 
-    def interrupt_until_the_end(self) -> int:
-        """Press Ctrl-C until the command has ended, and return the exit code: readline may lose a signal, as above."""
-        deadline = time.monotonic() + TIMEOUT_S
-        while not self._process.has_ended:
-            assert time.monotonic() < deadline, f"it did not end: {self.seen!r}"
-            self.interrupt()
-            self._read(wait_s=0.3)
-        return self.wait()
-
     def wait(self) -> int:
         """Read to the end, and return the exit code."""
         while self._read():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import stat
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from recuerda.cli.asking import ask, confirmed
 from recuerda.testing.openai_server import Failure, ScriptedOpenAIServer
 from tests.cli.processes import CommandLine, Terminal
 
@@ -80,8 +83,16 @@ def test_init_asks_on_a_terminal_shows_no_key_and_hints_at_gitignore(
     assert (recuerda.folder / ".env").read_text() == f'OPENAI_MODEL="m1"\nOPENAI_API_KEY="{KEY}"\n'
 
 
-def test_ctrl_c_at_a_question_ends_with_130(terminal: Callable[..., Terminal]) -> None:
-    page = terminal("init", NO_COLOR="1")
-    page.expect("[openai]: ")
-    assert page.interrupt_until_the_end() == 130
-    assert "Traceback" not in page.seen
+class Interrupted(io.StringIO):
+    """A standard input at which Ctrl-C is pressed."""
+
+    def readline(self, size: int = -1, /) -> str:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_at_a_question_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", Interrupted())
+    for question in (lambda: ask("Model"), lambda: confirmed("Sure?")):
+        with pytest.raises(SystemExit) as ended:
+            question()
+        assert ended.value.code == 130
