@@ -10,25 +10,24 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self, TypedDict, Unpack, cast, get_args
+from typing import Any, Self, cast, get_args
 from uuid import UUID
 
 from msgspec import structs
 
 from recuerda.agent.arguments import blocks, streams
 from recuerda.agent.background import run_in_background
-from recuerda.agent.branching import branch_of
 from recuerda.agent.chat import ChatModel
 from recuerda.agent.generics import OutputType, V
 from recuerda.agent.hooks import RunHooks, checked_hooks
 from recuerda.agent.inbox import list_pending, save_decisions
 from recuerda.agent.incoming import InputChoice
 from recuerda.agent.journal import drop_draft, durable_store, load_draft
-from recuerda.agent.output import output_form
-from recuerda.agent.request import Decisions, OnPending, RunInput, RunRequest, input_messages
+from recuerda.agent.request import Decisions, OnPending, RunInput, RunRequest
 from recuerda.agent.response import AgentResponse, PendingPage, PendingTurn
 from recuerda.agent.resuming import pending_turn
 from recuerda.agent.run import Run
+from recuerda.agent.run_requests import RunRequests
 from recuerda.agent.settings import AgentSettings, Durability, RunTools, asking_for_context
 from recuerda.agent.stream import AgentResponseStream
 from recuerda.agent.summarizer import Summarizer
@@ -38,7 +37,7 @@ from recuerda.agent.tools import FunctionTool, ToolInput, checked_limit, tools_b
 from recuerda.agent.usage_limits import UsageLimits
 from recuerda.errors import ConfigurationError
 from recuerda.ids import check_choice, check_limit
-from recuerda.json_value import Json, JsonObject, to_json_object
+from recuerda.json_value import Json, JsonObject
 from recuerda.providers.context import ContextProvider
 from recuerda.providers.gathering import checked
 from recuerda.storage.contract import Storage
@@ -46,18 +45,6 @@ from recuerda.threads.forking import TurnReference
 from recuerda.threads.protocol import ChatMessageStoreProtocol
 from recuerda.threads.thread import AgentThread
 from recuerda.window.window import ContextWindow
-
-
-class OwnOfRun(TypedDict, total=False):
-    """The arguments that one run has of its own; `Agent.run` describes each of them."""
-
-    output_type: object
-    options: Mapping[str, Json] | None
-    tools: RunTools | None
-    instructions: str | None
-    context: object
-    usage_limits: UsageLimits | None
-    metadata: Mapping[str, Json] | None
 
 
 class Agent:
@@ -147,6 +134,7 @@ class Agent:
             titler=titler,
             approval_expires=checked_limit(approval_expires, "approval_expires"),
         )
+        self._requests = RunRequests(self._threads, self._settings)
 
     def __repr__(self) -> str:
         return f"Agent(name={self.name!r}, storage={self.storage.kind!r})"
@@ -277,7 +265,7 @@ class Agent:
             ChatClientError: the model's service failed.
             StorageError: the storage failed; its subclasses say how.
         """
-        request = self._new_turn(
+        request = self._requests.new_turn(
             messages,
             thread=thread,
             turn_id=turn_id,
@@ -297,7 +285,7 @@ class Agent:
             or usage_limits is not None
             or metadata is not None
         ):
-            request = self._with_own(
+            request = self._requests.with_own(
                 request,
                 output_type=output_type,
                 options=options,
@@ -316,7 +304,7 @@ class Agent:
         The turn is committed after the last update, before the iteration ends. Leaving the iteration early cancels the
         turn.
         """
-        return self._start_stream(self._new_turn(*given, **options))
+        return self._start_stream(self._requests.new_turn(*given, **options))
 
     @blocks(run)
     def run_sync(self, *given: Any, **options: Any) -> AgentResponse[Any]:
@@ -371,7 +359,7 @@ class Agent:
             ConfigurationError: the thread is kept by a service, or by a store that knows no turns.
             RecuerdaError: the errors of `run`.
         """
-        request = self._again(
+        request = self._requests.again(
             thread,
             turn_id=turn_id,
             durability=durability,
@@ -391,7 +379,7 @@ class Agent:
     @streams(regenerate)
     def regenerate_stream(self, *given: Any, **options: Any) -> AgentResponseStream[Any]:
         """Stream the new answer. Takes the arguments of `regenerate` and raises the same errors."""
-        return self._start_stream(self._again(*given, **options))
+        return self._start_stream(self._requests.again(*given, **options))
 
     # -- edits ---------------------------------------------------------------------------------------------------------
 
@@ -443,7 +431,7 @@ class Agent:
             ThreadConflict: there is another thread with the id of the branch.
             RecuerdaError: the errors of `run`.
         """
-        request = self._edit(
+        request = self._requests.edit(
             thread,
             turn,
             messages,
@@ -465,7 +453,7 @@ class Agent:
     @streams(edit)
     def edit_stream(self, *given: Any, **options: Any) -> AgentResponseStream[Any]:
         """Stream the answer of an edit. Takes the arguments of `edit` and raises the same errors."""
-        return self._start_stream(self._edit(*given, **options))
+        return self._start_stream(self._requests.edit(*given, **options))
 
     # -- interrupted turns ---------------------------------------------------------------------------------------------
 
@@ -511,7 +499,7 @@ class Agent:
             ThreadConflict: the thread has changed since the turn began, so the turn can only be dropped.
             DraftConflict: another process has resumed the turn.
         """
-        request = self._resumption(
+        request = self._requests.resumption(
             thread,
             approvals=approvals,
             outcomes=outcomes,
@@ -529,7 +517,7 @@ class Agent:
     @streams(resume)
     def resume_stream(self, *given: Any, **options: Any) -> AgentResponseStream[Any]:
         """Continue the thread's interrupted turn and stream the answer. Takes the arguments of `resume`."""
-        return self._start_stream(self._resumption(*given, **options))
+        return self._start_stream(self._requests.resumption(*given, **options))
 
     async def pending_turn(self, thread: AgentThread | str) -> PendingTurn | None:
         """Return the turn that was begun on a thread and is not yet committed; None if there is no such turn."""
@@ -599,117 +587,6 @@ class Agent:
         if turn_id is None and (draft := await load_draft(opened)) is not None:
             turn_id = draft.turn_id
         return turn_id is not None and await drop_draft(opened, turn_id)
-
-    def _new_turn(
-        self,
-        messages: RunInput,
-        *,
-        thread: AgentThread | str | None = None,
-        turn_id: str | None = None,
-        durability: Durability | None = None,
-        on_pending: OnPending = "raise",
-        keep_partial: bool = False,
-        keep_failed: bool = False,
-        input: InputChoice = "new",
-        replaces: TurnReference | None = None,
-        **own: Unpack[OwnOfRun],
-    ) -> RunRequest:
-        request = RunRequest(
-            thread=self._threads.of_run(thread),
-            messages=input_messages(messages),
-            turn_id=turn_id,
-            durability=durability or self._settings.durability,
-            on_pending=on_pending,
-            keep_partial=keep_partial,
-            keep_failed=keep_failed,
-            is_temporary=thread is None,
-            choice=input,
-            replaces=replaces,
-        )
-        return self._with_own(request, **own) if own else request
-
-    def _again(
-        self,
-        thread: AgentThread | str,
-        *,
-        turn_id: str | None = None,
-        durability: Durability | None = None,
-        on_pending: OnPending = "raise",
-        keep_partial: bool = False,
-        keep_failed: bool = False,
-        **own: Unpack[OwnOfRun],
-    ) -> RunRequest:
-        request = RunRequest(
-            thread=self._threads.of_run(thread),
-            turn_id=turn_id,
-            durability=durability or self._settings.durability,
-            on_pending=on_pending,
-            keep_partial=keep_partial,
-            keep_failed=keep_failed,
-            is_again=True,
-        )
-        return self._with_own(request, **own)
-
-    def _edit(
-        self,
-        thread: AgentThread | str,
-        turn: TurnReference,
-        messages: RunInput,
-        *,
-        turn_id: str | None = None,
-        branch_id: str | None = None,
-        durability: Durability | None = None,
-        keep_partial: bool = False,
-        keep_failed: bool = False,
-        **own: Unpack[OwnOfRun],
-    ) -> RunRequest:
-        branch, opened = branch_of(self._threads.of_run(thread), turn, branch_id=branch_id, turn_id=turn_id)
-        request = self._new_turn(
-            messages,
-            thread=opened,
-            turn_id=turn_id,
-            durability=durability,
-            keep_partial=keep_partial,
-            keep_failed=keep_failed,
-            input="all",
-            **own,
-        )
-        return structs.replace(request, branch=branch)
-
-    def _resumption(
-        self,
-        thread: AgentThread | str,
-        *,
-        approvals: Mapping[str, bool | JsonObject] | None = None,
-        outcomes: Mapping[str, Json] | None = None,
-        decided_by: str | None = None,
-        keep_partial: bool = False,
-        **own: Unpack[OwnOfRun],
-    ) -> RunRequest:
-        request = RunRequest(
-            thread=self._threads.of_run(thread),
-            decisions=Decisions(outcomes=outcomes or {}, approvals=approvals or {}, decided_by=decided_by),
-            durability="steps",
-            keep_partial=keep_partial,
-        )
-        return self._with_own(request, **own)
-
-    def _with_own(self, request: RunRequest, **own: Unpack[OwnOfRun]) -> RunRequest:
-        """Return a request with what one run has of its own."""
-        metadata = own.get("metadata")
-        settings = self._settings.for_run(
-            options=own.get("options"),
-            tools=own.get("tools"),
-            instructions=own.get("instructions"),
-            usage_limits=own.get("usage_limits"),
-        )
-        return structs.replace(
-            request,
-            form=output_form(own.get("output_type")),
-            settings=settings,
-            context=own.get("context"),
-            metadata=None if metadata is None else to_json_object(metadata, "metadata"),
-        )
 
     def _start(self, request: RunRequest) -> AgentResponseStream[Any]:
         return AgentResponseStream(Run(request.settings or self._settings, request))
