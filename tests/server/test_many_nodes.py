@@ -24,7 +24,7 @@ from tests.server.serving import MODEL, running, url_of
 from tests.servers.redis_server import redis_url
 
 KINDS = ("postgresql", "redis")
-CLIENTS = 10
+CLIENTS, CLIENTS_AT_LENGTH = 10, 40
 DRAIN_S = 1.0
 """The time must be longer than the clients' pauses: a kept connection that is used in this time is closed in order."""
 
@@ -38,8 +38,8 @@ def shared_url(kind: str, folder: Path) -> str:
 async def loaded(nodes: Cluster, *, is_long: bool, may_repeat: bool) -> AsyncGenerator[Load]:
     """Let clients send requests at a rate while the block runs, and wait for their last answers."""
     load = Load(nodes.proxy.url)
-    pause_s = CLIENTS / (100 if is_long else 40)
-    asking = [asyncio.create_task(load.client(pause_s, may_repeat=may_repeat)) for _ in range(CLIENTS)]
+    clients, per_second = (CLIENTS_AT_LENGTH, 100) if is_long else (CLIENTS, 40)
+    asking = [asyncio.create_task(load.client(clients / per_second, may_repeat=may_repeat)) for _ in range(clients)]
     try:
         yield load
     finally:

@@ -49,6 +49,8 @@ _SMALL_BYTES = 4096
 _WORK_S = 0.002
 _MOST_DESCRIPTORS = 65_536
 _WINDOWS_CONNECTIONS = 1024
+_CLOSE = (b"connection", b"close")
+"""The header of a request that uvicorn repeats in the answer."""
 
 
 class Connections:
@@ -59,6 +61,7 @@ class Connections:
 
     Attributes:
         are_ending: True if each further answer closes its connection, because the server stops.
+        farewell_s: the seconds for which a connection without a request stays open when the server listens no more.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -73,10 +76,23 @@ class Connections:
         self._unparsed: deque[GuardedConnection] = deque()
         self._is_parsing_planned = False
         self.are_ending: bool = False
+        self.farewell_s: float = 0.0
 
     def __len__(self) -> int:
         """Return the number of open connections."""
         return sum(len(connections) for connections in self._open.values())
+
+    def end(self, *, farewell_s: float) -> None:
+        """Let each answer that has not begun close its connection.
+
+        Args:
+            farewell_s: the seconds for which a connection without a request stays open when the server listens no more.
+                A client that is about to send a request on it is told with the answer to use another one.
+        """
+        self.are_ending, self.farewell_s = True, farewell_s
+        for connections in self._open.values():
+            for connection in connections:
+                connection.announce_end()
 
     def admit(self, connection: GuardedConnection) -> bool:
         """Add a new connection. Return False if there is no room for it, even after closing one that waits."""
@@ -192,7 +208,7 @@ class GuardedConnection(HttpToolsProtocol):
         self._limits = connections.limits
         self._state: State = "silent"
         self._is_in_body = False
-        self._is_ending = self._closes_after_body = False
+        self._is_ending = self._is_leaving = self._closes_after_body = False
         self._fault: ApiFault | None = None
         self._url_bytes = self._head_bytes = self._raw_bytes = self._body_bytes = self._chunks = 0
         self._unparsed = b""
@@ -223,6 +239,23 @@ class GuardedConnection(HttpToolsProtocol):
         self._is_ending = True
         self._all.remove(self, self._state)
         self.transport.abort()
+
+    def announce_end(self) -> None:
+        """Let the answer say that it closes the connection, unless it has begun."""
+        if self._is_answering:
+            self.headers.append(_CLOSE)
+
+    def shutdown(self) -> None:
+        """Close the connection when it has been without a request for a moment."""
+        self._is_leaving = True
+        if not self._is_answering:
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._all.farewell_s:
+            self.loop.call_later(self._all.farewell_s, super().shutdown)
+        else:
+            super().shutdown()
 
     def timeout_keep_alive_handler(self) -> None:
         """Close a connection on which no request came for a while, even if its client reads nothing."""
@@ -311,7 +344,7 @@ class GuardedConnection(HttpToolsProtocol):
             message = "The server does not change the protocol. Send the request without the header Upgrade."
             self._refuse(ApiFault(400, message, code="invalid_http"))
         if self._all.are_ending:
-            self.headers.append((b"connection", b"close"))  # uvicorn repeats it in the answer
+            self.headers.append(_CLOSE)
         super().on_headers_complete()
         if is_upgrade or self._all.are_ending:
             self.cycle.keep_alive = False  # whatever follows an upgrade is in a protocol that the server does not speak
@@ -352,6 +385,8 @@ class GuardedConnection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Begin to answer the next request, or wait for it."""
         super().on_response_complete()
+        if self._is_leaving and not self._is_answering:
+            self._leave()
         if self.transport.is_closing():
             self._wait(self._limits.send_s)  # for a client that does not read the rest of its answer
         else:

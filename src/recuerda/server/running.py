@@ -32,6 +32,9 @@ from recuerda.server.upstream import Upstream
 from recuerda.storage.contract import Storage
 
 _ACCEPTED_AT_ONCE = 32
+_FAREWELL_S = 1.0
+"""The seconds for which a kept connection without a request stays open when the server listens no more."""
+
 _LAST_WORDS_S = 3.0
 """The seconds in which the requests that were ended can tell it to their clients and to the storage."""
 
@@ -79,9 +82,9 @@ async def serve(
     application = Application(storage, upstream, settings, keys=keys)
     connections = Connections(settings.limits)
 
-    def drain() -> None:
+    def drain(seconds: float) -> None:
         application.drain()
-        connections.are_ending = True
+        connections.end(farewell_s=min(seconds, _FAREWELL_S))
 
     config = config_of(application.asgi, connections, listening=listening)
     server = _Server(config, listening, when_draining=drain, when_late=application.end_calls, when_ready=when_ready)
@@ -121,7 +124,7 @@ class _Server(uvicorn.Server):
         config: uvicorn.Config,
         listening: Listening,
         *,
-        when_draining: Callable[[], None],
+        when_draining: Callable[[float], None],
         when_late: Callable[[], None],
         when_ready: Callable[[str], None] | None,
     ) -> None:
@@ -176,5 +179,6 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit or self._drains_until is not None:
             self.should_exit = self.force_exit = True
-        self._drains_until = time.monotonic() + (0 if sig == signal.SIGINT else self._listening.drain_s)
-        self._when_draining()
+        drain_s = 0.0 if sig == signal.SIGINT else self._listening.drain_s
+        self._drains_until = time.monotonic() + drain_s
+        self._when_draining(drain_s)
