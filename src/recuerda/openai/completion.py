@@ -50,7 +50,6 @@ class MessagePiece(msgspec.Struct, frozen=True):
     refusal: str | None = None
     reasoning_content: Any = None
     reasoning: Any = None
-    annotations: Any = None
     tool_calls: list[CallPiece] | None = None
     function_call: FunctionPiece | None = None
 
@@ -77,12 +76,8 @@ class MessagePiece(msgspec.Struct, frozen=True):
 
     @property
     def citations(self) -> list[JsonObject]:
-        """The citations of web pages, each with `url`, `title`, `start_index` and `end_index`; empty if there are none.
-
-        OpenAI and OpenRouter have the fields in `url_citation`; other services have them in the annotation itself.
-        """
-        given = cast("list[object]", self.annotations) if isinstance(self.annotations, list) else []
-        return [found for each in given if isinstance(each, dict) and (found := _citation(cast("JsonObject", each)))]
+        """The citations of web pages. Only completions from JSON have them; see `_CitedMessage`."""
+        return []
 
 
 def _citation(annotation: JsonObject) -> JsonObject | None:
@@ -174,7 +169,31 @@ class Completion(msgspec.Struct, frozen=True):
         )
 
 
-_decoder = msgspec.json.Decoder(Completion)
+class _CitedMessage(MessagePiece, frozen=True):
+    """A message with annotations. The SDK's objects are not asked for them, because most of them lack the field."""
+
+    annotations: Any = None
+
+    @property
+    def citations(self) -> list[JsonObject]:
+        """The citations of web pages, each with `url`, `title`, `start_index` and `end_index`; empty if there are none.
+
+        OpenAI and OpenRouter have the fields in `url_citation`; other services have them in the annotation itself.
+        """
+        given = cast("list[object]", self.annotations) if isinstance(self.annotations, list) else []
+        return [found for each in given if isinstance(each, dict) and (found := _citation(cast("JsonObject", each)))]
+
+
+class _CitedChoice(Choice, frozen=True):
+    delta: _CitedMessage | None = None
+    message: _CitedMessage | None = None
+
+
+class _CitedCompletion(Completion, frozen=True):
+    choices: list[_CitedChoice] | None = None  # pyright: ignore[reportIncompatibleVariableOverride]  # it is only read
+
+
+_decoder = msgspec.json.Decoder(_CitedCompletion)
 
 
 def read_completion(completion: object) -> Completion:
@@ -196,4 +215,4 @@ def decode_completion(data: bytes) -> Completion:
         return _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         # JSON may hold half of a surrogate pair: servers send one when they cut a text between the two halves.
-        return msgspec.convert(mended(json.loads(data)), Completion)
+        return msgspec.convert(mended(json.loads(data)), _CitedCompletion)

@@ -155,16 +155,16 @@ class AnswerReader:
             return []
         if choice.logprobs is not None:
             self._logprobs += choice.text_logprobs
-        cited = self._cited(piece) if piece.annotations else ()
+        cited = self._cited(citations) if (citations := piece.citations) else ()
         return [*self._texts(piece), *cited, *self._calls(piece, is_whole=choice.delta is None)]
 
     def end(self) -> list[TextFragment]:
         """Return the text that was held back: a replacement for half a character whose other half never arrived."""
         return list(self._switch(None))
 
-    def _cited(self, piece: MessagePiece) -> Iterator[CitationFragment]:
+    def _cited(self, citations: Sequence[JsonObject]) -> Iterator[CitationFragment]:
         """Yield the citations that are new. Some services send all of them again with each chunk."""
-        if new := [one for one in piece.citations if one not in self._citations]:
+        if new := [one for one in citations if one not in self._citations]:
             self._citations += new
             yield CitationFragment(new)
 
