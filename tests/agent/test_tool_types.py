@@ -1,10 +1,14 @@
 """Tools in the habits of other libraries: each way to say a type gives that library's schema, value and error."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import dataclasses
+import enum
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Annotated, Any
+from decimal import Decimal
+from typing import Annotated, Any, Literal, TypeGuard
+from uuid import UUID
 
 import annotated_types
 import msgspec
@@ -109,6 +113,90 @@ async def test_each_way_to_say_a_type_gives_its_own_librarys_schema_value_and_er
             assert (await result(made, msgspec.json.encode({"given": value}).decode())).result == repr(converted)
             tried += 1
     assert tried == 30
+
+
+class Level(enum.Enum):
+    LOW = "low"
+    HIGH = "high"
+
+
+FIELDS: list[tuple[Any, Any, Any]] = [
+    # the type of the parameter, a value of it in JSON, and a value that the type refuses
+    (int, 3, "many"),
+    (str, "tea", 3),
+    (float, 2.5, "much"),
+    (bool, True, "perhaps"),
+    (int | None, None, "many"),
+    (str | None, "tea", 3),
+    (list[int], [1, 2], ["many"]),
+    (list[str], ["a", "b"], [3]),
+    (list[list[int]], [[1], []], [["many"]]),
+    (tuple[int, str], [1, "a"], ["a"]),
+    (tuple[int, ...], [1, 2, 3], ["many"]),
+    (set[str], ["a"], [3]),
+    (frozenset[int], [1], ["many"]),
+    (dict[str, int], {"a": 1}, {"a": "many"}),
+    (dict[str, list[str]], {"a": ["b"]}, {"a": "b"}),
+    (Literal["tea", "coffee"], "tea", "water"),
+    (Literal[1, 2], 1, 3),
+    (Level, "low", "middle"),
+    (Level | None, "high", "middle"),
+    (list[Level], ["low"], ["middle"]),
+    (datetime, "2026-03-01T12:30:00", "noon"),
+    (date, "2026-03-01", "today"),
+    (time, "12:30:00", "noon"),
+    (UUID, "12345678-1234-5678-1234-567812345678", "an id"),
+    (Decimal, "1.50", "much"),
+    (int | str, "tea", []),
+    (int | list[int], [1], "many"),
+    (list[dict[str, int]], [{"a": 1}], [{"a": "many"}]),
+    (list[int] | None, None, ["many"]),
+    (dict[str, float | None], {"a": None}, {"a": "much"}),
+]
+
+
+def four_ways(hint: Any) -> list[Any]:
+    """Return an object with a field of this type, said in four ways; the last way is Pydantic's."""
+    return [
+        msgspec.defstruct("Order", [("field", hint)]),
+        dataclasses.make_dataclass("Order", [("field", hint)]),
+        TypedDict("Order", {"field": hint}),  # pyright: ignore[reportInvalidTypeForm]
+        pydantic.create_model("Order", field=(hint, ...)),
+    ]
+
+
+async def test_thirty_signatures_in_four_ways_give_their_librarys_schema_value_and_error() -> None:
+    assert len(FIELDS) == 30
+    for hint, good, bad in FIELDS:
+        for kind in four_ways(hint):
+            made = tool_of(kind)
+            shown = dict(schema_of(made))
+            definitions: Any = shown.pop("$defs", {})
+            expected, convert = library_of(kind)
+            assert definitions == expected.pop("$defs", {}), (hint, kind)
+            given: Any = shown["properties"]
+            assert given["given"] == expected, (hint, kind)
+            assert (await result(made, {"given": {"field": good}})).result == repr(convert({"field": good})), hint
+            with pytest.raises((msgspec.ValidationError, pydantic.ValidationError)) as refusal:
+                convert({"field": bad})
+            refused = await result(made, {"given": {"field": bad}})
+            assert refused.is_error, (hint, kind)
+            words = (
+                refusal.value.errors()[0]["msg"] if is_pydantics(refusal.value) else str(refusal.value).split(" - ")[0]
+            )
+            assert words in str(refused.result), (hint, kind)
+
+
+def library_of(kind: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """Return the JSON schema that a type's own library gives, and the library's conversion."""
+    if hasattr(kind, "model_fields"):
+        adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(kind)
+        return adapter.json_schema(), lambda value: adapter.validate_json(msgspec.json.encode(value))
+    return msgspec.json.schema(kind, ref_template="#/$defs/{name}"), lambda value: msgspec.convert(value, kind)
+
+
+def is_pydantics(error: Exception) -> TypeGuard[pydantic.ValidationError]:
+    return isinstance(error, pydantic.ValidationError)
 
 
 async def test_a_value_beyond_a_limit_is_refused_in_the_librarys_words() -> None:
