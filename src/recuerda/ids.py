@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import os
-import secrets
 from collections import deque
 from collections.abc import Sequence
 
@@ -38,7 +37,7 @@ def new_id() -> str:
 
 def new_call() -> int:
     """Return a new random number from 1 to 2**63 - 1 for one call. It tells a retry of the call from another call."""
-    return 1 + secrets.randbelow(2**63 - 1)
+    return (int.from_bytes(os.urandom(8)) >> 1) or 1
 
 
 def check_id(value: object, name: str) -> str:

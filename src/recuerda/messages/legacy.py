@@ -13,7 +13,6 @@ import binascii
 from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
-from urllib.parse import unquote_to_bytes
 
 import msgspec
 
@@ -195,6 +194,8 @@ def _data(fields: dict[str, Any]) -> tuple[Callable[..., AnyContent], set[str]]:
     head, comma, payload = _string(fields["uri"]).partition(",")
     if not head.startswith("data:") or not comma:
         return _uri(fields)
+    from urllib.parse import unquote_to_bytes  # heavier than the rest of this module, and rarely needed
+
     declared = head.removeprefix("data:").partition(";")[0]
     try:
         data = base64.b64decode(payload, validate=True) if head.endswith(";base64") else unquote_to_bytes(payload)

@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import ClassVar, Self
-from urllib.parse import urlsplit
 from weakref import WeakSet, WeakValueDictionary
 
 import msgspec
@@ -99,7 +98,7 @@ class Storage(StorageHooks):
     def from_url(cls, url: str) -> Self:
         """Return the storage that a URL names. A storage without a URL form does not override this method."""
         raise ConfigurationError(
-            f"{cls.__name__} cannot be made from a URL (the scheme was {urlsplit(url).scheme!r}): call the class"
+            f"{cls.__name__} cannot be made from a URL (the scheme was {url.partition(':')[0]!r}): call the class"
         )
 
     # -- turns ---------------------------------------------------------------------------------------------------------

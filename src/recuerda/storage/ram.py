@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from typing import ClassVar, Self
-from urllib.parse import urlsplit
 
 from recuerda.errors import ConfigurationError, StorageUnavailable
 from recuerda.storage.contract import Clock, Storage, system_clock
@@ -52,7 +51,7 @@ class MemoryStorage(Storage):
     @classmethod
     def from_url(cls, url: str) -> Self:
         """Return a new, empty storage. The URL must be `memory:`."""
-        if urlsplit(url).path not in ("", "/") or urlsplit(url).netloc:
+        if url.partition(":")[2] not in ("", "/", "//", "///"):
             raise ConfigurationError("the URL of the RAM storage must be 'memory:'")
         return cls()
 

@@ -13,7 +13,6 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from math import ceil
-from statistics import median
 from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from recuerda.errors import ConfigurationError
@@ -187,6 +186,8 @@ class TokenCounter:
         ratio = (tokens - estimated.fixed) / estimated.text
         if not _LEAST_FACTOR <= ratio <= _LARGEST_FACTOR:
             return
+        from statistics import median  # imported with the first report, because it is heavier than all windows
+
         self._reports.append(ratio)
         typical = median(self._reports)
         is_outside = typical > self.factor or typical < self.factor - 2 / _EIGHTHS
