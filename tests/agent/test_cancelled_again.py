@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from recuerda import ChatMessageStore, NewTurn, Storage, Summarizer, ThreadConflict
-from recuerda.errors import InvalidInput, ToolOutcomeUnknown
+from recuerda.errors import AlreadyDecided, InvalidInput, ToolOutcomeUnknown
 from recuerda.providers.gathering import all_of
 from recuerda.recall import RecallProvider
 from recuerda.storage.finishing import finished
@@ -124,7 +124,7 @@ async def check_resumed(place: Place, scene: Scene) -> None:
         return
     try:
         await resume(scene, place.storage)
-    except InvalidInput:  # The decision was saved.
+    except (AlreadyDecided, InvalidInput):  # The decision was saved.
         with suppress(ToolOutcomeUnknown):
             await scene.agent(place.storage, "done", needs_approval=True).resume(scene.thread)
             assert await scene.messages(place.direct) == WHOLE

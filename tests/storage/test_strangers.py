@@ -139,6 +139,7 @@ STORE: dict[str, Call] = {
     "summarize": lambda _, bo: store_of(bo).summarize(b"evil", through=1),
     "undo": lambda _, bo: store_of(bo).undo(),
     "trim": lambda _, bo: store_of(bo).trim(keep_turns=1),
+    "update_turn": lambda _, bo: store_of(bo).update_turn("t1", metadata={"rating": 1}),
     "fork": lambda _, bo: store_of(bo).fork(),
     "list_branches": lambda _, bo: store_of(bo).list_branches(),
     "whole": lambda _, bo: store_of(bo).whole(PICTURED),
@@ -153,6 +154,7 @@ THREAD: dict[str, Call] = {
     "list_messages": lambda _, bo: bo.list_messages(),
     "list_turns": lambda _, bo: bo.list_turns(),
     "undo": lambda _, bo: bo.undo(),
+    "update_turn": lambda _, bo: bo.update_turn(1, metadata={"rating": 1}),
     "fork": lambda _, bo: bo.fork(),
     "info": lambda _, bo: bo.info(),
     "list_branches": lambda _, bo: bo.list_branches(),
@@ -176,6 +178,7 @@ AGENT: dict[str, Call] = {
     "resume": lambda agent, bo: agent.resume(bo, approvals={"c1": True}),
     "resume_stream": lambda agent, bo: through(agent.resume_stream(bo, approvals={"c1": True})),
     "pending_turn": lambda agent, bo: agent.pending_turn(bo),
+    "decide": lambda agent, bo: agent.decide(bo, {"c1": True}),
     "discard_turn": lambda agent, bo: agent.discard_turn(bo),
     "deserialize_thread": lambda agent, bo: agent.deserialize_thread(thread_state(bo.id), user_id="bo"),
 }
@@ -196,6 +199,8 @@ NO_OPERATIONS_ON_A_THREAD = {
     "AgentThread.verify_mirror",
     # It reads only the turns that the handle's own turns name. A test below lets them name a turn.
     "ChatMessageStore.read_pins",
+    # It lists the turns of one user or of all, and a test below asks for bo's.
+    "Agent.list_pending",
     "ChatMessageStore.close",
     "Agent.close",
 }
@@ -228,6 +233,13 @@ async def test_no_operation_of_another_user_passes(storage: Storage, another: St
             pytest.fail(f"{name} passed: {await operation(agent, handles[name])!r}")
         assert await everything(storage, "a") == before, name
         assert client.requests == [], name
+
+
+async def test_a_user_is_told_of_no_call_that_waits_in_anothers_thread(storage: Storage) -> None:
+    await with_a_waiting_call(storage, "t")
+    agent = agent_on(storage)
+    assert (await agent.list_pending(user_id="bo")).turns == ()
+    assert [turn.thread_id for turn in (await agent.list_pending(user_id="ana")).turns] == ["t"]
 
 
 async def test_the_state_of_a_strangers_handle_holds_no_word(storage: Storage) -> None:

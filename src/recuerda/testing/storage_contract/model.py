@@ -19,7 +19,17 @@ from recuerda.errors import RecuerdaError
 from recuerda.ids import new_id
 from recuerda.storage.contract import Storage
 from recuerda.storage.ram import MemoryStorage
-from recuerda.storage.records import Appended, Blob, Draft, DraftStep, ThreadInfo, ThreadSlice, TurnRecord, Version
+from recuerda.storage.records import (
+    Appended,
+    Blob,
+    Draft,
+    DraftStep,
+    ThreadInfo,
+    ThreadSlice,
+    TurnRecord,
+    UndoneTurn,
+    Version,
+)
 from recuerda.testing.storage_contract.base import ContractBase, a_turn
 
 Options: TypeAlias = dict[str, Any]
@@ -263,6 +273,8 @@ def _comparable(value: object, first: int = 0) -> object:
             return replace(value, record=_record(value.record))
         case TurnRecord():
             return _record(value)
+        case UndoneTurn():
+            return UndoneTurn(_record(value.record), dict(value.blobs))
         case _:
             return value
 
