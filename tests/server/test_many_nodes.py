@@ -40,6 +40,9 @@ async def loaded(nodes: Cluster, *, is_long: bool, may_repeat: bool) -> AsyncGen
     load = Load(nodes.proxy.url)
     clients, per_second = (CLIENTS_AT_LENGTH, 100) if is_long else (CLIENTS, 40)
     asking = [asyncio.create_task(load.client(clients / per_second, may_repeat=may_repeat)) for _ in range(clients)]
+    # To make the clients takes a second, in which the proxy could not learn that a node stops.
+    while len(load.told) < clients:  # noqa: ASYNC110 - they begin once
+        await asyncio.sleep(0.01)
     try:
         yield load
     finally:
