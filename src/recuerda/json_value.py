@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from enum import Enum
 from typing import TYPE_CHECKING, ForwardRef, TypeAlias, cast
@@ -63,6 +63,22 @@ def to_json_object(value: object, path: str) -> JsonObject:
     if not isinstance(plain, dict):
         raise EncodeError(path, "it is not an object")
     return plain
+
+
+def replaced(value: Json, replacement_of: Callable[[Json], Json]) -> Json:
+    """Return JSON data with replacements, in new lists and objects.
+
+    Args:
+        value: the data.
+        replacement_of: called with each value, the outer one first. None leaves the value, and looks into it.
+    """
+    if (replacement := replacement_of(value)) is not None:
+        return replacement
+    if isinstance(value, list):
+        return [replaced(one, replacement_of) for one in value]
+    if isinstance(value, dict):
+        return {name: replaced(one, replacement_of) for name, one in value.items()}
+    return value
 
 
 def to_kept_json(value: object) -> tuple[Json, bool]:

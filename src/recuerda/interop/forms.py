@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from recuerda.interop.encoded import data_uri
-from recuerda.json_value import Json, JsonObject, to_json_object
+from recuerda.json_value import Json, JsonObject, replaced, to_json_object
 from recuerda.messages.message import (
     ChatMessage,
     DataContent,
@@ -158,36 +158,24 @@ def _without_texts(item: JsonObject, messages: Sequence[ChatMessage]) -> JsonObj
     if not texts or REFERENCE.encode() in msgspec.json.encode(item):
         return item
 
-    def shorter(value: Json) -> Json:
-        match value:
-            case str():
-                number = texts.get(value)
-                return value if number is None else {REFERENCE: number}
-            case list():
-                return [shorter(one) for one in value]
-            case dict():
-                return {name: shorter(one) for name, one in value.items()}
-            case _:
-                return value
+    def reference(value: Json) -> Json:
+        number = texts.get(value) if isinstance(value, str) else None
+        return None if number is None else {REFERENCE: number}
 
-    return {name: shorter(value) for name, value in item.items()}
+    return {name: replaced(value, reference) for name, value in item.items()}
 
 
 def _whole(item: JsonObject, texts: Sequence[str]) -> JsonObject:
     """Return an item with its texts in place of the references."""
 
-    def whole(value: Json) -> Json:
+    def text(value: Json) -> Json:
         match value:
             case {"recuerda.text": int(number)} if len(value) == 1 and number < len(texts):
                 return texts[number]
-            case list():
-                return [whole(one) for one in value]
-            case dict():
-                return {name: whole(one) for name, one in value.items()}
             case _:
-                return value
+                return None
 
-    return {name: whole(value) for name, value in item.items()}
+    return {name: replaced(value, text) for name, value in item.items()}
 
 
 def _read(message: ChatMessage) -> _Kept | None:

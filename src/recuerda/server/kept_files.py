@@ -10,7 +10,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from typing import cast
 
-from recuerda.json_value import Json, JsonObject
+from recuerda.json_value import Json, JsonObject, replaced
 from recuerda.messages.files import LARGEST_INLINE
 from recuerda.messages.message import AnyContent, DataContent, UriContent
 
@@ -24,36 +24,26 @@ def lifted(item: JsonObject) -> tuple[JsonObject, list[DataContent | UriContent]
     """Return an item without its long texts in base64, and the files that hold their bytes."""
     files: list[DataContent | UriContent] = []
 
-    def light(value: Json) -> Json:
-        match value:
-            case str() if (file := _file(value)) is not None:
-                files.append(file)
-                return {FILE: len(files) - 1}
-            case list():
-                return [light(one) for one in value]
-            case dict():
-                return {name: light(one) for name, one in value.items()}
-            case _:
-                return value
+    def reference(value: Json) -> Json:
+        if not isinstance(value, str) or (file := _file(value)) is None:
+            return None
+        files.append(file)
+        return {FILE: len(files) - 1}
 
-    return cast("JsonObject", light(item)), files
+    return cast("JsonObject", replaced(item, reference)), files
 
 
 def put_back(item: JsonObject, files: Sequence[AnyContent]) -> JsonObject:
     """Return the item that `lifted` took apart. A text whose file is not there is left empty."""
 
-    def whole(value: Json) -> Json:
+    def text(value: Json) -> Json:
         match value:
             case {"recuerda.file": int(number)} if len(value) == 1 and number < len(files):
                 return _text(files[number])
-            case list():
-                return [whole(one) for one in value]
-            case dict():
-                return {name: whole(one) for name, one in value.items()}
             case _:
-                return value
+                return None
 
-    return cast("JsonObject", whole(item))
+    return cast("JsonObject", replaced(item, text))
 
 
 def _file(text: str) -> DataContent | UriContent | None:
