@@ -40,18 +40,50 @@ def context_of(
     zone: tzinfo = UTC,
 ) -> Context | None:
     """Return the context for a run: the best memories that fit, in chronological order; None if there are none."""
-    quotes: list[tuple[int, int, int, str]] = []
     known = [f"- {_line(fact.text)} (since {_day(fact.valid_from)})" for fact in facts]
     left = max_characters - sum(len(line) + 1 for line in known)
+    quotes = quotes_that_fit(
+        memories,
+        query=query,
+        thread_id=thread_id,
+        max_characters=left,
+        max_quote_characters=max_quote_characters,
+        zone=zone,
+    )
+    return context_with(quotes, known)
+
+
+def quotes_that_fit(
+    memories: Sequence[Memory],
+    *,
+    query: str,
+    thread_id: str,
+    max_characters: int,
+    max_quote_characters: int,
+    zone: tzinfo = UTC,
+) -> list[tuple[Memory, str]]:
+    """Return the memories that fit into a number of characters, the best first, each with its line."""
+    found: list[tuple[Memory, str]] = []
+    left = max_characters
     for memory in memories:
         quote = quoted(memory, query=query, thread_id=thread_id, max_characters=max_quote_characters, zone=zone)
         if len(quote) > left:
             continue
         left -= len(quote) + 1
-        quotes.append((memory.corrected_us or memory.created_us, memory.turn, memory.position, quote))
+        found.append((memory, quote))
+    return found
+
+
+def context_with(quotes: Sequence[tuple[Memory, str]], known: Sequence[str] = ()) -> Context | None:
+    """Return the context with quotes, in chronological order, and lines about facts; None if there are none."""
     if not quotes and not known:
         return None
-    said = [quote for *_, quote in sorted(quotes)]
+    said = [
+        line
+        for *_, line in sorted(
+            (one.corrected_us or one.created_us, one.turn, one.position, line) for one, line in quotes
+        )
+    ]
     lines = [PROMPT]
     if said:
         lines += ["From earlier conversations:", *said]

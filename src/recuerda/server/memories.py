@@ -24,7 +24,7 @@ from recuerda.recall.following import is_current
 from recuerda.recall.index import RecallIndex
 from recuerda.recall.memory import MIN_RELEVANCE, Filters, Memory
 from recuerda.recall.places import index_beside, opened_index
-from recuerda.recall.quoting import context_of, quoted
+from recuerda.recall.quoting import context_with, quotes_that_fit
 from recuerda.recall.recollection import NEWEST_THREADS, Recollection
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, NAMESPACE_KEY, Whose, check_namespace
 from recuerda.recall.text import essence
@@ -119,19 +119,17 @@ class Memories:
         thread: str,
     ) -> Recalled | None:
         """Return the messages with the memories in front of the one that asks; None if there are no memories."""
-        thread_id, size = tenancy.thread_id(thread), self._settings.max_quote_characters
-        context = context_of(
+        quotes = quotes_that_fit(
             memories,
             query=query,
-            thread_id=thread_id,
+            thread_id=tenancy.thread_id(thread),
             max_characters=self._settings.max_characters,
-            max_quote_characters=size,
+            max_quote_characters=self._settings.max_quote_characters,
         )
-        if context is None:
+        if (context := context_with(quotes)) is None:
             return None
         whole = (*messages[:asked], *context.messages, *messages[asked:])
-        lines = set(context.messages[0].text.splitlines())
-        used = [one for one in memories if quoted(one, query=query, thread_id=thread_id, max_characters=size) in lines]
+        used = [memory for memory, _ in quotes]
         return Recalled([Turn(messages=whole, input_count=len(whole))], {RECALLED: _named(tenancy, used)})
 
     async def claim(self, tenancy: Tenancy, request: CreateResponse, place: Place) -> Place:
