@@ -6,52 +6,51 @@ form of the right one is converted. What remains wrong is refused by the reader.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias, cast
 
 from recuerda.json_value import JsonObject
+
+Change: TypeAlias = Callable[[Any], Any]
 
 
 def mended(completion: Any) -> Any:
     """Return a completion or a chunk, decoded from JSON, with values of the right types where they can be told."""
-    if not isinstance(completion, dict):
-        return completion
-    made = dict(cast("JsonObject", completion))
-    for name in ("id", "model", "service_tier"):
-        _replace(made, name, _text)
-    _replace(made, "usage", _usage)
-    _replace(made, "choices", lambda value: [_choice(each) for each in _listed(value)])
+    return _changed(
+        completion,
+        {"id": _text, "model": _text, "service_tier": _text, "usage": _usage, "choices": _each(_choice)},
+    )
+
+
+def _changed(fields: Any, changes: Mapping[str, Change]) -> Any:
+    """Return an object with changes of the fields that it has. Any other value is left to the reader."""
+    if not isinstance(fields, dict):
+        return fields
+    made = dict(cast("JsonObject", fields))
+    for name, change in changes.items():
+        if made.get(name) is not None:
+            made[name] = change(made[name])
     return made
+
+
+def _each(change: Change) -> Change:
+    """Return the change of a list, for which a server may have sent its only element."""
+    return lambda value: [change(one) for one in (cast("list[Any]", value) if isinstance(value, list) else [value])]
 
 
 def _choice(choice: Any) -> Any:
-    if not isinstance(choice, dict):
-        return choice
-    made = dict(cast("JsonObject", choice))
-    _replace(made, "index", _number)
-    _replace(made, "delta", _message)
-    _replace(made, "message", _message)
-    return made
+    return _changed(choice, {"index": _number, "delta": _message, "message": _message})
 
 
 def _message(message: Any) -> Any:
-    if not isinstance(message, dict):
-        return message
-    made = dict(cast("JsonObject", message))
-    _replace(made, "refusal", lambda value: value or None)
-    _replace(made, "tool_calls", lambda value: [_call(each) for each in _listed(value)])
-    _replace(made, "function_call", _function)
-    return made
+    return _changed(
+        message,
+        {"refusal": lambda value: value or None, "tool_calls": _each(_call), "function_call": _function},
+    )
 
 
 def _call(call: Any) -> Any:
-    if not isinstance(call, dict):
-        return call
-    made = dict(cast("JsonObject", call))
-    _replace(made, "id", _text)
-    _replace(made, "index", _number)
-    _replace(made, "function", _function)
-    return made
+    return _changed(call, {"id": _text, "index": _number, "function": _function})
 
 
 def _function(function: Any) -> Any:
@@ -68,15 +67,6 @@ def _usage(usage: Any) -> Any:
     for name, value in cast("JsonObject", usage).items():
         made[name] = _usage(value) if name.endswith("_details") else _number(value)
     return made
-
-
-def _replace(fields: dict[str, Any], name: str, change: Callable[[Any], Any]) -> None:
-    if fields.get(name) is not None:
-        fields[name] = change(fields[name])
-
-
-def _listed(value: Any) -> list[Any]:
-    return cast("list[Any]", value) if isinstance(value, list) else [value]
 
 
 def _text(value: Any) -> str | None:
