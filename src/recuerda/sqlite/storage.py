@@ -124,23 +124,23 @@ class SQLiteStorage(Storage):
     async def _append_all(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> list[Appended]:
         return await self._write(partial(turns.append_all, thread_id, records, guard))
 
-    async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
-        if query.after and (found := await self._read_now(thread_id, query)):
-            return found
-        return await self._look(partial(turns.read, thread_id, query))
+    def _read(self, thread_id: str, query: ReadQuery) -> CoroutineType[Any, Any, ThreadSlice]:
+        return self._read_on(thread_id, query) if query.after else self._look(partial(turns.read, thread_id, query))
 
-    async def _read_now(self, thread_id: str, query: ReadQuery) -> ThreadSlice | None:
-        """Return the slice if nothing is new and the connection is free. This needs no hop to the reader's thread.
+    async def _read_on(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
+        """Continue a read. If nothing is new and the connection is free, this needs no hop to the reader's thread.
 
         The thread was read before, so its row is in memory, and the event loop does not wait for the disk.
         """
-        if (workers := self._workers) is None or self._place.problem is not None:
-            return None
-        try:
-            return workers[0].run_now(partial(turns.read_row, thread_id, query))
-        except StorageUnavailable:
-            await self._stop_if_lost()
-            raise
+        if (workers := self._workers) is not None and self._place.problem is None:
+            try:
+                found = workers[0].run_now(partial(turns.read_row, thread_id, query))
+            except StorageUnavailable:
+                await self._stop_if_lost()
+                raise
+            if found is not None:
+                return found
+        return await self._look(partial(turns.read, thread_id, query))
 
     async def _list(self, wanted: ThreadFilter, limit: int, position: tuple[int, str] | None) -> ListedThreads:
         return await self._look(partial(threads.list_threads, wanted, limit, position))

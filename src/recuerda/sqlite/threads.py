@@ -24,24 +24,24 @@ from recuerda.storage.thread_filter import LOOKED_AT, ListedThreads, ThreadFilte
 # Python's driver describes each column each time, which costs more than the rest of the row. So the values of a thread
 # come as one JSON text, in the form of a `ThreadInfo`. SQLite makes the text of a number faster with `printf` than with
 # a function for JSON.
-_JSON = (
-    '[%d,%d,{{"revision":%d,"edits":%d,"rewritten":%d,"first":%d,"turns":%d,"messages":%d,"created_us":%d,'
+_FORM = (
+    '[%d,%d,{"revision":%d,"edits":%d,"rewritten":%d,"first":%d,"turns":%d,"messages":%d,"created_us":%d,'
     '"updated_us":%d,"archived":%s,"metadata":%s,"parent":%s,"tags":%s,%s]'
 )
 _THREAD = """
     SELECT printf(
-        '_JSON',
+        '{form}',
         key, {has_draft} + 2 * has_blobs,
         revision, edits, rewritten, first, turns, messages, created_us,
         updated_us, iif(archived, 'true', 'false'), metadata, ifnull(parent, 'null'), tags,
         substr(json_object('id', id, 'incarnation', incarnation, 'record_id', record_id, 'user_id', user_id,
             'title', title, 'title_turn', title_turn), 2)
     ) FROM threads
-""".replace("_JSON", _JSON)
-THREAD: str = _THREAD.format(has_draft="0")
+"""
+THREAD: str = _THREAD.format(form=_FORM, has_draft="0")
 """Selects a thread for `to_thread`. It does not look for a draft."""
 _HAS_DRAFT = "EXISTS (SELECT 1 FROM drafts WHERE thread_key = threads.key)"
-_LOOK = f"{_THREAD.format(has_draft=_HAS_DRAFT)} WHERE id = ?"
+_LOOK = f"{_THREAD.format(form=_FORM, has_draft=_HAS_DRAFT)} WHERE id = ?"
 _HEAD = """
     SELECT json_array(
         key, user_id, incarnation, revision, record_id, edits, first, turns, messages, title, title_turn, updated_us,
