@@ -8,6 +8,7 @@ from openai import AsyncOpenAI
 
 from recuerda import Storage, open_storage
 from recuerda.testing import ScriptedOpenAIServer
+from tests.openai.canned import CannedServer
 from tests.server.serving import running, sdk, url_of
 
 
@@ -31,9 +32,22 @@ async def storage(storage_url: str) -> AsyncIterator[Storage]:
 
 
 @pytest.fixture
-async def service(storage: Storage, model: ScriptedOpenAIServer) -> AsyncIterator[str]:
+async def canned() -> AsyncIterator[CannedServer]:
+    """A model's server that sends the bytes that a test gives it."""
+    async with CannedServer().running() as canned:
+        yield canned
+
+
+@pytest.fixture
+def upstream(model: ScriptedOpenAIServer) -> str:
+    """The address of the model's server behind the service."""
+    return model.base_url
+
+
+@pytest.fixture
+async def service(storage: Storage, upstream: str) -> AsyncIterator[str]:
     """The address of the service, without keys."""
-    async with running(storage, model.base_url) as url:
+    async with running(storage, upstream) as url:
         yield url
 
 

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from openai import AsyncOpenAI
 
-from recuerda import Storage
 from tests.openai.call_fragments import STREAMS
 from tests.openai.canned import CannedServer, chunk, completion
-from tests.server.serving import failed_stream, running, sdk, streamed
+from tests.server.serving import failed_stream, streamed
 
 
 @pytest.fixture
-async def canned() -> AsyncIterator[CannedServer]:
-    async with CannedServer().running() as canned:
-        yield canned
-
-
-@pytest.fixture
-async def client(storage: Storage, canned: CannedServer) -> AsyncIterator[AsyncOpenAI]:
-    async with running(storage, canned.base_url) as url, sdk(url) as client:
-        yield client
+def upstream(canned: CannedServer) -> str:
+    return canned.base_url
 
 
 def calls_of(response: Any) -> list[tuple[str, str, str]]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from openai import AsyncOpenAI
 
-from recuerda import Storage
 from tests.openai.canned import CannedServer, chunk, completion
-from tests.server.serving import running, sdk, streamed
+from tests.server.serving import streamed
 
 PAGE = {"url": "https://example.org/a", "title": "A page", "start_index": 0, "end_index": 4}
 CITED = {"type": "url_citation", **PAGE}
@@ -33,15 +31,8 @@ ADDED = "response.output_text.annotation.added"
 
 
 @pytest.fixture
-async def canned() -> AsyncIterator[CannedServer]:
-    async with CannedServer().running() as canned:
-        yield canned
-
-
-@pytest.fixture
-async def client(storage: Storage, canned: CannedServer) -> AsyncIterator[AsyncOpenAI]:
-    async with running(storage, canned.base_url) as url, sdk(url) as client:
-        yield client
+def upstream(canned: CannedServer) -> str:
+    return canned.base_url
 
 
 async def test_citations_are_streamed_kept_and_given_back(canned: CannedServer, client: AsyncOpenAI) -> None:

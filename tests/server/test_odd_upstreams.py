@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -21,15 +20,8 @@ STOP = chunk({}, finish_reason="stop")
 
 
 @pytest.fixture
-async def canned() -> AsyncIterator[CannedServer]:
-    async with CannedServer().running() as canned:
-        yield canned
-
-
-@pytest.fixture
-async def client(storage: Storage, canned: CannedServer) -> AsyncIterator[AsyncOpenAI]:
-    async with running(storage, canned.base_url) as url, sdk(url) as client:
-        yield client
+def upstream(canned: CannedServer) -> str:
+    return canned.base_url
 
 
 def called(*fragments: dict[str, Any]) -> list[dict[str, object]]:

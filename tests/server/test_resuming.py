@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from openai import AsyncOpenAI, BadRequestError
 
-from recuerda import Storage
 from tests.openai.call_fragments import STREAMS
 from tests.openai.canned import CannedServer, chunk
-from tests.server.serving import running, sdk, streamed
+from tests.server.serving import streamed
 
 ANSWERS: dict[str, tuple[list[dict[str, Any]], str]] = {
     "text": ([{"content": word} for word in ("A ", "text", "", " of many \U0001f600", " pieces.")], "stop"),
@@ -36,15 +34,8 @@ ANSWERS: dict[str, tuple[list[dict[str, Any]], str]] = {
 
 
 @pytest.fixture
-async def canned() -> AsyncIterator[CannedServer]:
-    async with CannedServer().running() as canned:
-        yield canned
-
-
-@pytest.fixture
-async def client(storage: Storage, canned: CannedServer) -> AsyncIterator[AsyncOpenAI]:
-    async with running(storage, canned.base_url) as url, sdk(url) as client:
-        yield client
+def upstream(canned: CannedServer) -> str:
+    return canned.base_url
 
 
 async def rest(client: AsyncOpenAI, id: str, after: int) -> list[Any]:
