@@ -123,6 +123,7 @@ HOMES = {
         "PendingPage",
         "PendingTurn",
         "ReasoningEvent",
+        "Refusal",
         "RunContext",
         "RunEvent",
         "RunHooks",

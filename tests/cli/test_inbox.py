@@ -152,3 +152,10 @@ def test_a_chat_without_the_tools_saves_an_approval_and_carries_out_a_refusal(
     assert resume(recuerda.folder, "one") == ["9 paid"]
     recuerda.ok("chat", "--thread", "two", *OFFLINE, input="/refuse\n")
     assert recuerda.ok("pending", *STORAGE) == ""
+
+
+def test_a_refusal_may_have_a_reason(recuerda: CommandLine) -> None:
+    ask(recuerda.folder, "trip", "c1")
+    done = recuerda("pending", "refuse", "trip", "c1", "--by", "eva", "--reason", "too expensive", *STORAGE)
+    assert "refused by eva: too expensive" in done.stdout
+    assert resume(recuerda.folder, "trip") == ["Error: the user did not allow this call: too expensive"]

@@ -21,7 +21,9 @@ from recuerda import (
     Storage,
     TurnPending,
 )
+from recuerda.agent import Refusal
 from recuerda.agent.inbox import TRIES
+from recuerda.encryption import EncryptedStorage, KeyRing
 from recuerda.sqlite import SQLiteStorage
 from recuerda.storage.ram import MemoryStorage
 from tests.resume.conversations import Deed, agent_of, calls, check_sendable, stored_turns
@@ -88,6 +90,30 @@ async def test_a_draft_that_is_no_turn_of_an_agent_is_left_out(storage: Storage,
     assert [turn.thread_id for turn in (await one.list_pending()).turns] == ["t"]
 
 
+async def test_unknown_outcomes_are_listed_on_request(deed: Deed) -> None:
+    one, _ = agent_of([calls("x")], MemoryStorage(), deed.act)
+    deed.fails_on = {"x"}
+    with pytest.raises(asyncio.CancelledError):
+        await one.run("go", thread="t")
+    assert (await one.list_pending()).turns == ()
+    (turn,) = (await one.list_pending(unknown_outcomes=True)).turns
+    assert (turn.has_unknown_outcome, turn.is_paused) == (True, False)
+    assert [call.waits_for for call in turn.calls] == ["outcome"]
+
+
+async def test_turns_that_are_sealed_are_counted_and_cannot_be_decided(guarded: FunctionTool) -> None:
+    storage = MemoryStorage()
+    keeper, _ = agent_of([calls("a")], EncryptedStorage(storage, KeyRing({"k": b"0" * 32}, current="k")), guarded)
+    await keeper.run("go", thread="t")
+    clerk, _ = agent_of([], storage)
+    page = await clerk.list_pending()
+    assert (page.turns, page.sealed) == ((), 1)
+    with pytest.raises(InvalidInput, match="'t' is encrypted"):
+        await clerk.decide("t", {"a": True})
+    page = await keeper.list_pending()
+    assert (len(page.turns), page.sealed) == (1, 0)
+
+
 # -- decisions ---------------------------------------------------------------------------------------------------------
 
 
@@ -128,6 +154,48 @@ async def test_a_saved_decision_calls_nothing_and_the_next_resume_carries_it_out
         {"what": "less"},
     ]
     check_sendable(list(turn.messages))
+
+
+async def test_a_refusal_tells_the_model_its_reason(deed: Deed, guarded: FunctionTool) -> None:
+    storage = MemoryStorage()
+    one, _ = agent_of([calls("a", "b"), "done"], storage, guarded)
+    await one.run("go", thread="t")
+    turn = await one.decide("t", {"a": Refusal("too expensive"), "b": Refusal(" ")}, decided_by="eva")
+    assert [call.decision and call.decision.reason for call in turn.calls] == ["too expensive", None]
+    with pytest.raises(AlreadyDecided):
+        await one.decide("t", {"a": True})
+    await one.resume("t")
+    (stored,) = await stored_turns(storage)
+    denied = "Error: the user did not allow this call"
+    assert results_of(stored.messages) == [f"{denied}: too expensive", denied]
+    assert notes_of(stored.messages) == [
+        {"decision": "refused", "by": "eva", "reason": "too expensive"},
+        {"decision": "refused", "by": "eva"},
+    ]
+    assert deed.done == []
+
+
+async def test_a_saved_outcome_stands_for_the_result_of_a_started_call(deed: Deed) -> None:
+    storage = MemoryStorage()
+    one, _ = agent_of([calls("x", "y"), "done"], storage, deed.act)
+    deed.waits_on = {"x", "y"}
+    run = asyncio.create_task(one.run("go", thread="t"))
+    await deed.is_waiting.wait()
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    with pytest.raises(InvalidInput, match="give the outcome of the tool too"):
+        await one.decide("t", outcomes={"x": "it was done"})
+    turn = await one.decide("t", outcomes={"x": "it was done", "y": {"euros": 3}}, decided_by="eva")
+    assert turn.calls == ()
+    with pytest.raises(InvalidInput, match="not waiting for that"):
+        await one.decide("t", outcomes={"x": "no"})
+    assert (await one.resume("t")).text == "done"
+    (stored,) = await stored_turns(storage)
+    assert results_of(stored.messages) == ["it was done", {"euros": 3}]
+    result = stored.messages[2].contents[0]
+    assert result.additional_properties is not None
+    assert result.additional_properties["outcome"]["by"] == "eva"
 
 
 async def test_a_user_who_moves_on_is_told_who_decides_and_goes_on_after_the_decision(deed: Deed) -> None:

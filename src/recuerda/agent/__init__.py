@@ -3,7 +3,7 @@
 from recuerda.agent.agent import Agent
 from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate, OutputSchema
 from recuerda.agent.client import ChatClient
-from recuerda.agent.decisions import CallDecision
+from recuerda.agent.decisions import CallDecision, Refusal
 from recuerda.agent.events import (
     ApprovalEvent,
     ContentEvent,
@@ -44,6 +44,7 @@ __all__ = [
     "PendingPage",
     "PendingTurn",
     "ReasoningEvent",
+    "Refusal",
     "RunContext",
     "RunEvent",
     "RunHooks",

@@ -18,6 +18,7 @@ from msgspec import structs
 from recuerda.agent.arguments import blocks, streams
 from recuerda.agent.background import run_in_background
 from recuerda.agent.chat import ChatModel
+from recuerda.agent.decisions import Approval
 from recuerda.agent.generics import OutputType, V
 from recuerda.agent.hooks import RunHooks, checked_hooks
 from recuerda.agent.inbox import list_pending, save_decisions
@@ -37,7 +38,7 @@ from recuerda.agent.tools import FunctionTool, ToolInput, checked_limit, tools_b
 from recuerda.agent.usage_limits import UsageLimits
 from recuerda.errors import ConfigurationError
 from recuerda.ids import check_choice, check_limit
-from recuerda.json_value import Json, JsonObject
+from recuerda.json_value import Json
 from recuerda.providers.context import ContextProvider
 from recuerda.providers.gathering import checked
 from recuerda.storage.contract import Storage
@@ -461,7 +462,7 @@ class Agent:
         self,
         thread: AgentThread | str,
         *,
-        approvals: Mapping[str, bool | JsonObject] | None = None,
+        approvals: Mapping[str, Approval] | None = None,
         outcomes: Mapping[str, Json] | None = None,
         decided_by: str | None = None,
         keep_partial: bool = False,
@@ -480,9 +481,9 @@ class Agent:
         Args:
             thread: a thread or its id.
             approvals: decisions about calls that wait for approval, by call id: True runs the call, False tells the
-                model that it was refused, an object runs it with these arguments instead.
+                model that it was refused, a `Refusal` also says why, an object runs it with these arguments instead.
             outcomes: the results of calls that were started, by call id, as JSON.
-            decided_by: the name of the person who decided about the approvals. The thread keeps it with the calls.
+            decided_by: the name of the person who decided. The thread keeps it with the calls.
             keep_partial: as in `run`.
             output_type: as in `run`. The interrupted turn does not keep it, so give it again, like the arguments below.
             options: as in `run`.
@@ -526,31 +527,41 @@ class Agent:
         return None if draft is None else pending_turn(draft, opened.id)
 
     async def list_pending(
-        self, *, user_id: str | None = None, limit: int = 100, cursor: str | None = None
+        self,
+        *,
+        user_id: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+        unknown_outcomes: bool = False,
     ) -> PendingPage:
         """Return a page of the turns that wait for approvals in the agent's storage, the first begun in front.
 
         A turn whose calls are all decided is among them until a run carries the decisions out. A turn that is running,
-        or that broke off, is not. The storage lists the unfinished turns (see `Storage.list_drafts`), and each turn of
-        the page is read, all at the same time.
+        or that broke off, is not, unless `unknown_outcomes` is True. The storage lists the unfinished turns (see
+        `Storage.list_drafts`), and each turn of the page is read, all at the same time.
 
         Args:
             user_id: list only turns in this user's threads; None lists the turns of all users.
             limit: the largest number of unfinished turns to look at, at least 1.
             cursor: the `PendingPage.cursor` of the previous page with the same user; None for the first page.
+            unknown_outcomes: True also lists the turns in which a tool was started and has no result. The tool may
+                still be running.
 
         Raises:
             InvalidInput: the limit is below 1, the user id cannot be used, or the cursor does not come from a
                 `PendingPage`.
             ConfigurationError: the storage cannot list unfinished turns.
         """
-        return await list_pending(self.storage, user_id=user_id, limit=limit, cursor=cursor)
+        return await list_pending(
+            self.storage, user_id=user_id, limit=limit, cursor=cursor, unknown_outcomes=unknown_outcomes
+        )
 
     async def decide(
         self,
         thread: AgentThread | str,
-        approvals: Mapping[str, bool | JsonObject],
+        approvals: Mapping[str, Approval] | None = None,
         *,
+        outcomes: Mapping[str, Json] | None = None,
         decided_by: str | None = None,
     ) -> PendingTurn:
         """Save decisions about calls that wait for approval, and call no tool and no model.
@@ -560,15 +571,17 @@ class Agent:
         Args:
             thread: a thread or its id.
             approvals: as in `resume`. New arguments are checked now if this agent has the tool.
+            outcomes: as in `resume`. If the tool is still running in another process, that run fails when it saves its
+                own result.
             decided_by: as in `resume`.
 
         Raises:
             AlreadyDecided: another person has decided about a call.
-            InvalidInput: no turn waits, a named call does not wait for approval, or its approval comes too late. Or
-                the turn is still running or broke off.
+            InvalidInput: no turn waits, a named call does not wait for this decision, or its approval comes too late.
+                Or the turn has calls that were started, and `outcomes` does not name all of them.
         """
         opened = self._threads.of_run(thread)
-        decisions = Decisions(approvals=approvals, decided_by=decided_by)
+        decisions = Decisions(approvals=approvals or {}, outcomes=outcomes or {}, decided_by=decided_by)
         tools = {tool.name: tool for tool in self._settings.tools}
         return await save_decisions(opened, decisions, view=durable_store(opened).view, tools=tools)
 

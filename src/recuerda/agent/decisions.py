@@ -13,8 +13,8 @@ from typing import Any, Literal, TypeAlias, cast
 
 import msgspec
 
-from recuerda.json_value import JsonObject
-from recuerda.messages.message import ChatMessage, FunctionCallContent
+from recuerda.json_value import Json, JsonObject
+from recuerda.messages.message import ChatMessage, FunctionCallContent, FunctionResultContent
 from recuerda.storage.records import from_microseconds
 
 DecisionKind: TypeAlias = Literal["approved", "refused", "edited", "expired"]
@@ -22,6 +22,24 @@ DecisionKind: TypeAlias = Literal["approved", "refused", "edited", "expired"]
 
 NOTE = "approval"
 """The key of a call's `additional_properties` under which the thread keeps the decision."""
+
+OUTCOME = "outcome"
+"""The key of a result's `additional_properties` under which the thread keeps who gave the outcome of a started call."""
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A refusal of a call, with a reason that the model is told.
+
+    Attributes:
+        reason: the reason, such as "too expensive". "" gives no reason, like False.
+    """
+
+    reason: str = ""
+
+
+Approval: TypeAlias = bool | JsonObject | Refusal
+"""A decision about a call that waits: True runs it, False or a `Refusal` does not, an object runs it with these
+arguments."""
 
 
 class CallDecision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -32,12 +50,14 @@ class CallDecision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         by: the name of the person who decided; None if it is not known.
         at_us: the time of the decision, in microseconds since 1970 (UTC).
         arguments: the arguments from the person, if the decision is "edited".
+        reason: the reason of a refusal; None if none was given.
     """
 
     kind: DecisionKind
     by: str | None = None
     at_us: int = 0
     arguments: dict[str, Any] | None = None
+    reason: str | None = None
 
     @property
     def at(self) -> datetime:
@@ -50,8 +70,10 @@ class CallDecision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         return self.kind in ("approved", "edited")
 
 
-def decision_of(*, given: bool | JsonObject, by: str | None, at_us: int) -> CallDecision:
-    """Return the decision that a caller gives as True, False or other arguments."""
+def decision_of(*, given: Approval, by: str | None, at_us: int) -> CallDecision:
+    """Return the decision that a caller gives as True, False, a refusal or other arguments."""
+    if isinstance(given, Refusal):
+        return CallDecision(kind="refused", by=by, at_us=at_us, reason=given.reason.strip() or None)
     if isinstance(given, bool):
         return CallDecision(kind="approved" if given else "refused", by=by, at_us=at_us)
     return CallDecision(kind="edited", by=by, at_us=at_us, arguments=dict(given))
@@ -62,9 +84,19 @@ def noted(call: FunctionCallContent, decision: CallDecision) -> FunctionCallCont
     note: dict[str, Any] = {"decision": decision.kind, "at": decision.at.isoformat()}
     if decision.by is not None:
         note["by"] = decision.by
+    if decision.reason is not None:
+        note["reason"] = decision.reason
     if decision.kind == "edited":
         note["asked"] = call.arguments
     return msgspec.structs.replace(call, additional_properties={**(call.additional_properties or {}), NOTE: note})
+
+
+def given_outcome(call_id: str, result: Json, *, by: str | None, at_us: int) -> FunctionResultContent:
+    """Return the result of a call that was started, as a person gives it, with the person's name if it is known."""
+    if by is None:
+        return FunctionResultContent(call_id, result)
+    note: dict[str, Any] = {"by": by, "at": from_microseconds(at_us).isoformat()}
+    return FunctionResultContent(call_id, result, additional_properties={OUTCOME: note})
 
 
 def decision_in(messages: Iterable[ChatMessage], call_id: str) -> CallDecision | None:
@@ -80,7 +112,12 @@ def decision_in(messages: Iterable[ChatMessage], call_id: str) -> CallDecision |
 def _read(note: Mapping[str, Any]) -> CallDecision | None:
     try:
         at = datetime.fromisoformat(note["at"])
-        known = {"kind": note["decision"], "by": note.get("by"), "at_us": int(at.timestamp() * 1_000_000)}
+        known = {
+            "kind": note["decision"],
+            "by": note.get("by"),
+            "at_us": int(at.timestamp() * 1_000_000),
+            "reason": note.get("reason"),
+        }
         return msgspec.convert(known, CallDecision)
     except (KeyError, TypeError, ValueError, msgspec.ValidationError):
         return None  # another program wrote something else there

@@ -16,13 +16,20 @@ from recuerda.agent.decisions import decision_in
 from recuerda.agent.journal import load_draft
 from recuerda.agent.request import Decisions
 from recuerda.agent.response import PendingPage, PendingTurn
-from recuerda.agent.resuming import already_decided, decide, pending_turn, running_turn
+from recuerda.agent.resuming import already_decided, decide, outcomes, pending_turn, running_turn
 from recuerda.agent.steps import RunningTurn, Step, encode_step
 from recuerda.agent.tools import FunctionTool
-from recuerda.errors import AlreadyDecided, DraftConflict, InvalidInput, StateError, ThreadOwnershipError
+from recuerda.errors import (
+    AlreadyDecided,
+    DecryptionError,
+    DraftConflict,
+    InvalidInput,
+    StateError,
+    ThreadOwnershipError,
+)
 from recuerda.ids import new_id
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Draft, DraftInfo, DraftStep
+from recuerda.storage.records import SEAL, Draft, DraftInfo, DraftStep
 from recuerda.threads.thread import AgentThread
 
 TRIES = 8
@@ -32,27 +39,46 @@ NEWEST = 3
 """The number of the newest turns in which the decision about a call is looked for."""
 
 
-async def list_pending(storage: Storage, *, user_id: str | None, limit: int, cursor: str | None) -> PendingPage:
+SEALED = "sealed"
+"""Stands for a turn that cannot be read without a key."""
+
+
+async def list_pending(
+    storage: Storage, *, user_id: str | None, limit: int, cursor: str | None, unknown_outcomes: bool = False
+) -> PendingPage:
     """Return a page of the paused turns of a storage; see `Agent.list_pending`."""
     page = await storage.list_drafts(limit, user_id=user_id, cursor=cursor)
-    found = await asyncio.gather(*(_paused(storage, draft) for draft in page.drafts))
-    return PendingPage(turns=tuple(turn for turn in found if turn is not None), cursor=page.cursor)
+    found = await asyncio.gather(*(_unfinished(storage, draft) for draft in page.drafts))
+    turns = [turn for turn in found if isinstance(turn, PendingTurn)]
+    return PendingPage(
+        turns=tuple(turn for turn in turns if turn.is_paused or (unknown_outcomes and turn.has_unknown_outcome)),
+        cursor=page.cursor,
+        sealed=found.count(SEALED),
+    )
 
 
-async def _paused(storage: Storage, draft: DraftInfo) -> PendingTurn | None:
-    """Return the paused turn of a thread. None if it has ended since, broke off, or is not a turn of an agent."""
+async def _unfinished(storage: Storage, draft: DraftInfo) -> PendingTurn | str | None:
+    """Return the unfinished turn of a thread; None if it has ended since, or is not a turn of an agent."""
     try:
         loaded = await storage.load_draft(draft.thread_id, user_id=draft.user_id)
-        turn = None if loaded is None else pending_turn(loaded, draft.thread_id, user_id=draft.user_id)
+        if loaded is not None and is_sealed(loaded):
+            return SEALED
+        return None if loaded is None else pending_turn(loaded, draft.thread_id, user_id=draft.user_id)
+    except DecryptionError:
+        return SEALED
     except (StateError, ThreadOwnershipError):
         return None
-    return turn if turn is not None and turn.is_paused else None
+
+
+def is_sealed(draft: Draft) -> bool:
+    """Return whether a draft is encrypted."""
+    return draft.steps[0].body.startswith(SEAL)
 
 
 async def save_decisions(
     thread: AgentThread, decisions: Decisions, *, view: Storage, tools: Mapping[str, FunctionTool]
 ) -> PendingTurn:
-    """Save decisions about calls that wait for approval, and return the turn with them. No tool is called.
+    """Save decisions about calls, and return the turn with them. No tool is called.
 
     Args:
         thread: the thread.
@@ -62,13 +88,17 @@ async def save_decisions(
 
     Raises:
         AlreadyDecided: another caller has decided about one of the calls.
-        InvalidInput: there is no interrupted turn, a call does not wait for approval, new arguments do not match their
-            tool, an approval comes too late, or the turn is not paused.
+        InvalidInput: there is no interrupted turn, it is encrypted, a call does not wait for the decision, new
+            arguments do not match their tool, an approval comes too late, or a started call is left without an outcome.
         DraftConflict: other callers saved decisions about other calls of the turn, during each try.
     """
     for tries_left in reversed(range(TRIES)):
         if (draft := await view.load_draft(thread.id)) is None:
             raise await decided_before(thread, decisions) or _nothing_waits(thread.id)
+        if is_sealed(draft):
+            raise InvalidInput(
+                f"thread {thread.id!r} is encrypted: call agent.decide(thread, approvals) in the program with the key"
+            )
         now_us = view.clock()
         step = _step(running_turn(draft), decisions, tools, thread_id=thread.id, now_us=now_us)
         saved = _next(draft, encode_step(step), now_us)
@@ -86,16 +116,17 @@ def _step(
     state: RunningTurn, decisions: Decisions, tools: Mapping[str, FunctionTool], *, thread_id: str, now_us: int
 ) -> Step:
     decided = decide(state, decisions, thread_id=thread_id, now_us=now_us)
-    if any(i in state.started for i in state.waiting):
+    results = outcomes(state, decisions, now_us=now_us)
+    if any(i in state.started and i not in results for i in state.waiting):
         raise InvalidInput(
             f"the turn of thread {thread_id!r} is still running, or it broke off while a tool was running: a decision "
-            "cannot be saved. If it broke off, use agent.resume(thread, approvals=…, outcomes=…)"
+            "cannot be saved. If it broke off, give the outcome of the tool too: agent.decide(thread, outcomes=…)"
         )
     for i, decision in decided.items():
         tool = tools.get(state.calls[i].name)
         if tool is not None and decision.arguments is not None:
             tool.check(decision.arguments)
-    return Step(decided=decided, claim=new_id())
+    return Step(results=results, decided=decided, claim=new_id())
 
 
 def _next(draft: Draft, body: bytes, now_us: int) -> DraftStep:

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias, cast, get_args
 import msgspec
 
 from recuerda.agent.branching import Branch
+from recuerda.agent.decisions import Approval
 from recuerda.agent.incoming import InputChoice
 from recuerda.agent.output import OutputForm
 from recuerda.agent.settings import AgentSettings, Durability
@@ -37,12 +38,12 @@ class Decisions(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         outcomes: the results of calls that were started.
-        approvals: True to run a call, False to refuse it, an object to run it with these arguments.
-        decided_by: the name of the person who decided about the approvals; None if it is not known.
+        approvals: True to run a call, False or a `Refusal` to refuse it, an object to run it with these arguments.
+        decided_by: the name of the person who decided; None if it is not known.
     """
 
     outcomes: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Json])
-    approvals: Mapping[str, bool | JsonObject] = msgspec.field(default_factory=dict[str, bool | JsonObject])
+    approvals: Mapping[str, Approval] = msgspec.field(default_factory=dict[str, Approval])
     decided_by: str | None = None
 
     def __post_init__(self) -> None:

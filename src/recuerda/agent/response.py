@@ -80,7 +80,12 @@ class PendingTurn(msgspec.Struct, frozen=True, kw_only=True):
 
         False if it broke off.
         """
-        return bool(self.calls) and not any(call.is_started for call in self.calls)
+        return bool(self.calls) and not self.has_unknown_outcome
+
+    @property
+    def has_unknown_outcome(self) -> bool:
+        """True if a tool was started and has no result: it still runs, or nobody knows whether it finished."""
+        return any(call.is_started for call in self.calls)
 
     @property
     def waits_for_approval(self) -> bool:
@@ -95,10 +100,13 @@ class PendingPage(msgspec.Struct, frozen=True, kw_only=True):
         turns: the turns, the turn that was begun first in front. They may be fewer than the limit, because turns that
             broke off are left out.
         cursor: an opaque text with which to ask for the next page; None on the last page.
+        sealed: the number of further unfinished turns on this page that cannot be read, because the storage is
+            encrypted and the key is not here.
     """
 
     turns: tuple[PendingTurn, ...]
     cursor: str | None
+    sealed: int = 0
 
 
 class AgentResponse(msgspec.Struct, Generic[V_co], frozen=True, kw_only=True):

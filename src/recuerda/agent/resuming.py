@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from recuerda.agent.decisions import CallDecision, decision_in, decision_of
+from recuerda.agent.decisions import CallDecision, decision_in, decision_of, given_outcome
 from recuerda.agent.request import Decisions
 from recuerda.agent.response import PendingCall, PendingTurn
 from recuerda.agent.steps import RunningTurn, Step, decode_step
@@ -117,6 +117,21 @@ def decide(state: RunningTurn, decisions: Decisions, *, thread_id: str, now_us: 
     return decided | {i: CallDecision(kind="expired", at_us=now_us) for i in expired}
 
 
+def outcomes(state: RunningTurn, decisions: Decisions, *, now_us: int) -> dict[int, FunctionResultContent]:
+    """Return the results that the caller gives for calls that were started, by position.
+
+    Raises:
+        InvalidInput: a result is for a call that was not started, or that has a result.
+        EncodeError: a result has no JSON form.
+    """
+    found: dict[int, FunctionResultContent] = {}
+    for i in _named(state, decisions.outcomes, "outcomes", started=True):
+        call_id = state.calls[i].call_id
+        result = to_json(decisions.outcomes[call_id], "the outcome")
+        found[i] = given_outcome(call_id, result, by=decisions.decided_by, at_us=now_us)
+    return found
+
+
 def already_decided(decision: CallDecision, call_id: str, thread_id: str) -> AlreadyDecided:
     """Return the error for a second decision about a call."""
     return AlreadyDecided(
@@ -140,12 +155,9 @@ def settle(
         AlreadyDecided: another caller has decided about a call.
         ToolOutcomeUnknown: a call was started, the caller gives no outcome for it, and it may not run again.
     """
-    results: dict[int, FunctionResultContent] = {}
+    results = outcomes(state, decisions, now_us=now_us)
     approved: list[int] = []
     edited: dict[int, JsonObject] = {}
-    for i in _named(state, decisions.outcomes, "outcomes", started=True):
-        call = state.calls[i]
-        results[i] = FunctionResultContent(call.call_id, to_json(decisions.outcomes[call.call_id], "the outcome"))
     new = decide(state, decisions, thread_id=thread_id, now_us=now_us)
     undone = {i: decision for i, decision in state.decided.items() if i in state.waiting and i not in state.started}
     for i, decision in sorted((undone | new).items()):
@@ -176,7 +188,7 @@ def settle(
 def _refusal(decision: CallDecision, limit_us: int | None) -> str:
     """Return the text that tells the model why its call was not run."""
     if decision.kind != "expired":
-        return DENIED
+        return DENIED if decision.reason is None else f"{DENIED}: {decision.reason}"
     return f"Error: nobody allowed this call within {timedelta(microseconds=limit_us or 0)}, so it was not run"
 
 

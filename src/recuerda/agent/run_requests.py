@@ -12,13 +12,14 @@ from typing import TypedDict, Unpack
 from msgspec import structs
 
 from recuerda.agent.branching import branch_of
+from recuerda.agent.decisions import Approval
 from recuerda.agent.incoming import InputChoice
 from recuerda.agent.output import output_form
 from recuerda.agent.request import Decisions, OnPending, RunInput, RunRequest, input_messages
 from recuerda.agent.settings import AgentSettings, Durability, RunTools
 from recuerda.agent.threads import AgentThreads
 from recuerda.agent.usage_limits import UsageLimits
-from recuerda.json_value import Json, JsonObject, to_json_object
+from recuerda.json_value import Json, to_json_object
 from recuerda.threads.forking import TurnReference
 from recuerda.threads.thread import AgentThread
 
@@ -130,7 +131,7 @@ class RunRequests:
         self,
         thread: AgentThread | str,
         *,
-        approvals: Mapping[str, bool | JsonObject] | None = None,
+        approvals: Mapping[str, Approval] | None = None,
         outcomes: Mapping[str, Json] | None = None,
         decided_by: str | None = None,
         keep_partial: bool = False,

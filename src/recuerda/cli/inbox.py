@@ -11,21 +11,21 @@ import getpass
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, NamedTuple, cast
+from typing import Annotated, cast
 
 import typer
 from rich.text import Text
 
-from recuerda.agent.inbox import save_decisions
+from recuerda.agent.decisions import Approval, Refusal
+from recuerda.agent.inbox import list_pending, save_decisions
 from recuerda.agent.request import Decisions
-from recuerda.agent.response import PendingCall, PendingTurn
+from recuerda.agent.response import PendingCall, PendingPage, PendingTurn
 from recuerda.agent.resuming import pending_turn
 from recuerda.cli.options import JsonOption, StorageOption, opened_to_read, public_url
 from recuerda.cli.output import clean_line, console, counted, print_json, print_line, warn
 from recuerda.cli.pending import arguments_shown, is_sealed, shown_age, told_call, turn_json
-from recuerda.errors import InvalidInput, StateError, ThreadNotFound, ThreadOwnershipError
+from recuerda.errors import InvalidInput, ThreadNotFound
 from recuerda.json_value import JsonObject
-from recuerda.storage.contract import Storage
 from recuerda.threads.store import ChatMessageStore
 from recuerda.threads.thread import AgentThread
 
@@ -34,7 +34,7 @@ EXAMPLES = (
     "recuerda pending --user ana --json",
     "recuerda pending approve trip call_1",
     "recuerda pending approve trip call_1 --arguments '{\"euros\": 90}'",
-    "recuerda pending refuse trip --all",
+    "recuerda pending refuse trip --all --reason 'too expensive'",
 )
 APPROVE_EXAMPLES = EXAMPLES[2:4]
 REFUSE_EXAMPLES = ("recuerda pending refuse trip call_1 call_2 --by eva", "recuerda pending refuse trip --all")
@@ -49,12 +49,6 @@ ByOption = Annotated[
     str | None,
     typer.Option("--by", metavar="NAME", help="The name of the person who decides. The default is your login name."),
 ]
-
-
-class _Page(NamedTuple):
-    turns: list[PendingTurn]
-    sealed: int
-    cursor: str | None
 
 
 def pending(
@@ -137,6 +131,9 @@ def refuse(
     call_ids: CallsArgument = None,
     *,
     is_all: AllOption = False,
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="TEXT", help="The reason, which the model is told too.")
+    ] = "",
     by: ByOption = None,
     user: UserOption = None,
     storage: StorageOption = None,
@@ -148,7 +145,8 @@ def refuse(
 
     With --json, the output is the turn, as `recuerda pending --json` prints it.
     """
-    turn = asyncio.run(_decide(storage, thread_id, call_ids or (), False, is_all=is_all, by=by, user=user))
+    given = Refusal(reason)
+    turn = asyncio.run(_decide(storage, thread_id, call_ids or (), given, is_all=is_all, by=by, user=user))
     _print_decided(turn, as_json=as_json)
 
 
@@ -160,33 +158,16 @@ def _check_no_option_is_lost(context: typer.Context, command: str) -> None:
             raise typer.BadParameter(f"give the options behind `{command}`: recuerda pending {command} … --option")
 
 
-async def _page(given: str | None, *, user: str | None, limit: int, cursor: str | None) -> _Page:
+async def _page(given: str | None, *, user: str | None, limit: int, cursor: str | None) -> PendingPage:
     async with opened_to_read(given, may_be_new=True) as storage:
-        page = await storage.list_drafts(limit, user_id=user, cursor=cursor)
-        read = await asyncio.gather(*(_read(storage, draft.thread_id, draft.user_id) for draft in page.drafts))
-    turns = [turn for turn in read if isinstance(turn, PendingTurn) and turn.is_paused]
-    return _Page(turns, sum(turn is _SEALED for turn in read), page.cursor)
-
-
-_SEALED = object()
-
-
-async def _read(storage: Storage, thread_id: str, user_id: str | None) -> PendingTurn | object | None:
-    """Return the turn of a draft; `_SEALED` if it is encrypted; None if it has ended, or is no turn of an agent."""
-    try:
-        draft = await storage.load_draft(thread_id, user_id=user_id)
-        if draft is not None and is_sealed(draft.steps[0].body):
-            return _SEALED
-        return None if draft is None else pending_turn(draft, thread_id, user_id=user_id)
-    except (StateError, ThreadOwnershipError):
-        return None
+        return await list_pending(storage, user_id=user, limit=limit, cursor=cursor)
 
 
 async def _decide(
     given: str | None,
     thread_id: str,
     call_ids: Sequence[str],
-    decision: bool | JsonObject,
+    decision: Approval,
     *,
     is_all: bool,
     by: str | None,
@@ -199,11 +180,7 @@ async def _decide(
         draft = await store.view.load_draft(thread_id)
         if draft is None and await store.info() is None:
             raise ThreadNotFound(thread_id)
-        if draft is not None and is_sealed(draft.steps[0].body):
-            raise InvalidInput(
-                f"thread {thread_id!r} is encrypted: call agent.decide(thread, approvals) in the program with the key"
-            )
-        if draft is not None and is_all:
+        if draft is not None and is_all and not is_sealed(draft.steps[0].body):
             calls = pending_turn(draft, thread_id).calls
             call_ids = [call.call_id for call in calls if call.waits_for == "approval"]
             if not call_ids:

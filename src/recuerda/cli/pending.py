@@ -117,6 +117,7 @@ def call_json(call: PendingCall) -> JsonObject:
             "kind": decision.kind,
             "by": decision.by,
             "at": decision.at.isoformat(),
+            "reason": decision.reason,
             "arguments": msgspec.to_builtins(decision.arguments),
         },
     }
@@ -136,7 +137,8 @@ def told_call(call: PendingCall) -> str:
     by = "" if call.decision.by is None else f" by {clean_line(call.decision.by)}"
     new = call.decision.arguments
     changed = "" if new is None else f" to {clean_line(msgspec.json.encode(new).decode())}"
-    return f"{call.decision.kind}{changed}{by}"
+    why = "" if call.decision.reason is None else f": {clean_line(call.decision.reason)}"
+    return f"{call.decision.kind}{changed}{by}{why}"
 
 
 def _told_call(call: PendingCall) -> str:
