@@ -17,13 +17,22 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from recuerda.window.tally import Tally
 from recuerda.window.tokens import Size
 
 LEAST_STEP = 8
 """The smallest step, in turns, by which the boundary of the turns that keep their results moves."""
+
+
+LeftOut: TypeAlias = Literal["message_limit", "token_limit", "step", "long_turn"]
+"""Why a turn or a message is not sent.
+
+"message_limit" and "token_limit": with it, the messages would be more than the limit allows. "step": it would fit, but
+the window starts at a later turn so that it can start there for many runs. "long_turn": it is a round of calls of a
+turn that alone is too long.
+"""
 
 
 class Limits(NamedTuple):
@@ -79,6 +88,20 @@ def choose(tally: Tally, limits: Limits, *, is_rest: bool = False) -> Choice:
         # The newest turn keeps its results, and they may take more than half of the budget.
         front = _oldest([(lambda index: costs.mixed(index, whole_from), limits.tokens)], first=front, tally=tally)
     return Choice(front, whole_from, is_too_long=costs.whole(len(tally.turns) - 1) > limits.tokens)
+
+
+def why_left_out(tally: Tally, limits: Limits, choice: Choice, index: int) -> LeftOut:
+    """Return why a turn before `choice.front` is not sent. The limits and the choice are those of `choose`."""
+    costs = _Costs(tally)
+    if limits.messages is not None and costs.messages(index) > limits.messages:
+        return "message_limit"
+    if limits.tokens is None or costs.whole(index) <= limits.tokens:
+        return "step"
+    if limits.keep_results is None:
+        return "token_limit"
+    half = limits.tokens // 2
+    is_lean = costs.lean(index) <= limits.tokens - half
+    return "step" if is_lean and costs.mixed(index, choice.whole_from) <= limits.tokens else "token_limit"
 
 
 def count_fitting(tally: Tally, limits: Limits) -> int:

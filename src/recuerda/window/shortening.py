@@ -41,7 +41,7 @@ def _without_rounds(messages: Sequence[ChatMessage], counter: TokenCounter, max_
     costs = [counter.count([_with_results(message, _marked)]) for message in messages]
     total = sum(costs)
     left_out: set[int] = set()
-    for start, end in _rounds(messages):
+    for start, end in rounds_of(messages):
         if total <= max_tokens:
             break
         left_out.update(range(start, end))
@@ -49,7 +49,8 @@ def _without_rounds(messages: Sequence[ChatMessage], counter: TokenCounter, max_
     return [message for index, message in enumerate(messages) if index not in left_out]
 
 
-def _rounds(messages: Sequence[ChatMessage]) -> list[tuple[int, int]]:
+def rounds_of(messages: Sequence[ChatMessage]) -> list[tuple[int, int]]:
+    """Return the start and the end of each round of calls and results, the oldest first."""
     rounds: list[tuple[int, int]] = []
     for start, message in enumerate(messages):
         if message.role == "assistant" and message.function_calls:

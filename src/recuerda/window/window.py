@@ -17,6 +17,7 @@ from recuerda.ids import check_count, check_limit
 from recuerda.messages.files import has_files
 from recuerda.messages.message import ChatMessage, Turn, Usage
 from recuerda.window.choosing import Limits, choose, count_fitting
+from recuerda.window.explaining import Planned, WindowReport, report_of
 from recuerda.window.shortening import fitted
 from recuerda.window.tally import NumberedTurn, Tally
 from recuerda.window.tokens import ESTIMATES, TokenCounter, ToolSchema, estimate_tokens
@@ -113,6 +114,28 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
             left = limits.tokens + tally.files_cost(max(last, files_from))
             return list(fitted(newest, self.counter or ESTIMATES, max_tokens=left))
         return tally.messages_from(choice.front, choice.whole_from, files_from=files_from)
+
+    def explain(self, turns: Sequence[Turn], *, overhead_tokens: int = 0, input_tokens: int = 0) -> WindowReport:
+        """Return which messages `select` returns for the same arguments, in which form, and why others are left out."""
+        numbered = [_Numbered(number, turn) for number, turn in enumerate(turns, start=1)]
+        tally = self.tally(numbered)
+        sent = self.plan(tally, overhead_tokens=overhead_tokens, input_tokens=input_tokens)
+        return self.report(tally, sent, overhead_tokens=overhead_tokens, input_tokens=input_tokens)
+
+    def report(
+        self,
+        tally: Tally,
+        sent: Sequence[ChatMessage],
+        *,
+        overhead_tokens: int = 0,
+        input_tokens: int = 0,
+        is_rest: bool = False,
+    ) -> WindowReport:
+        """Return the report on `sent`, which `plan` returned for the other arguments."""
+        limits, files_from = self._beside_files(tally, overhead_tokens=overhead_tokens, input_tokens=input_tokens)
+        planned = Planned(limits, files_from, choose(tally, limits, is_rest=is_rest), sent)
+        left = self.limits(overhead_tokens=overhead_tokens, input_tokens=input_tokens)
+        return report_of(tally, planned, self.counter or ESTIMATES, max_messages=left.messages, max_tokens=left.tokens)
 
     def first_sent(self, tally: Tally, *, overhead_tokens: int, input_tokens: int, is_rest: bool) -> int:
         """Return the number of the first turn that `plan` sends; 0 if there is no turn. The arguments are the same."""
