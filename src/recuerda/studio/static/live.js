@@ -1,0 +1,49 @@
+// A page that follows its thread. `data-live` names a stream of server-sent events. An event `turn` holds the HTML of one
+// entry: it takes the place of the entry with the same `data-key`, or is added to the list `data-entries`. An event
+// `gone` names the key of an entry to take away. The browser connects again by itself when the connection breaks.
+
+const box = document.querySelector("[data-live]");
+const said = document.querySelector("[data-said]");
+
+function follow() {
+  const source = new EventSource(box.dataset.live);
+  source.addEventListener("open", () => {
+    box.hidden = false;
+    box.classList.remove("lost");
+  });
+  source.addEventListener("error", () => {
+    box.classList.add("lost");
+    if (source.readyState === EventSource.CLOSED) setTimeout(follow, 5000);
+  });
+  source.addEventListener("turn", (event) => show(event.data));
+  source.addEventListener("gone", (event) => find(event.data)?.remove());
+  window.addEventListener("pagehide", () => source.close(), { once: true });
+}
+
+function list() {
+  return document.querySelector("[data-entries]");
+}
+
+function find(key) {
+  return [...list().children].find((entry) => entry.dataset.key === key);
+}
+
+function isAtEnd() {
+  return window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - 120;
+}
+
+function show(html) {
+  const entry = new DOMParser().parseFromString(`<ol>${html}</ol>`, "text/html").querySelector("[data-key]");
+  if (!entry) return;
+  const stays = isAtEnd();
+  const fresh = document.adoptNode(entry);
+  fresh.classList.add("new");
+  const old = find(fresh.dataset.key);
+  if (old) old.replaceWith(fresh);
+  else list().append(fresh);
+  if (stays) fresh.scrollIntoView({ block: "end" });
+  said.textContent = "";
+  requestAnimationFrame(() => { said.textContent = said.dataset.added; });
+}
+
+if (box && list()) follow();

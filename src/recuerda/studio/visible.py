@@ -1,0 +1,72 @@
+"""Text of a message, made safe to look at.
+
+A message is hostile input. Jinja escapes its HTML. This module deals with the rest: characters that a browser does not
+show, or that change the order of other characters, appear as marks such as `␛` and `[U+202E]`. Very long texts are cut.
+Addresses that begin with `http://` or `https://` become links that tell the other site nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from markupsafe import Markup, escape
+
+CUT_CHARACTERS = 20_000
+"""A longer text is cut. The page links to the whole text."""
+
+MAX_LINK_CHARACTERS = 2000
+"""A longer address stays text."""
+
+# Control characters, format characters that turn the direction of text, characters without a width (but not the two
+# joiners, which Persian and emoji need), tags and variation selectors (which can hide a whole message), and halves of
+# surrogate pairs.
+_HIDDEN = (
+    "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e01ef"
+)
+_ODD = re.compile(f"([{_HIDDEN}])|(https?://[^\\s<>\"'`{_HIDDEN}]+)")
+_TRAILING = ".,;:!?)]}*_"
+
+
+def visible(text: str, *, cut: int | None = CUT_CHARACTERS) -> Markup:
+    """Return the text as HTML in which every character can be seen.
+
+    Args:
+        text: any text, from anybody.
+        cut: the number of characters that are shown. None shows them all.
+    """
+    shown = text if cut is None else text[:cut]
+    pieces: list[str] = []
+    end = 0
+    shown = shown.replace("\r\n", "\n")
+    for found in _ODD.finditer(shown):
+        pieces += (escape(shown[end : found.start()]), _link(found[2]) if found[2] else _mark(found[1]))
+        end = found.end()
+    pieces.append(escape(shown[end:]))
+    return Markup("").join(pieces)
+
+
+def plain(text: str) -> str:
+    """Return one line of text for places without markup, such as a page's title: hidden characters become marks."""
+    return " ".join(_ODD.sub(lambda found: found[2] or _symbol(found[1]), text).split())
+
+
+def _symbol(character: str) -> str:
+    code = ord(character)
+    if code < 0x20:
+        return chr(0x2400 + code)  # the block of pictures for control characters
+    return "\u2421" if code == 0x7F else f"[U+{code:04X}]"
+
+
+def _mark(character: str) -> Markup:
+    name = unicodedata.name(character, "control character").lower()
+    return Markup('<span class="mark" title="U+{:04X} {}">{}</span>').format(ord(character), name, _symbol(character))
+
+
+def _link(address: str) -> Markup:
+    target = address.rstrip(_TRAILING)
+    if len(target) > MAX_LINK_CHARACTERS:
+        return escape(address)
+    link = Markup('<a href="{}" rel="noopener noreferrer nofollow" target="_blank">{}</a>').format(target, target)
+    return link + address[len(target) :]
