@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx2
 import openai
 import pytest
 from openai import AsyncOpenAI
@@ -91,9 +90,10 @@ async def test_a_line_without_an_end_is_cut_before_it_is_joined() -> None:
 
 
 async def test_others_are_answered_between_the_pieces_of_an_answer_that_is_there_already() -> None:
-    async def pieces() -> AsyncGenerator[bytes]:
-        for _ in range(5):
-            yield b"x"
+    pieces = iter([b"x"] * 5)
+
+    async def next_piece() -> bytes:
+        return next(pieces, b"")
 
     async def others() -> None:
         for turn in range(100):
@@ -102,7 +102,7 @@ async def test_others_are_answered_between_the_pieces_of_an_answer_that_is_there
 
     turns: list[int] = []
     other = asyncio.create_task(others())
-    answer = UpstreamAnswer(httpx2.Response(200, content=pieces()), Ending(), max_bytes=9, max_event_bytes=9)
+    answer = UpstreamAnswer(200, "text/plain", next_piece, ending=Ending(), max_bytes=9, max_event_bytes=9)
     seen = [len(turns) async for _ in answer.pieces()]
     other.cancel()
     assert len(set(seen)) == 5

@@ -1,28 +1,28 @@
 """The chat-completions server behind this service.
 
-It is called with httpx2, which OpenAI's SDK installs and uses. The SDK itself would convert answers that are only
-passed on, which takes half as much time again. If the connection breaks before the answer begins, the call is tried
-once more; any other failure is left to the client. An error of the model's server about the request is passed on. An
-error about this service's own account becomes status 502. No error shows the key.
+It is called without OpenAI's SDK. The SDK would convert answers that are only passed on, and its HTTP library takes
+four times as much of the processor's time (see `http_session.py`). If the connection breaks before the answer begins,
+the call is tried once more; any other failure is left to the client. An error of the model's server about the request
+is passed on. An error about this service's own account becomes status 502. No error shows the key.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx2
+import aiohttp
 import msgspec
 
 from recuerda.openai.connection import CONNECT_TIMEOUT_S, Connection, public_url
-from recuerda.server.clients import Clients
 from recuerda.server.ending import Ending
 from recuerda.server.faults import ApiFault
+from recuerda.server.http_session import HttpSession
 
 _logger = logging.getLogger("recuerda.server")
 _OPENAI_HOSTS = ("openai.com", "openai.azure.com")
@@ -45,23 +45,33 @@ class _Refused(ApiFault):
 
 
 class UpstreamAnswer:
-    """A successful answer of the model's server, whose body may still be arriving."""
+    """A successful answer of the model's server, whose body may still be arriving.
 
-    def __init__(self, response: httpx2.Response, ending: Ending, *, max_bytes: int, max_event_bytes: int) -> None:
-        self._response = response
+    Args:
+        status: the HTTP status.
+        content_type: the media type of the body.
+        next_piece: returns the next piece of the body when it has arrived; an empty one at the end of the body.
+        ending: ends the waits for pieces when the server stops.
+        max_bytes: the size of the longest body that is read as a whole.
+        max_event_bytes: the size of the longest event of a stream.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        content_type: str,
+        next_piece: Callable[[], Awaitable[bytes]],
+        *,
+        ending: Ending,
+        max_bytes: int,
+        max_event_bytes: int,
+    ) -> None:
+        self.status: int = status
+        self.content_type: str = content_type
+        self._next_piece = next_piece
         self._ending = ending
         self._max_bytes = max_bytes
         self._max_event_bytes = max_event_bytes
-
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-        return self._response.status_code
-
-    @property
-    def content_type(self) -> str:
-        """The media type of the body."""
-        return self._response.headers.get("content-type", "application/json")
 
     async def read(self) -> bytes:
         """Return the body.
@@ -82,8 +92,7 @@ class UpstreamAnswer:
     async def pieces(self) -> AsyncGenerator[bytes]:
         """Yield the body in the pieces in which it arrives."""
         with _Reading():
-            pieces = aiter(self._response.aiter_bytes())
-            while (piece := await self._ending.wait(partial(anext, pieces, None))) is not None:
+            while piece := await self._ending.wait(self._next_piece):
                 yield piece
                 # A server that sends without pause must not keep others from being answered.
                 await asyncio.sleep(0)
@@ -207,18 +216,11 @@ class Upstream:
         headers = {"content-type": "application/json", "accept-encoding": "identity", "user-agent": "recuerda"}
         if api_key:
             headers["authorization"] = f"Bearer {api_key}"
-        verify = httpx2.create_ssl_context()
-        self._clients = Clients(
-            lambda: httpx2.AsyncClient(
-                verify=verify,
-                headers=headers,
-                timeout=httpx2.Timeout(timeout_s, connect=min(timeout_s, CONNECT_TIMEOUT_S)),
-                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30),
-            )
-        )
+        connect_s = min(timeout_s, CONNECT_TIMEOUT_S)
+        self._http = HttpSession(base_url, headers=headers, timeout_s=timeout_s, connect_s=connect_s)
         self._key = api_key
         self._base_url = base_url.rstrip("/")
-        self._chat_url = httpx2.URL(f"{self._base_url}/chat/completions")
+        self._chat_url = f"{self._base_url}/chat/completions"
         self.url: str = public_url(settings.url)
         host = urlsplit(base_url).hostname or ""
         self.is_openai: bool = any(host == name or host.endswith(f".{name}") for name in _OPENAI_HOSTS)
@@ -249,12 +251,11 @@ class Upstream:
         content = body if isinstance(body, bytes) else msgspec.json.encode(body)
         if self._refused_hints:
             content = _without(self._refused_hints, content) or content
-        with self._clients.one() as client:
-            answer = await self._ask(client, content)
-            try:
-                yield self._answer(answer)
-            finally:
-                await answer.aclose()
+        answer = await self._ask(content)
+        try:
+            yield self._answer(answer)
+        finally:
+            answer.close()
 
     async def fetch(self, method: str, path: str, content: bytes | None = None) -> bytes:
         """Return the server's own JSON for another path, such as `/models`.
@@ -262,63 +263,64 @@ class Upstream:
         Raises:
             ApiFault: the model's server does not answer or refuses the request.
         """
-        with self._clients.one() as client:
-            answer = await self._open(client, method, httpx2.URL(f"{self._base_url}{path}"), content)
-            try:
-                return await self._answer(answer).read()
-            finally:
-                await answer.aclose()
+        answer = await self._open(method, f"{self._base_url}{path}", content)
+        try:
+            return await self._answer(answer).read()
+        finally:
+            answer.close()
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._clients.close()
+        await self._http.close()
 
-    async def _ask(self, client: httpx2.AsyncClient, content: bytes) -> httpx2.Response:
+    async def _ask(self, content: bytes) -> aiohttp.ClientResponse:
         """Return the answer of the model's server, without the hints in the request that the server refuses."""
         for _ in HINTS:
             try:
-                return await self._open(client, "POST", self._chat_url, content)
+                return await self._open("POST", self._chat_url, content)
             except _Refused as refusal:
                 if not refusal.hints or (rest := _without(refusal.hints, content)) is None:
                     raise
                 self._refused_hints |= refusal.hints
                 content = rest
-        return await self._open(client, "POST", self._chat_url, content)
+        return await self._open("POST", self._chat_url, content)
 
-    async def _open(
-        self, client: httpx2.AsyncClient, method: str, url: httpx2.URL, content: bytes | None
-    ) -> httpx2.Response:
+    async def _open(self, method: str, url: str, content: bytes | None) -> aiohttp.ClientResponse:
         try:
             try:
-                answer = await self._send(client, method, url, content)
-            except httpx2.TimeoutException:
+                answer = await self._send(method, url, content)
+            except TimeoutError:
                 raise
-            except httpx2.RequestError:
+            except aiohttp.ClientError:
                 # Usually the server had closed an idle connection. The second attempt uses a new connection.
-                answer = await self._send(client, method, url, content)
-        except httpx2.TimeoutException:
+                answer = await self._send(method, url, content)
+        except TimeoutError:
             raise ApiFault(504, "The model's server did not answer in time.", code="upstream_timeout") from None
-        except httpx2.RequestError as error:
+        except aiohttp.ClientError as error:
             _logger.warning("the model's server cannot be reached: %s", type(error).__name__)
             raise ApiFault(502, "The model's server cannot be reached.", code="upstream_unreachable") from None
-        if answer.status_code == 200:
+        if answer.status == 200:
             return answer
         try:
             raise await self._refusal(answer)
         finally:
-            await answer.aclose()
+            answer.close()
 
-    def _answer(self, answer: httpx2.Response) -> UpstreamAnswer:
-        return UpstreamAnswer(answer, self._ending, max_bytes=self._max_bytes, max_event_bytes=self._max_event_bytes)
+    def _answer(self, answer: aiohttp.ClientResponse) -> UpstreamAnswer:
+        return UpstreamAnswer(
+            answer.status,
+            answer.headers.get("content-type", "application/json"),
+            answer.content.readany,
+            ending=self._ending,
+            max_bytes=self._max_bytes,
+            max_event_bytes=self._max_event_bytes,
+        )
 
-    async def _send(
-        self, client: httpx2.AsyncClient, method: str, url: httpx2.URL, content: bytes | None
-    ) -> httpx2.Response:
-        request = client.build_request(method, url, content=content)
-        return await self._ending.wait(partial(client.send, request, stream=True))
+    async def _send(self, method: str, url: str, content: bytes | None) -> aiohttp.ClientResponse:
+        return await self._ending.wait(partial(self._http.send, method, url, content))
 
-    async def _refusal(self, answer: httpx2.Response) -> ApiFault:
-        status = answer.status_code
+    async def _refusal(self, answer: aiohttp.ClientResponse) -> ApiFault:
+        status = answer.status
         if status not in _PASSED_ON:
             _logger.error("the model's server answered with status %d", status)
             if status in (401, 403):
