@@ -1,6 +1,7 @@
 """What is forgotten on request is gone from every search, stays gone, and leaves the threads as they are."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,7 @@ async def test_what_does_not_exist_is_forgotten_with_a_count_of_nothing(
     assert await recall.forget(thread="one", turn="no such turn") == 0
     assert caplog.messages == []
     assert await recall.forget(query="chalcedony") == 0
-    assert caplog.messages == ["nothing was forgotten, because no message has all words of the query"]
+    assert caplog.messages == ["there is nothing to forget, because no message has all words of the query"]
     with pytest.raises(InvalidInput, match="no word to look for"):
         await recall.forget(query="what did I")
     assert (await recall.stats()).documents == 6
@@ -81,8 +82,26 @@ async def test_a_query_forgets_the_turns_that_have_all_of_its_words(
     assert await recall.forget(query="basalt") == 2
 
 
+async def test_a_dry_run_counts_and_forgets_nothing(filled: SQLiteStorage, recall: RecallProvider) -> None:
+    named: list[tuple[dict[str, Any], int]] = [
+        ({"query": "the red basalts"}, 2),
+        ({"query": "basalt"}, 4),
+        ({"thread": "one"}, 4),
+        ({"thread": "one", "turn": 1}, 2),
+        ({"thread": "one", "turn": 99}, 0),
+        ({"thread": "nothing"}, 0),
+        ({"user": "ana"}, 6),
+    ]
+    for given, count in named:
+        assert await recall.forget(**given, dry_run=True) == count, given
+    assert (await recall.stats()).forgotten == 0
+    assert "I collect red basalt." in await words(recall, "basalt")
+    assert await recall.forget(user="ana") == 6
+
+
 async def test_a_provider_of_one_user_forgets_nothing_of_another(filled: SQLiteStorage, recall: RecallProvider) -> None:
-    for named in ({"user": "ben"}, {"thread": "ben's"}, {"query": "basalt", "user": "ben"}):
+    others: list[dict[str, Any]] = [{"user": "ben"}, {"thread": "ben's"}, {"query": "basalt", "user": "ben"}]
+    for named in others:
         with pytest.raises(ThreadOwnershipError):
             await recall.forget(**named)
     everybodys = RecallProvider(storage=filled)
@@ -116,7 +135,7 @@ async def test_forgetting_leaves_no_trace_in_the_files(
     [{}, {"thread": "a", "user": "b"}, {"turn": 1}, {"thread": "a", "turn": 1, "query": "x"}],
     ids=["nothing", "thread and user", "turn alone", "turn and query"],
 )
-async def test_what_to_forget_has_to_be_clear(recall: RecallProvider, named: dict[str, str]) -> None:
+async def test_what_to_forget_has_to_be_clear(recall: RecallProvider, named: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
         await recall.forget(**named)
 

@@ -223,6 +223,18 @@ class Forgetting(msgspec.Struct, frozen=True, kw_only=True):
     last: int
 
 
+class HeldDocuments(msgspec.Struct, frozen=True, kw_only=True):
+    """The documents of some turns.
+
+    Attributes:
+        count: the number of all documents.
+        first: the first of them.
+    """
+
+    count: int
+    first: tuple[Document, ...]
+
+
 class HeldTurn(msgspec.Struct, frozen=True, gc=False):
     """A turn that a thread holds: the thread's id and incarnation, and the number of the turn there."""
 
@@ -311,6 +323,10 @@ class RecallIndex(ABC):
     @abstractmethod
     async def holders(self, thread_id: str, turn: int) -> list[HeldTurn]:
         """Return all threads of a turn's scope that hold the turn: its own thread, its forks, and their parents."""
+
+    @abstractmethod
+    async def held(self, turns: Sequence[Forgetting], limit: int) -> HeldDocuments:
+        """Return the number of documents of ranges of turns, and the first `limit` of them. Nothing is forgotten."""
 
     @abstractmethod
     async def forget(self, forgettings: Sequence[Forgetting]) -> int:

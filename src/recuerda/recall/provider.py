@@ -357,6 +357,7 @@ class RecallProvider(ContextProvider):
         turn: int | str | None = None,
         user: str | None = None,
         query: str | None = None,
+        dry_run: bool = False,
     ) -> int:
         """Forget messages, and return their number.
 
@@ -369,6 +370,7 @@ class RecallProvider(ContextProvider):
             user: without `query`, forgets everything in this user's threads.
             query: forgets every turn with a message that has all of these words, in `thread`, in the threads of `user`,
                 or in the threads of the provider's user.
+            dry_run: True only counts the messages, and forgets nothing.
 
         A query and a user are looked for in the namespaces that the provider reads. If no message has all words of the
         query, a warning is logged.
@@ -382,13 +384,16 @@ class RecallProvider(ContextProvider):
             raise InvalidInput("turn= needs thread= and no other argument, as in forget(thread=…, turn=…)")
         if query is not None:
             whose = whose_memories(self._user(user), thread_id, self.namespaces)
-            return await self._of().forget_query(query, whose, only_thread=thread_id)
+            turns = await self._of().turns_with_words(query, whose, only_thread=thread_id)
+            return await self._of().forget(turns, dry_run=dry_run)
         if (thread_id is None) == (user is None):
             raise InvalidInput("forget needs one of thread=, thread= and turn=, user=, or query=")
         if thread_id is not None:
             self._check_owner(thread_id, await self._of().follow(check_id(thread_id, "thread id")))
-            return await self._of().forget_thread(thread_id, turn)
-        return await self._of().forget_user(whose_memories(self._user(user), None, self.namespaces))
+            turns = await self._of().turns_to_forget(thread_id, turn)
+        else:
+            turns = await self._of().turns_of_user(whose_memories(self._user(user), None, self.namespaces))
+        return await self._of().forget(turns, dry_run=dry_run)
 
     async def catch_up(self, user_id: str | None = None, *, progress: Tell | None = None) -> Progress:
         """Bring the index up to date with a user's threads, or with all threads.

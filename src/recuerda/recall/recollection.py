@@ -614,8 +614,8 @@ class Recollection:
             items += await self.index.erase([], scope)
         return items + sum(self._removed.pop(thread_id, 0) for thread_id in thread_ids)
 
-    async def forget_thread(self, thread_id: str, turn: int | str | None) -> int:
-        """Forget all current turns of a thread, or one turn by its number or id; return the number of messages.
+    async def turns_to_forget(self, thread_id: str, turn: int | str | None) -> list[Forgetting]:
+        """Return all current turns of a thread, or one turn by its number or id, for `forget`.
 
         One turn is forgotten in all threads that hold it.
         """
@@ -624,33 +624,31 @@ class Recollection:
             turn = -1 if found is None else found.number
         position = (await self.follow(thread_id)).position
         if position is None or turn == -1:
-            return 0
+            return []
         if turn is None:
-            return await self.index.forget([_forgetting(thread_id, position, 1, position.revision)])
+            return [_forgetting(thread_id, position, 1, position.revision)]
         copies = [one for one in await self.index.holders(thread_id, turn) if one.thread_id != thread_id]
         forgotten = [
             Forgetting(thread_id=one.thread_id, incarnation=one.incarnation, first=one.turn, last=one.turn)
             for one in copies
         ]
-        return await self.index.forget([_forgetting(thread_id, position, turn, turn), *forgotten])
+        return [_forgetting(thread_id, position, turn, turn), *forgotten]
 
-    async def forget_user(self, whose: Whose) -> int:
-        """Forget all current turns of a user's threads in some namespaces; return the number of messages."""
+    async def turns_of_user(self, whose: Whose) -> list[Forgetting]:
+        """Return all current turns of a user's threads in some namespaces, for `forget`."""
         await self.catch_up(whose.user_id)
         threads: dict[str, Position] = {}
         for scope in whose.scopes:
             threads |= await self.index.followed(scope)
-        return await self.index.forget(
-            [_forgetting(thread_id, position, 1, position.revision) for thread_id, position in threads.items()]
-        )
+        return [_forgetting(thread_id, position, 1, position.revision) for thread_id, position in threads.items()]
 
-    async def forget_query(self, query: str, whose: Whose, *, only_thread: str | None) -> int:
-        """Forget each turn with a message that has all words of a query. Return the number of messages.
+    async def turns_with_words(self, query: str, whose: Whose, *, only_thread: str | None) -> list[Forgetting]:
+        """Return each turn with a message that has all words of a query, for `forget`.
 
         Args:
             query: the words.
             whose: the owner of the memories.
-            only_thread: forgets only turns of this thread; None for all threads.
+            only_thread: finds only turns of this thread; None for all threads.
 
         Raises:
             InvalidInput: the query has no word to look for.
@@ -665,17 +663,20 @@ class Recollection:
         for scope in whose.scopes:
             turns |= await self._turns_with(terms, scope)
         chosen = sorted(turn for turn in turns if only_thread in (None, turn[0]))
+        if not chosen:
+            _logger.warning("there is nothing to forget, because no message has all words of the query")
         positions = await self.index.positions(sorted({thread_id for thread_id, _ in chosen}))
-        forgotten = await self.index.forget(
-            [
-                _forgetting(thread_id, positions[thread_id], turn, turn)
-                for thread_id, turn in chosen
-                if thread_id in positions
-            ]
-        )
-        if not forgotten:
-            _logger.warning("nothing was forgotten, because no message has all words of the query")
-        return forgotten
+        return [
+            _forgetting(thread_id, positions[thread_id], turn, turn)
+            for thread_id, turn in chosen
+            if thread_id in positions
+        ]
+
+    async def forget(self, turns: Sequence[Forgetting], *, dry_run: bool = False) -> int:
+        """Forget turns, and return the number of their messages in the index. A dry run only counts them."""
+        if dry_run:
+            return (await self.index.held(turns, limit=0)).count
+        return await self.index.forget(turns)
 
     async def _turns_with(self, terms: Mapping[str, int], scope: str) -> set[tuple[str, int]]:
         """Return the threads and numbers of the turns of a scope with a message that has all words of a query."""

@@ -32,6 +32,7 @@ from recuerda.recall.index import (
     Correction,
     Document,
     Forgetting,
+    HeldDocuments,
     HeldTurn,
     IndexStats,
     Position,
@@ -152,6 +153,9 @@ class PostgresRecallIndex(RecallIndex):
 
     async def holders(self, thread_id: str, turn: int) -> list[HeldTurn]:
         return await self._run(partial(self._searching.holders, thread_id, turn))
+
+    async def held(self, turns: Sequence[Forgetting], limit: int) -> HeldDocuments:
+        return await self._run(partial(self._searching.held, turns, limit))
 
     async def forget(self, forgettings: Sequence[Forgetting]) -> int:
         return await self._run(partial(self._following.forget, forgettings)) if forgettings else 0

@@ -19,6 +19,8 @@ from recuerda.recall.index import (
     Candidates,
     Correction,
     Document,
+    Forgetting,
+    HeldDocuments,
     HeldTurn,
     IndexStats,
     Position,
@@ -76,6 +78,13 @@ class Searching:
             "SELECT d.key, t.id, d.turn, d.turn_id, d.position, d.role, d.speaker, d.created_us, d.text "
             "FROM {schema}.recall_documents d JOIN {schema}.recall_threads t ON t.key = d.key >> 32 "
             "WHERE d.key = ANY (%s::bigint[])"
+        )
+        self._held = composed(
+            "SELECT DISTINCT d.key FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::bigint[]) "
+            "AS f (thread_id, incarnation, first, last) "
+            "JOIN {schema}.recall_threads t ON t.id = f.thread_id AND t.incarnation = f.incarnation "
+            "JOIN {schema}.recall_documents d ON d.key BETWEEN t.key << 32 AND (t.key << 32) + 4294967295 "
+            "AND d.turn BETWEEN f.first AND f.last ORDER BY d.key"
         )
         self._holders = composed("SELECT thread_id, incarnation, turn FROM {schema}.recall_holders(%s, %s::bigint)")
         self._copied_vectors = composed(
@@ -191,6 +200,17 @@ class Searching:
             )
             for key, thread_id, turn, turn_id, position, role, speaker, created_us, text in found
         }  # fmt: skip
+
+    async def held(self, turns: Sequence[Forgetting], limit: int, connection: Connection) -> HeldDocuments:
+        columns = (
+            [one.thread_id for one in turns],
+            [one.incarnation for one in turns],
+            [one.first for one in turns],
+            [one.last for one in turns],
+        )
+        keys = [key for (key,) in await rows(self._held, columns, connection)]
+        found = await self.documents(keys[:limit], connection)
+        return HeldDocuments(count=len(keys), first=tuple(found[key] for key in keys[:limit] if key in found))
 
     async def holders(self, thread_id: str, turn: int, connection: Connection) -> list[HeldTurn]:
         return [HeldTurn(*row) for row in await rows(self._holders, (thread_id, turn), connection)]

@@ -38,6 +38,7 @@ from recuerda.recall.index import (
     Correction,
     Document,
     Forgetting,
+    HeldDocuments,
     HeldTurn,
     IndexStats,
     Position,
@@ -135,6 +136,9 @@ class SQLiteRecallIndex(RecallIndex):
 
     async def holders(self, thread_id: str, turn: int) -> list[HeldTurn]:
         return await self._look(partial(copies.holders, thread_id, turn))
+
+    async def held(self, turns: Sequence[Forgetting], limit: int) -> HeldDocuments:
+        return await self._look(partial(searching.held, turns, limit))
 
     async def forget(self, forgettings: Sequence[Forgetting]) -> int:
         gone = await self._write(partial(following.forget, forgettings))

@@ -17,6 +17,8 @@ from recuerda.recall.index import (
     CandidateQuery,
     Candidates,
     Document,
+    Forgetting,
+    HeldDocuments,
     IndexStats,
     Position,
     ScopeInfo,
@@ -127,6 +129,22 @@ def documents(keys: Sequence[int], connection: sqlite3.Connection) -> dict[int, 
         )
         for key, thread_id, turn, turn_id, position, role, speaker, created_us, text in rows
     }  # fmt: skip
+
+
+def held(turns: Sequence[Forgetting], limit: int, connection: sqlite3.Connection) -> HeldDocuments:
+    """See `RecallIndex.held`."""
+    keys: list[int] = []
+    for one in turns:
+        rows = connection.execute(
+            "SELECT documents.key FROM threads JOIN documents "
+            "ON documents.key BETWEEN threads.key << 32 AND (threads.key << 32) + 4294967295 "
+            "WHERE id = ? AND incarnation = ? AND turn BETWEEN ? AND ? ORDER BY documents.key",
+            (one.thread_id, one.incarnation, one.first, one.last),
+        )
+        keys += [key for (key,) in rows]
+    keys = sorted(set(keys))
+    found = documents(keys[:limit], connection)
+    return HeldDocuments(count=len(keys), first=tuple(found[key] for key in keys[:limit]))
 
 
 def stats(connection: sqlite3.Connection) -> IndexStats:
