@@ -211,10 +211,11 @@ async def test_the_key_is_in_no_repr_and_no_log(server: ScriptedOpenAIServer, ca
     assert KEY not in caplog.text
 
 
-def test_without_the_sdk_the_import_says_what_to_install() -> None:
-    program = """
+@pytest.mark.parametrize("missing", ["openai", "pybase64"])
+def test_without_the_extra_the_import_says_what_to_install(missing: str) -> None:
+    program = f"""
 import sys
-sys.modules["openai"] = None
+sys.modules["{missing}"] = None
 import recuerda
 try:
     import recuerda.openai

@@ -75,8 +75,7 @@ class UriContent(Content, frozen=True, tag="uri"):
     detail: str | None = None
 
 
-# weakref=True: `base64_text.py` remembers the text of a file while the file is in use.
-class DataContent(Content, frozen=True, tag="data", weakref=True):
+class DataContent(Content, frozen=True, tag="data"):
     """Hold an image or a file by its bytes (base64 in JSON).
 
     Attributes:

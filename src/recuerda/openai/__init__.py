@@ -7,8 +7,9 @@ from recuerda.errors import MissingExtraError
 
 try:
     import openai
+    import pybase64
 except ModuleNotFoundError as _error:
-    if _error.name != "openai":
+    if _error.name not in ("openai", "pybase64"):
         raise
     raise MissingExtraError(module="recuerda.openai", extra="openai") from _error
 
@@ -17,6 +18,6 @@ from recuerda.openai.embedder import OpenAIEmbedder
 from recuerda.openai.reranker import ServiceReranker
 from recuerda.openai.responses_client import OpenAIResponsesClient
 
-del openai  # imported only for the check above
+del openai, pybase64  # imported only for the check above
 
 __all__ = ["OpenAIChatClient", "OpenAIEmbedder", "OpenAIResponsesClient", "ServiceReranker"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pybase64 import b64encode_as_string
+
 from recuerda.json_value import Json, JsonObject
 from recuerda.messages.message import (
     FILES,
@@ -95,6 +97,17 @@ def labelled(message: ChatMessage, agent_name: str | None) -> ChatMessage:
 def has_files(result: FunctionResultContent) -> bool:
     """Return whether a function's result holds images or files."""
     return any(isinstance(part, FILES) for part in result.parts)
+
+
+def base64_text(part: DataContent) -> str:
+    """Return the bytes of a file as base64."""
+    # The standard library needs a millisecond for a picture, which is as long as the rest of a turn.
+    return b64encode_as_string(part.data)
+
+
+def data_url(part: DataContent) -> str:
+    """Return a file as a `data:` URL."""
+    return f"data:{part.media_type};base64,{base64_text(part)}"
 
 
 def file_name(part: UriContent | DataContent) -> str:

@@ -20,7 +20,6 @@ import msgspec
 
 from recuerda.agent.chat import ChatRequest
 from recuerda.json_value import Json, JsonObject
-from recuerda.messages.base64_text import base64_text
 from recuerda.messages.message import (
     KNOWN_CONTENTS,
     AnyContent,
@@ -35,7 +34,7 @@ from recuerda.messages.message import (
     UnknownContent,
     UriContent,
 )
-from recuerda.openai.input_parts import PartFormat, file_name, has_files, input_role
+from recuerda.openai.input_parts import PartFormat, data_url, file_name, has_files, input_role
 from recuerda.openai.pairing import arguments_text, function_name, matching, result_text, results_after, short_call_id
 from recuerda.openai.text import mend_text
 
@@ -252,7 +251,7 @@ def _linked(part: UriContent) -> JsonObject:
 def _attached(part: DataContent) -> JsonObject:
     if part.media_type.startswith(("audio/", "video/")):
         return _not_accepted(part)
-    uri = f"data:{part.media_type};base64,{base64_text(part)}"
+    uri = data_url(part)
     if part.media_type.startswith("image/"):
         return _image({"image_url": uri}, part.detail)
     return _file({"filename": file_name(part), "file_data": uri}, part.detail)

@@ -16,7 +16,6 @@ import re
 from collections.abc import Iterator, Sequence
 
 from recuerda.json_value import JsonObject
-from recuerda.messages.base64_text import base64_text
 from recuerda.messages.message import (
     ChatMessage,
     DataContent,
@@ -27,7 +26,15 @@ from recuerda.messages.message import (
     TextReasoningContent,
     UriContent,
 )
-from recuerda.openai.input_parts import PartFormat, file_name, has_files, input_role, other_speaker
+from recuerda.openai.input_parts import (
+    PartFormat,
+    base64_text,
+    data_url,
+    file_name,
+    has_files,
+    input_role,
+    other_speaker,
+)
 from recuerda.openai.pairing import arguments_text, function_name, matching, result_text, results_after, short_call_id
 from recuerda.openai.text import mend_text
 
@@ -126,13 +133,11 @@ def _linked(part: UriContent) -> JsonObject:
 
 
 def _attached(part: DataContent) -> JsonObject:
-    encoded = base64_text(part)
-    uri = f"data:{part.media_type};base64,{encoded}"
     if part.media_type.startswith("image/"):
-        return _image(uri, part.detail)
+        return _image(data_url(part), part.detail)
     if part.media_type in _AUDIO_FORMATS:
-        return _audio(encoded, part.media_type)
-    return {"type": "file", "file": {"filename": file_name(part), "file_data": uri}}
+        return _audio(base64_text(part), part.media_type)
+    return {"type": "file", "file": {"filename": file_name(part), "file_data": data_url(part)}}
 
 
 def _audio(encoded: str, media_type: str) -> JsonObject:

@@ -88,10 +88,7 @@ class HeldFiles:
         return {digest: self._bytes[digest] for digest in digests if digest in self._bytes}
 
     def put_into(self, messages: Sequence[ChatMessage]) -> list[ChatMessage]:
-        """Return messages with the held files, and with the names of the files that are not held.
-
-        The same file is the same object in each call, so that a chat client need not encode it again.
-        """
+        """Return messages with the held files, and with the names of the files that are not held."""
         return shown(messages, self._shown)
 
     def _shown(self, part: StoredFile) -> ResultPart:
