@@ -9,9 +9,9 @@ import pytest
 from openai import AsyncOpenAI, BadRequestError, NotFoundError, UnprocessableEntityError
 
 from recuerda import Storage, open_storage
+from recuerda._drivers.bearer_keys import digest_of
 from recuerda.errors import StorageUnavailable
 from recuerda.server import TenantKeys, background, patience
-from recuerda.server.keys import digest_of
 from recuerda.testing import ScriptedOpenAIServer
 from recuerda.testing.openai_server import Dropped, Failure, Reply, ToolCall
 from tests.server.serving import running, sdk

@@ -13,9 +13,9 @@ import msgspec
 import pytest
 
 from recuerda import Storage, open_storage
+from recuerda._drivers.bearer_keys import digest_of
 from recuerda.server import Limits, ServerSettings, TenantKeys
 from recuerda.server.connections import GuardedConnection
-from recuerda.server.keys import digest_of
 from recuerda.testing import Reply, ScriptedOpenAIServer
 from tests.server.serving import MODEL, running
 

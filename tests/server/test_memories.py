@@ -10,10 +10,11 @@ import pytest
 from openai import AsyncOpenAI, OpenAI
 
 from recuerda import Storage, open_storage
+from recuerda._drivers.bearer_keys import digest_of
 from recuerda.errors import ConfigurationError
 from recuerda.recall.quoting import PROMPT
 from recuerda.server import RecallSettings, ServerSettings, TenantKeys
-from recuerda.server.keys import digest_of, read_recall_ways
+from recuerda.server.keys import read_recall_ways
 from recuerda.server.memories import RECALLED, namespace_of
 from recuerda.testing import ScriptedOpenAIServer
 from recuerda.testing.openai_server import Reply, ToolCall

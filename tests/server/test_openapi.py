@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis import checks
 
 from recuerda import Storage, open_storage
+from recuerda._drivers.bearer_keys import digest_of, new_key
 from recuerda.server import Limits, ServerSettings, TenantKeys
-from recuerda.server.keys import digest_of, new_key
 from recuerda.server.openapi import describe
 from recuerda.testing import ScriptedOpenAIServer
 from tests.server.serving import MODEL, running

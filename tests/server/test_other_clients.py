@@ -13,9 +13,9 @@ import pytest
 from openai import AsyncAzureOpenAI, AsyncOpenAI, BadRequestError, NotFoundError
 
 from recuerda import ContextWindow, Storage
+from recuerda._drivers.bearer_keys import digest_of
 from recuerda.server import Limits, ServerSettings, TenantKeys
 from recuerda.server.encodings import KNOWN
-from recuerda.server.keys import digest_of
 from recuerda.testing import ScriptedOpenAIServer
 from tests.openai.canned import CannedServer
 from tests.server.serving import MODEL, failed_stream, running, sdk

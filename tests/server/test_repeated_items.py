@@ -8,8 +8,8 @@ import pytest
 from openai import AsyncOpenAI, BadRequestError, NotFoundError
 
 from recuerda import ContextWindow, Storage
+from recuerda._drivers.bearer_keys import digest_of
 from recuerda.server import ServerSettings, TenantKeys
-from recuerda.server.keys import digest_of
 from recuerda.testing import ScriptedOpenAIServer
 from recuerda.testing.openai_server import Reply, ToolCall
 from tests.server.serving import MODEL, running, sdk

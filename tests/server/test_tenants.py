@@ -13,10 +13,11 @@ import pytest
 from openai import APIStatusError, AsyncOpenAI, AuthenticationError, NotFoundError, RateLimitError
 
 from recuerda import Storage
+from recuerda._drivers.bearer_keys import digest_of, new_key
 from recuerda.errors import ConfigurationError
 from recuerda.server import Limits, ServerSettings, TenantKeys, read_keys
 from recuerda.server.faults import ApiFault
-from recuerda.server.keys import digest_of, file_line, new_key
+from recuerda.server.keys import file_line
 from recuerda.server.limits import RateLimit
 from recuerda.server.settings import check_host
 from recuerda.testing import ScriptedOpenAIServer

@@ -12,8 +12,8 @@ import pytest
 from openai import APIStatusError, AsyncOpenAI, BadRequestError, NotFoundError, UnprocessableEntityError
 
 from recuerda import Storage, open_storage
+from recuerda._drivers.bearer_keys import digest_of, new_key
 from recuerda.server import Limits, ServerSettings, TenantKeys
-from recuerda.server.keys import digest_of, new_key
 from recuerda.storage import MemoryStorage
 from recuerda.testing import ScriptedOpenAIServer
 from tests.server.serving import MODEL, running, sdk

@@ -9,8 +9,8 @@ import pytest
 from openai import APIStatusError, AsyncOpenAI, ConflictError, InternalServerError, NotFoundError
 
 from recuerda import NewTurn, Storage, open_storage
+from recuerda._drivers.bearer_keys import digest_of
 from recuerda.server import TenantKeys
-from recuerda.server.keys import digest_of
 from recuerda.testing import ScriptedOpenAIServer
 from tests.between import before
 from tests.server.serving import running, sdk

@@ -13,9 +13,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast, get_args
 
+from recuerda._drivers.bearer_keys import new_key
 from recuerda.errors import ConfigurationError
 from recuerda.server.connections import allow_more_descriptors
-from recuerda.server.keys import KEYS_VARIABLE, TenantKeys, file_line, new_key, read_keys, read_recall_ways
+from recuerda.server.keys import KEYS_VARIABLE, TenantKeys, file_line, read_keys, read_recall_ways
 from recuerda.server.offline import upstream_url
 from recuerda.server.running import Listening, serve
 from recuerda.server.settings import DEFAULT_WINDOW, Limits, RecallSettings, RecallWay, ServerSettings, check_host

@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from recuerda._drivers.hosts import is_loopback
 from recuerda.server.azure_paths import DEPLOYMENT
 from recuerda.server.beside import Beside
 from recuerda.server.encodings import Unpacking
@@ -31,7 +32,7 @@ from recuerda.server.metrics import Metrics
 from recuerda.server.names import Tenancy
 from recuerda.server.rates import SharedRate
 from recuerda.server.request_ids import request_id
-from recuerda.server.settings import ServerSettings, is_loopback
+from recuerda.server.settings import ServerSettings
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -1,70 +1,41 @@
 """Bearer keys and their tenants.
 
-A key is 256 random bits. The key file holds only its SHA-256, from which the key cannot be recovered:
+The key file holds only the SHA-256 of a key, from which the key cannot be recovered:
 
-    [tenants]
-    acme = ["sha256:2bb8…"]
-
-A key that a client sends is looked up by a keyed hash of its digest, under a secret of this process. So the time of a
-look-up does not reveal how close a guess is.
+[tenants]
+acme = ["sha256:2bb8…"]
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
-import secrets
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
+from recuerda._drivers.bearer_keys import BearerKeys, digest_of, read_digest, written_digest
 from recuerda.errors import ConfigurationError
 from recuerda.server.names import TENANT
 
 KEYS_VARIABLE = "RECUERDA_SERVER_KEYS"
-_DIGEST = re.compile(r"sha256:(?P<hex>[0-9a-f]{64})")
 _MIN_KEY_LENGTH = 16
 
 
-class TenantKeys:
+class TenantKeys(BearerKeys[str]):
     """The keys that the service accepts.
 
     Args:
         digests: the tenant of each key, by the key's SHA-256 in hexadecimal. A tenant may have several keys.
     """
 
-    def __init__(self, digests: Mapping[str, str]) -> None:
-        self._secret = secrets.token_bytes(32)
-        self._tenants = {self._hidden(digest): (digest, tenant) for digest, tenant in digests.items()}
-
-    def __len__(self) -> int:
-        return len(self._tenants)
-
     @property
     def tenants(self) -> int:
         """The number of tenants."""
-        return len({tenant for _, tenant in self._tenants.values()})
+        return len(set(self.holders))
 
     def tenant_of(self, key: str) -> str | None:
         """Return the tenant of a key that a client sent; None when no tenant has this key."""
-        digest = digest_of(key)
-        found = self._tenants.get(self._hidden(digest))
-        return found[1] if found is not None and hmac.compare_digest(found[0], digest) else None
-
-    def _hidden(self, digest: str) -> bytes:
-        return hmac.digest(self._secret, digest.encode(), "sha256")
-
-
-def new_key() -> str:
-    """Return a new random key."""
-    return f"rk-{secrets.token_urlsafe(32)}"
-
-
-def digest_of(key: str) -> str:
-    """Return the SHA-256 of a key, in hexadecimal."""
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+        return self.holder_of(key)
 
 
 def file_line(tenant: str, key: str) -> str:
@@ -73,7 +44,7 @@ def file_line(tenant: str, key: str) -> str:
     Raises:
         ConfigurationError: the tenant's name is not allowed.
     """
-    return f'{_checked_tenant(tenant)} = ["sha256:{digest_of(key)}"]'
+    return f'{_checked_tenant(tenant)} = ["{written_digest(key)}"]'
 
 
 def read_keys(path: Path | None, variable: str | None) -> TenantKeys:
@@ -132,13 +103,12 @@ def _file_pairs(path: Path | None) -> Iterable[tuple[str, str]]:
         _checked_tenant(tenant)
         digests = cast("list[object]", listed if isinstance(listed, list) else [listed])
         for digest in digests:
-            found = _DIGEST.fullmatch(digest) if isinstance(digest, str) else None
-            if found is None:
+            if (known := read_digest(digest)) is None:
                 raise ConfigurationError(
                     f'tenant {tenant!r} in {path} needs a list of "sha256:" digests; '
                     "`recuerda serve --new-key NAME` makes a key and prints its line"
                 )
-            yield tenant, found["hex"]
+            yield tenant, known
 
 
 def _variable_pairs(variable: str | None) -> Iterable[tuple[str, str]]:

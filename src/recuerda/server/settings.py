@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 import msgspec
 
+from recuerda._drivers.hosts import is_loopback
 from recuerda.errors import ConfigurationError
 from recuerda.server.tools import HostedTools
 from recuerda.window.window import ContextWindow
@@ -144,13 +144,3 @@ def check_host(host: str, *, has_keys: bool) -> None:
             f"a server without keys may listen on this machine only, and other machines can reach {host}: use "
             "--key-file or RECUERDA_SERVER_KEYS (recuerda serve --new-key NAME makes a key), or use --host 127.0.0.1"
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host name or address can be reached only from this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
