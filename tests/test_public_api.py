@@ -268,6 +268,7 @@ HOMES = {
         "read_keys",
         "serve",
     ],
+    "recuerda.studio": ["StudioSettings", "create_studio"],
     "recuerda.testing": [
         "BlobContract",
         "DraftListContract",

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from recuerda.studio import figures
 from recuerda.studio.preferences import Preferences, accepted_language, preferences_of
-from recuerda.studio.rendering import STATIC, Frame, Renderer, compact, indented, path, static, with_query
+from recuerda.studio.rendering import STATIC, Frame, Renderer, compact, indented, static, with_query
 from recuerda.studio.visible import CUT_CHARACTERS, plain, visible
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
@@ -120,7 +120,6 @@ def test_a_choice_is_kept_in_a_cookie() -> None:
 def test_an_address_keeps_its_other_parameters() -> None:
     assert with_query("/threads?q=a+b&cursor=x", {"lang": "es", "cursor": None}) == "/threads?q=a+b&lang=es"
     assert with_query("/threads?q=a", {"q": None}) == "/threads"
-    assert path("threads", "a/../b c?") == "/threads/a%2F..%2Fb%20c%3F"
 
 
 def test_json_is_shown_on_one_line_or_on_lines() -> None:

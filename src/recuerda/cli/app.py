@@ -32,6 +32,7 @@ from recuerda.cli import (
     recall,
     serve,
     show,
+    studio,
     threads,
     tour,
 )  # need the extra
@@ -67,6 +68,7 @@ for _name, _command, _examples in (
     ("backup", backup.backup, backup.EXAMPLES),
     ("doctor", doctor.doctor, doctor.EXAMPLES),
     ("serve", serve.serve, serve.EXAMPLES),
+    ("studio", studio.studio, studio.EXAMPLES),
 ):
     app.command(_name, epilog=_epilog(_examples))(_command)
 

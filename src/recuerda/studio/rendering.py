@@ -8,8 +8,8 @@ Everything is escaped, always. A variable that does not exist is an error, never
     {% block content %}…{% endblock %}
 
 `t(key, name=value)` is a text in the page's language, and `n(key, count)` a text with a number (`words/`).
-`here(q="x")` is the page's own address with other query parameters; None removes one. `path("threads", id)` is the
-address of a page, and `static("studio.css")` the address of a file. Filters: `time`, `exact`, `number`, `size`,
+`here(q="x")` is the page's own address with other query parameters; None removes one. `link("threads", id, q="x")` is
+the address of a page, and `static("studio.css")` the address of a file. Filters: `time`, `exact`, `number`, `size`,
 `duration`, `visible`, `plain`, `compact` (JSON on one line), `indented` (JSON on lines).
 """
 
@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import cast
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
@@ -29,6 +29,7 @@ from markupsafe import Markup
 
 from recuerda.storage import Clock
 from recuerda.studio import figures, visible
+from recuerda.studio.paths import link
 from recuerda.studio.preferences import THEMES, Preferences, Theme
 from recuerda.studio.words import LANGUAGES, Language, translate, translate_count
 
@@ -127,7 +128,7 @@ def _environment(language: Language, clock: Clock) -> Environment:
         n=partial(_counted, language),
         here=_here,
         static=static,
-        path=path,
+        link=link,
         now_us=clock,
         languages=LANGUAGES,
         themes=THEMES,
@@ -146,11 +147,6 @@ def _environment(language: Language, clock: Clock) -> Environment:
         indented=indented,
     )
     return environment
-
-
-def path(*parts: str) -> str:
-    """Return the path of a page from its parts, each escaped: `path("threads", id)`. An id may hold any character."""
-    return "/" + "/".join(quote(part, safe="") for part in parts)
 
 
 @cache

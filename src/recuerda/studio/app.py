@@ -1,0 +1,46 @@
+"""The studio as an ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from recuerda.errors import RecuerdaError
+from recuerda.studio.faults import Fault, on_error
+from recuerda.studio.guard import Guard
+from recuerda.studio.routes import all_routes
+from recuerda.studio.settings import StudioSettings
+from recuerda.studio.studio import make_studio
+
+
+def create_studio(settings: StudioSettings) -> Starlette:
+    """Return the studio as an ASGI application, which any ASGI server can run.
+
+    The address `/?token=TOKEN` opens the studio in a browser. A program sends the token as a bearer token.
+
+    Args:
+        settings: the storage, and who may see and change it. The caller closes the storage.
+
+    Raises:
+        ConfigurationError: the index of memories cannot be used, or a redaction is not a regular expression.
+    """
+    studio = make_studio(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+        yield
+        await studio.close()
+
+    app = Starlette(
+        routes=all_routes(),
+        lifespan=lifespan,
+        middleware=[Middleware(Guard, settings=settings)],
+        exception_handlers={Fault: on_error, RecuerdaError: on_error, HTTPException: on_error},
+    )
+    app.router.redirect_slashes = False  # a path is an id to its end
+    app.state.studio = studio
+    return app

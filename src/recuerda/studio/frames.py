@@ -1,0 +1,26 @@
+"""The parts around a page: the navigation, the language and the token of its forms."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from recuerda.studio.preferences import preferences_of
+from recuerda.studio.rendering import ROOMS, Frame
+from recuerda.studio.studio import studio_of
+
+
+def frame_of(request: Request) -> Frame:
+    """Return the parts around the page that answers a request."""
+    studio = studio_of(request)
+    first = request.url.path.split("/")[1]
+    query = request.url.query
+    return Frame(
+        preferences=preferences_of(request),
+        url=request.url.path + (f"?{query}" if query else ""),
+        csrf=getattr(request.state, "csrf", None) or "",
+        allow_changes=studio.allow_changes,
+        rooms=tuple(room for room in ROOMS if room.name != "chat" or studio.agent is not None),
+        room=first,
+        storage=studio.settings.storage_name,
+        user=studio.user_id,
+    )

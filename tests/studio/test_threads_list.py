@@ -1,0 +1,52 @@
+"""The list of threads: its conditions, its pages, and the same as JSON."""
+
+from __future__ import annotations
+
+import httpx2
+
+from recuerda import Storage
+from tests.studio.client import settings_of, studio_client
+
+
+async def ids(client: httpx2.AsyncClient, query: str = "") -> list[str]:
+    answer = await client.get(f"/api/threads{query}")
+    assert answer.status_code == 200, answer.text
+    return [thread["id"] for thread in answer.json()["threads"]]
+
+
+async def test_the_list_shows_the_threads_the_newest_first(client: httpx2.AsyncClient) -> None:
+    assert await ids(client) == ["trip/1", "..", "bill", "trip/2"]
+    page = await client.get("/threads")
+    assert page.status_code == 200
+    assert "When does the ferry to Tangier leave?" in page.text
+    assert 'href="/threads/trip%2F1"' in page.text
+    assert 'href="/threads/~.."' in page.text
+
+
+async def test_each_condition_leaves_out_the_other_threads(client: httpx2.AsyncClient) -> None:
+    for query, expected in (
+        ("?user=ana", ["trip/1", "trip/2"]),
+        ("?q=ferry", ["trip/1"]),
+        ("?q=fez&user=ana", ["trip/2"]),
+        ("?tag=travel", ["trip/1"]),
+        ("?metadata=channel%3Dweb", ["trip/1"]),
+        ("?since=2999-01-01", []),
+        ("?until=1999-01-01", []),
+        ("?archived=only", []),
+        ("?state=unfinished", []),
+        ("?state=damaged", []),
+    ):
+        assert await ids(client, query) == expected, query
+
+
+async def test_a_condition_that_cannot_be_used_is_refused_with_its_form(client: httpx2.AsyncClient) -> None:
+    for query in ("since=yesterday", "state=odd", "archived=perhaps", "metadata=channel", "cursor=odd"):
+        answer = await client.get(f"/api/threads?{query}")
+        assert answer.status_code == 400, query
+        assert answer.json()["error"]["message"]
+
+
+async def test_a_studio_of_one_user_lists_the_threads_of_this_user_alone(storage: Storage) -> None:
+    async with studio_client(settings_of(storage, user_id="ana")) as client:
+        assert await ids(client) == ["trip/1", "trip/2"]
+        assert (await client.get("/api/threads?user=ben")).status_code == 404
