@@ -31,7 +31,8 @@ function put(page, link) {
   const known = new Set([...list.children].map((entry) => entry.dataset.key).filter(Boolean));
   const found = [...(page.querySelector("[data-entries]")?.children ?? [])].filter((entry) => !known.has(entry.dataset.key));
   const next = page.querySelector(`[data-more="${place}"]`);
-  const height = document.documentElement.scrollHeight;
+  const first = list.firstElementChild;
+  const top = first?.getBoundingClientRect().top ?? 0;
   const hadFocus = document.activeElement === link;
   if (place === "before") list.prepend(...found.map((entry) => document.adoptNode(entry)));
   else list.append(...found.map((entry) => document.adoptNode(entry)));
@@ -43,7 +44,13 @@ function put(page, link) {
   } else {
     link.closest(".more")?.remove();
   }
-  if (place === "before") window.scrollBy({ top: document.documentElement.scrollHeight - height, behavior: "instant" });
+  if (place === "before" && first) requestAnimationFrame(() => hold(first, top));
+}
+
+// Most browsers hold the text in place by themselves; at the very top of a page none does.
+function hold(entry, top) {
+  const moved = entry.getBoundingClientRect().top - top;
+  if (Math.abs(moved) > 1) window.scrollBy({ top: moved, behavior: "instant" });
 }
 
 // The first entries of a page that begins at its end are not wanted before the reader scrolls up to them.

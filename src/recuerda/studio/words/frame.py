@@ -109,7 +109,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "error.421": ("The studio has another name", "El estudio tiene otro nombre"),
     "error.409": ("The thread has changed", "El hilo ha cambiado"),
     "error.500": ("The studio made a mistake", "El estudio cometió un error"),
-    "error.503": ("The storage does not answer", "El almacén no responde"),
+    "error.503": ("The storage does not answer", "El almacenamiento no responde"),
     "error.back": ("To the threads", "A los hilos"),
     "error.retry": ("Try again", "Intentar de nuevo"),
 }
