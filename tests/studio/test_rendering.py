@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from jinja2 import UndefinedError
+from jinja2 import Environment, UndefinedError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,6 +16,7 @@ from recuerda.studio.visible import CUT_CHARACTERS, plain, visible
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 NOW_US = int(NOW.timestamp()) * 1_000_000
+ERROR = {"status": 404, "message": "no thread <b>x</b>", "next_step": None}
 
 
 def frame(storage: str = "") -> Frame:
@@ -135,15 +136,21 @@ def test_the_address_of_a_file_changes_with_the_file() -> None:
 
 def test_an_error_page_renders_in_each_language_and_escapes_its_message() -> None:
     renderer = Renderer(clock=lambda: NOW_US)
-    page = {"status": 404, "message": "no thread <b>x</b>", "next_step": None}
-    html = renderer.html("error.html", page, frame(storage="sqlite:///memory.db"))
+    html = renderer.html("error.html", ERROR, frame(storage="sqlite:///memory.db"))
     assert "no thread &lt;b&gt;x&lt;/b&gt;" in html
     assert 'href="/threads?q=a&amp;lang=es"' in html
     assert "style=" not in html
     spanish = Frame(preferences=Preferences(language="es", theme="dark"), url="/x")
-    assert 'lang="es" data-theme="dark"' in renderer.html("error.html", page, spanish)
+    assert 'lang="es" data-theme="dark"' in renderer.html("error.html", ERROR, spanish)
 
 
 def test_a_variable_that_is_missing_is_an_error() -> None:
     with pytest.raises(UndefinedError):
         Renderer(clock=lambda: NOW_US).html("error.html", {"status": 404}, frame())
+
+
+def test_a_template_is_compiled_once_for_all_languages_and_studios(monkeypatch: pytest.MonkeyPatch) -> None:
+    Renderer(clock=lambda: NOW_US).html("error.html", ERROR, frame())
+    monkeypatch.setattr(Environment, "compile", None)
+    spanish = Frame(preferences=Preferences(language="es", theme="dark"), url="/x")
+    assert "Aquí no hay nada" in Renderer(clock=lambda: NOW_US).html("error.html", ERROR, spanish)
