@@ -16,6 +16,7 @@ from recuerda.agent.events import (
     TurnCommittedEvent,
 )
 from recuerda.agent.hooks import RunHooks
+from recuerda.agent.preview import EarlierTurns, Part, PartTokens, ProviderReport, RunPreview
 from recuerda.agent.response import AgentResponse, AgentResponseUpdate, PendingCall, PendingPage, PendingTurn
 from recuerda.agent.run_context import RunContext
 from recuerda.agent.stream import AgentResponseStream
@@ -37,17 +38,22 @@ __all__ = [
     "ChatResponse",
     "ChatUpdate",
     "ContentEvent",
+    "EarlierTurns",
     "FunctionTool",
     "OutputRejectedEvent",
     "OutputSchema",
+    "Part",
+    "PartTokens",
     "PendingCall",
     "PendingPage",
     "PendingTurn",
+    "ProviderReport",
     "ReasoningEvent",
     "Refusal",
     "RunContext",
     "RunEvent",
     "RunHooks",
+    "RunPreview",
     "Summarizer",
     "TextEvent",
     "Titler",

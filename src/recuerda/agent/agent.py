@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self, cast, get_args
 from uuid import UUID
 
-from msgspec import structs
+from msgspec import UNSET, UnsetType, structs
 
 from recuerda.agent.arguments import blocks, streams
 from recuerda.agent.background import run_in_background
@@ -24,7 +24,8 @@ from recuerda.agent.hooks import RunHooks, checked_hooks
 from recuerda.agent.inbox import list_pending, save_decisions
 from recuerda.agent.incoming import InputChoice
 from recuerda.agent.journal import drop_draft, durable_store, load_draft
-from recuerda.agent.request import Decisions, OnPending, RunInput, RunRequest
+from recuerda.agent.preview import PreviewRequest, RunPreview, preview_run
+from recuerda.agent.request import Decisions, OnPending, RunInput, RunRequest, input_messages
 from recuerda.agent.response import AgentResponse, PendingPage, PendingTurn
 from recuerda.agent.resuming import pending_turn
 from recuerda.agent.run import Run
@@ -455,6 +456,48 @@ class Agent:
     def edit_stream(self, *given: Any, **options: Any) -> AgentResponseStream[Any]:
         """Stream the answer of an edit. Takes the arguments of `edit` and raises the same errors."""
         return self._start_stream(self._requests.edit(*given, **options))
+
+    # -- previews ------------------------------------------------------------------------------------------------------
+
+    async def preview(
+        self,
+        messages: RunInput | None = None,
+        *,
+        thread: AgentThread | str,
+        turn: TurnReference | None = None,
+        request: int = 1,
+        window: ContextWindow | UnsetType | None = UNSET,
+        options: Mapping[str, Json] | None = None,
+        tools: RunTools | None = None,
+        instructions: str | None = None,
+    ) -> RunPreview:
+        """Return what the model would get with a run, and why it would not get the rest. No model is asked.
+
+        The preview reads the thread, asks the providers (`ContextProvider.preview`) and builds the request in the way
+        of a run, and writes nothing. An interrupted turn of the thread does not count.
+
+        Args:
+            messages: the input of the run; None for a run without input and, with `turn`, for the input of that turn.
+            thread: a thread or its id.
+            turn: a past turn, its id or its number: the preview shows what the model got with it, as far as the storage
+                still has the turns before it, with this agent's settings of today. None for a run that would start now.
+            request: the number of the request of the past turn. A turn in which the model called tools has several.
+            window: a window in place of the agent's, to compare the two; None for no limit.
+            options: as in `run`.
+            tools: as in `run`.
+            instructions: as in `run`.
+
+        Raises:
+            InvalidInput: the thread does not have the turn, or the turn did not have this request.
+            ConfigurationError: a service keeps the thread, or its store knows no turns and `turn` is given.
+        """
+        settings = self._settings.for_run(options=options, tools=tools, instructions=instructions)
+        if window is not UNSET:
+            chosen = _window(window, getattr(settings.model, "model_id", None))
+            settings = structs.replace(settings, window=chosen)
+        said = () if messages is None else input_messages(messages)
+        opened = self._threads.of_run(thread)
+        return await preview_run(settings, PreviewRequest(thread=opened, messages=said, turn=turn, request=request))
 
     # -- interrupted turns ---------------------------------------------------------------------------------------------
 

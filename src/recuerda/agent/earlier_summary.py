@@ -1,11 +1,14 @@
-"""The view of a thread with an earlier summary, for a run that replaces a turn which the newest summary tells of.
+"""The view of a thread with an earlier summary.
 
-A storage reads the newest summary in one step. It also keeps the earlier ones, because an undo removes the newest. They
-are among the records before the newest summary, so this goes back from there in growing steps. The records since the
-earlier summary are the turns that the run sends, so little is read in vain.
+A run needs it that replaces a turn which the newest summary tells of, and so does the preview of a past turn. A storage
+reads the newest summary in one step. It also keeps the earlier ones, because an undo removes the newest. They are among
+the earlier records, so this goes back in growing steps. The records since the earlier summary are the turns that the
+run sends, so little is read in vain.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from recuerda.errors import StateError
 from recuerda.storage.records import ThreadSlice, TurnRecord
@@ -29,11 +32,32 @@ async def read_earlier_summary(
         newest: the thread's newest summary, which covers the newest turn.
         keep_files: the number of the newest turns whose files are read too; None for all turns.
     """
+    return await _read_back(store, newest.number, None, _summary_before_newest_turn, keep_files=keep_files)
+
+
+async def read_past_summary(
+    store: ChatMessageStore, number: int, *, keep_files: int | None
+) -> tuple[History, Summary] | None:
+    """Read a thread as it was before a record: with the newest summary before it, and the turns between the two.
+
+    Return None if there is no such summary, or if it cannot be read. The arguments mean the same as above.
+    """
+    return await _read_back(store, number, number, _newest_summary, keep_files=keep_files)
+
+
+async def _read_back(
+    store: ChatMessageStore,
+    number: int,
+    before: int | None,
+    chosen: Callable[[ThreadSlice], TurnRecord | None],
+    *,
+    keep_files: int | None,
+) -> tuple[History, Summary] | None:
     step = FIRST_STEP
-    after = newest.number - step
+    after = number - step
     while True:
-        found = await store.view.read(store.thread_id, after=max(1, after), blobs=keep_files)
-        summary = _summary_before_newest_turn(found)
+        found = await store.view.read(store.thread_id, after=max(1, after), before=before, blobs=keep_files)
+        summary = chosen(found)
         if summary is not None and after <= (summary.target or 0):
             return _view(store.thread_id, found, summary)
         if summary is not None:
@@ -42,7 +66,11 @@ async def read_earlier_summary(
             return None
         else:
             step *= 4
-            after = newest.number - step
+            after = number - step
+
+
+def _newest_summary(found: ThreadSlice) -> TurnRecord | None:
+    return next((record for record in reversed(found.records) if record.kind == "summary"), None)
 
 
 def _summary_before_newest_turn(found: ThreadSlice) -> TurnRecord | None:

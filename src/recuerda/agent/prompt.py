@@ -69,14 +69,18 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
             said: the messages of the turn so far, with its input.
             rounds: the number of rounds of tool calls in the turn so far.
         """
-        overhead = input_tokens = 0
-        if (window := self.window) is not None:
-            overhead = self.overhead(window)
-            said = window.fit(said, overhead_tokens=overhead)
-            input_tokens = window.tokens(said)
+        said, overhead, input_tokens = self.fitted(said)
         history = self.history(overhead, input_tokens)
         messages = mend([*self.pinned, *history, *self.context, *said])
         return self.continued(messages, rounds=rounds, is_temporary=True)
+
+    def fitted(self, said: Sequence[ChatMessage]) -> tuple[Sequence[ChatMessage], int, int]:
+        """Return the turn so far as it is sent, the tokens besides thread and turn, and the tokens of the turn."""
+        if (window := self.window) is None:
+            return said, 0, 0
+        overhead = self.overhead(window)
+        said = window.fit(said, overhead_tokens=overhead)
+        return said, overhead, window.tokens(said)
 
     def window_beside(self, said: Sequence[ChatMessage]) -> ContextWindow | None:
         """Return the window that the context and the turn so far leave for the thread; None for no limit."""

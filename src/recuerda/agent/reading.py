@@ -39,7 +39,7 @@ async def read_thread(
     thread, summarizer = request.thread, settings.summarizer
     query = ThreadQuery(window=settings.window, turn_id=request.turn_id, service=settings.service, spare=spare)
     if summarizer is None or not with_summary:
-        return _with_warnings(await thread.load(query), thread.id)
+        return reading_of(await thread.load(query), thread.id)
     loaded = await thread.load(msgspec.structs.replace(query, reach=summarizer.reach(settings.window)))
     if loaded.summary is None:
         return Reading(loaded=loaded)
@@ -52,5 +52,6 @@ async def read_thread(
         return Reading(loaded=await thread.load(query), warnings=warnings)
 
 
-def _with_warnings(loaded: LoadedThread, thread_id: str) -> Reading:
+def reading_of(loaded: LoadedThread, thread_id: str) -> Reading:
+    """Return a reading without a summary, with the warnings about its pinned messages."""
     return Reading(loaded=loaded, warnings=loaded.pinned.warnings(thread_id))

@@ -8,7 +8,7 @@ conversation.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal, Self, TypeAlias
 
 import msgspec
@@ -75,6 +75,21 @@ class ContextProvider:
             thread: the thread of the run.
         """
         return None
+
+    async def preview(
+        self, messages: Sequence[ChatMessage], *, thread: AgentThread, before: datetime | None = None
+    ) -> Context | None:
+        """Return the context that `invoking` would return, without any change to a thread or to what was learned.
+
+        `Agent.preview` calls it. By default, it calls `invoking` for a run that would start now, and returns None for a
+        past turn. Override it if `invoking` changes something, or if the provider can tell what it knew earlier.
+
+        Args:
+            messages: the run's input.
+            thread: the thread of the run.
+            before: the time of a past turn: only what was known before it counts. None for a run that would start now.
+        """
+        return None if before is not None else await self.invoking(messages, thread=thread)
 
     async def invoked(
         self,

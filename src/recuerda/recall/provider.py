@@ -15,6 +15,8 @@ from functools import partial
 from itertools import takewhile
 from typing import cast
 
+from msgspec import structs
+
 from recuerda.errors import InvalidInput, StorageUnavailable, ThreadOwnershipError
 from recuerda.ids import check_count, check_id, check_limit
 from recuerda.messages.message import ChatMessage
@@ -38,6 +40,7 @@ from recuerda.recall.text import MAX_TEXT, clean_text, essence
 from recuerda.storage.contract import Storage, system_clock
 from recuerda.storage.finishing import settled
 from recuerda.storage.hooks import Clock
+from recuerda.storage.records import to_microseconds
 from recuerda.storage.registry import open_storage
 from recuerda.threads.history import StoredTurn
 from recuerda.threads.store import ChatMessageStore
@@ -137,13 +140,26 @@ class RecallProvider(ContextProvider):
     # -- the provider --------------------------------------------------------------------------------------------------
 
     async def invoking(self, messages: Sequence[ChatMessage], *, thread: AgentThread) -> Context | None:
+        return await self._context(messages, thread, await self._looked_in(thread))
+
+    async def preview(
+        self, messages: Sequence[ChatMessage], *, thread: AgentThread, before: datetime | None = None
+    ) -> Context | None:
+        whose, admitted = await self._looked_in(thread, is_preview=True)
+        if before is not None:
+            admitted = structs.replace(admitted, before_us=to_microseconds(before))
+        return await self._context(messages, thread, (whose, admitted))
+
+    async def _context(
+        self, messages: Sequence[ChatMessage], thread: AgentThread, looked_in: tuple[Whose | None, Filters]
+    ) -> Context | None:
         query = essence(input_text(messages))
-        whose, admitted = await self._looked_in(thread)
+        whose, admitted = looked_in
         if not query or whose is None:
             return None
         memories = await self._search(query, whose, limit=self.limit, admitted=admitted)
         has_facts = self._extractor is not None and admitted.only_thread is None
-        facts = quoted_facts(await self._of().facts(whose, has_history=False)) if has_facts else []
+        facts = await self._facts_at(whose, admitted.before_us) if has_facts else []
         facts = [fact for fact in facts if not _is_replaced(fact, thread)]
         return context_of(
             memories,
@@ -154,6 +170,13 @@ class RecallProvider(ContextProvider):
             max_quote_characters=self.max_quote_characters,
             zone=self.time_zone,
         )
+
+    async def _facts_at(self, whose: Whose, before_us: int | None) -> list[Fact]:
+        """Return the facts that may be quoted: the valid ones, or the facts that were valid before a time."""
+        if before_us is None:
+            return quoted_facts(await self._of().facts(whose, has_history=False))
+        known = await self._of().facts(whose, has_history=True)
+        return quoted_facts([fact for fact in known if _was_valid(fact, before_us)])
 
     async def invoked(
         self,
@@ -473,8 +496,11 @@ class RecallProvider(ContextProvider):
         follow_storage(thread, self._follower)
         return recollection
 
-    async def _looked_in(self, thread: AgentThread) -> tuple[Whose | None, Filters]:
-        """Return the owner whose memories a run may get, and which of these it may get; None without an owner."""
+    async def _looked_in(self, thread: AgentThread, *, is_preview: bool = False) -> tuple[Whose | None, Filters]:
+        """Return the owner whose memories a run may get, and which of these it may get; None without an owner.
+
+        A preview does not give a new thread its namespace.
+        """
         check_thread_user(thread, self.user_id, advice=_ADVICE)
         user = self.user_id or thread.user_id
         whose = None if user is None else Whose(user_id=user, namespaces=self.namespaces)
@@ -482,7 +508,8 @@ class RecallProvider(ContextProvider):
             return whose, Filters(min_relevance=self.min_relevance)
         followed = await self._bound(thread, store.storage).follow(thread.id, user_id=self.user_id)
         self._check_owner(thread.id, followed)
-        if await self._named(thread, store, followed, turns=0) and followed.position is not None:
+        is_named = not is_preview and await self._named(thread, store, followed, turns=0)
+        if is_named and followed.position is not None:
             followed = await self._of().follow(thread.id, user_id=self.user_id)
         if (position := followed.position) is None:
             return whose, Filters(min_relevance=self.min_relevance)
@@ -546,6 +573,10 @@ class RecallProvider(ContextProvider):
 def _kept_turns(thread: AgentThread) -> ChatMessageStore | None:
     """Return the store with a thread's turns or, for a thread that a service keeps, the store of its mirror."""
     return thread.turn_store or thread.mirror
+
+
+def _was_valid(fact: Fact, at_us: int) -> bool:
+    return fact.valid_from_us < at_us and (fact.valid_until_us is None or fact.valid_until_us >= at_us)
 
 
 def _is_replaced(fact: Fact, thread: AgentThread) -> bool:

@@ -23,6 +23,7 @@ from recuerda.messages.message import ChatMessage, Turn, Usage
 from recuerda.storage.records import NO_BLOBS, Expected, ThreadInfo, ThreadSlice, TurnRecord, from_microseconds
 from recuerda.threads.held_files import HeldFiles
 from recuerda.threads.pins import PinnedTurns
+from recuerda.window.explaining import WindowReport
 from recuerda.window.tally import Tally
 from recuerda.window.window import ContextWindow
 
@@ -178,12 +179,26 @@ class History:
         sent[older:] = self.files.put_into(sent[older:])
         return sent
 
+    def report(
+        self, window: ContextWindow, sent: Sequence[ChatMessage], *, overhead_tokens: int = 0, input_tokens: int = 0
+    ) -> WindowReport:
+        """Return the report on `sent`, which `window` returned for the other arguments."""
+        self._tally = window.tally(self.turns, self._tally)
+        return window.report(
+            self._tally, sent, overhead_tokens=overhead_tokens, input_tokens=input_tokens, is_rest=self._is_rest
+        )
+
     def first_sent(self, window: ContextWindow, *, overhead_tokens: int, input_tokens: int) -> int:
         """Return the number of the first turn that a window selects; 0 if there is no turn."""
         self._tally = window.tally(self.turns, self._tally)
         return window.first_sent(
             self._tally, overhead_tokens=overhead_tokens, input_tokens=input_tokens, is_rest=self._is_rest
         )
+
+    @property
+    def start(self) -> int:
+        """The number from which on all turns of the thread are held."""
+        return self._start
 
     @property
     def first(self) -> int:

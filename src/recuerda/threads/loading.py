@@ -11,7 +11,11 @@ from recuerda.storage.records import Expected, TurnRecord, revision_of
 from recuerda.threads.history import History, StoredTurn
 from recuerda.threads.mirror import ThreadService
 from recuerda.threads.pins import Pinned
+from recuerda.window.explaining import WindowReport
 from recuerda.window.window import ContextWindow, group_turns
+
+_NO_LIMIT = ContextWindow(keep_files=None)
+"""The window of an agent without a window: it sends everything."""
 
 
 class ThreadQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,3 +93,17 @@ class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
             sent = window.select(group_turns(self.messages), **beside)
             first = len(self.messages) - len(sent)
         return [*self.pinned.before(first, sent), *sent] if self.pinned.pins else sent
+
+    def explain(
+        self, window: ContextWindow | None, overhead_tokens: int = 0, input_tokens: int = 0
+    ) -> tuple[list[ChatMessage], WindowReport]:
+        """Return what `select` returns for the same arguments: the pinned messages, and the report on the others."""
+        limits = window or _NO_LIMIT
+        beside = {"overhead_tokens": overhead_tokens, "input_tokens": input_tokens}
+        if self.history is None:
+            turns = group_turns(self.messages)
+            return [], limits.explain(turns, overhead_tokens=overhead_tokens, input_tokens=input_tokens)
+        sent = self.history.messages() if window is None else self.history.window(window, **beside)
+        report = self.history.report(limits, sent, **beside)
+        pinned = self.pinned.before(report.first_sent or 0, sent) if window is not None else []
+        return pinned, report
