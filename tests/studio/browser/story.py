@@ -6,6 +6,8 @@ error, a payment that waits, memories, a picture, and messages that attack the p
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -44,11 +46,28 @@ PAYLOADS = (
     "\u202etxt.exe \x1b[31mred\x1b[0m \x00 \u200b",
 )
 
-# One red pixel.
-PIXEL = bytes.fromhex(
-    "89504e470d0a1a0a0000000d49484452000000010000000108020000009077"
-    "53de0000000c49444154789c63f8cfc0000003010100c9fe92ef0000000049454e44ae426082"
-)
+
+def drawn_houses(width: int = 240, height: int = 120) -> bytes:
+    """Return a picture of houses on a hill, as a PNG file."""
+    rows = bytearray()
+    for y in range(height):
+        rows.append(0)
+        for x in range(width):
+            house, roof = divmod(x, 24)
+            top = height - 34 - (house * 29 % 41) - house * 2 + abs(roof - 12) // 2
+            is_window = y > top + 8 and roof % 8 in (3, 4) and (y - top) % 12 < 5
+            colour = (
+                (38, 36, 52) if is_window else (222 - house * 9, 142 + house * 7, 92) if y > top else (176, 206, 226)
+            )
+            rows += bytes(colour)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in (
+            (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
+            (b"IDAT", zlib.compress(bytes(rows), 9)),
+            (b"IEND", b""),
+        )
+    )
 
 
 class StoryClock:
@@ -142,7 +161,7 @@ async def _lisbon(storage: Storage, clock: StoryClock, recall: RecallProvider | 
     clock.advance(timedelta(minutes=4))
     await agent.run(ChatMessage("user", "And a room for two nights.", author_name="Ana"), thread=thread)
     clock.advance(timedelta(minutes=9))
-    picture = DataContent(PIXEL, "image/png", name="alfama.png")
+    picture = DataContent(drawn_houses(), "image/png", name="alfama.png")
     await agent.run(
         ChatMessage("user", [TextContent("Is this area quiet?"), picture], author_name="Ana"), thread=thread
     )

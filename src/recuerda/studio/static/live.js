@@ -32,15 +32,26 @@ function isAtEnd() {
   return window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - 120;
 }
 
+// An entry that goes on, such as an unfinished turn: the parts that a person opened stay open.
+function renew(old, fresh) {
+  if (old.outerHTML === fresh.outerHTML) return;
+  const opened = [...old.querySelectorAll("details")].map((part) => part.open);
+  fresh.querySelectorAll("details").forEach((part, place) => { part.open ||= opened[place] ?? false; });
+  old.replaceWith(fresh);
+}
+
 function show(html) {
   const entry = new DOMParser().parseFromString(`<ol>${html}</ol>`, "text/html").querySelector("[data-key]");
   if (!entry) return;
-  const stays = isAtEnd();
   const fresh = document.adoptNode(entry);
-  fresh.classList.add("new");
   const old = find(fresh.dataset.key);
-  if (old) old.replaceWith(fresh);
-  else list().append(fresh);
+  if (old) {
+    renew(old, fresh);
+    return;
+  }
+  const stays = isAtEnd();
+  fresh.classList.add("new");
+  list().append(fresh);
   if (stays) fresh.scrollIntoView({ block: "end" });
   said.textContent = "";
   requestAnimationFrame(() => { said.textContent = said.dataset.added; });
