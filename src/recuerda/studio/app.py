@@ -10,8 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from recuerda.errors import RecuerdaError
-from recuerda.studio.faults import Fault, on_error
+from recuerda.studio.faults import Fault
 from recuerda.studio.guard import Guard
+from recuerda.studio.refusing import on_error
 from recuerda.studio.routes import all_routes
 from recuerda.studio.settings import StudioSettings
 from recuerda.studio.studio import make_studio

@@ -1,14 +1,11 @@
-"""Refusals and failures, as a page for people and as JSON for programs: what happened, and the next step."""
+"""Refusals and failures: what happened, and the next step."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
 
-import msgspec
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
 
 from recuerda.errors import (
     ConfigurationError,
@@ -21,11 +18,6 @@ from recuerda.errors import (
     ThreadOwnershipError,
     TurnPending,
 )
-from recuerda.studio.frames import frame_of
-from recuerda.studio.studio import studio_of
-
-API = "/api/"
-"""The beginning of the paths whose answers are JSON."""
 
 NOT_FOUND = 404
 UNAVAILABLE = 503
@@ -69,45 +61,6 @@ class Fault(Exception):
         self.message = message
         self.next_step = next_step
         self.headers: dict[str, str] = dict(headers or {})
-
-
-class FaultPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A request that was not answered.
-
-    Attributes:
-        status: the HTTP status.
-        kind: a word for programs, such as "not_found".
-        message: what happened.
-        next_step: what to do next; None if there is nothing to do.
-    """
-
-    status: int
-    kind: str
-    message: str
-    next_step: str | None
-
-
-def is_api(request: Request) -> bool:
-    """Return whether the answer to a request is JSON."""
-    return request.url.path.startswith(API)
-
-
-def fault_response(request: Request, fault: Fault) -> Response:
-    """Return the answer to a request that cannot be answered."""
-    studio = studio_of(request)
-    page = studio.redaction.value(
-        FaultPage(status=fault.status, kind=fault.kind, message=fault.message, next_step=fault.next_step)
-    )
-    if is_api(request):
-        body = msgspec.json.encode({"error": page})
-        return Response(body, fault.status, headers=fault.headers, media_type="application/json")
-    html = studio.renderer.html("error.html", page, frame_of(request))
-    return HTMLResponse(html, fault.status, headers=fault.headers)
-
-
-async def on_error(request: Request, error: Exception) -> Response:
-    """Return the answer to a request during which an error was raised."""
-    return fault_response(request, fault_of(error))
 
 
 def fault_of(error: Exception) -> Fault:

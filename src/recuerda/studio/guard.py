@@ -19,7 +19,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from recuerda.studio.faults import Fault, fault_of, fault_response
+from recuerda.studio.faults import Fault, fault_of
+from recuerda.studio.refusing import fault_response
 from recuerda.studio.settings import StudioSettings
 
 POLICY = (

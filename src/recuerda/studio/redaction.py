@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 import msgspec
 from msgspec import structs
@@ -25,16 +25,40 @@ _NAMES = (
     r"|(?:access|auth|refresh|id)[_-]?token)"
 )
 
-RULES: Mapping[str, str] = {
-    "private key": r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)",
-    "token": r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+",
-    "API key": r"\b(?:sk|pk|rk)[-_](?:[A-Za-z0-9]{1,40}[-_]){0,4}[A-Za-z0-9]{16,}|\bgh[pousr]_[A-Za-z0-9]{20,}"
-    r"|\bgithub_pat_\w{20,}|\bxox[abprs]-[\w-]{10,}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bAIza[\w-]{30,}|\bglpat-[\w-]{16,}|\bhf_[A-Za-z0-9]{20,}",
-    "bearer token": r"(?<=\bBearer )[\w.~+/=-]{12,}",
-    "password": r"(?<=://)[^\s/:@\"'<>]*:[^\s/@\"'<>]+(?=@)",
-    "secret": rf"(?i:(?<![\w-]){_NAMES}\\?[\"']?\s{{0,3}}[:=]\s{{0,3}}\\?[\"']?)(?P<kept>)[^\s\"'\\,;&}}]{{4,}}",
-}
-"""The kinds of secrets that are replaced by default, and their forms."""
+
+class Rule(NamedTuple):
+    """A kind of secrets.
+
+    Attributes:
+        kind: the word that stands in the place of a secret.
+        hints: texts in lower case of which one stands in every such secret. Looking for them is quick, and most texts
+            have none of them. No hints for a rule that is always tried.
+        form: the form of a secret.
+    """
+
+    kind: str
+    hints: tuple[str, ...]
+    form: re.Pattern[str]
+
+
+_KEYS = (
+    r"\b(?:sk|pk|rk)[-_](?:[A-Za-z0-9]{1,40}[-_]){0,4}[A-Za-z0-9]{16,}|\bgh[pousr]_[A-Za-z0-9]{20,}"
+    r"|\bgithub_pat_\w{20,}|\bxox[abprs]-[\w-]{10,}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bAIza[\w-]{30,}"
+    r"|\bglpat-[\w-]{16,}|\bhf_[A-Za-z0-9]{20,}"
+)
+_KEY_HINTS = ("k-", "k_", "gh", "pat_", "xox", "akia", "asia", "aiza", "glpat-", "hf_")
+_PRIVATE = r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)"
+_NAMED = rf"(?i:(?<![\w-]){_NAMES}\\?[\"']?\s{{0,3}}[:=]\s{{0,3}}\\?[\"']?)(?P<kept>)[^\s\"'\\,;&}}]{{4,}}"
+
+RULES: tuple[Rule, ...] = (
+    Rule("private key", ("private key",), re.compile(_PRIVATE)),
+    Rule("token", ("eyj",), re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+")),
+    Rule("API key", _KEY_HINTS, re.compile(_KEYS)),
+    Rule("bearer token", ("bearer ",), re.compile(r"(?<=\b[Bb]earer )[\w.~+/=-]{12,}")),
+    Rule("password", ("://",), re.compile(r"(?<=://)[^\s/:@\"'<>]*:[^\s/@\"'<>]+(?=@)")),
+    Rule("secret", ("key", "secret", "passw", "pwd", "token"), re.compile(_NAMED)),
+)
+"""The secrets that are replaced by default, beside card numbers."""
 
 _SECRET_NAME = re.compile(rf"(?i)(?:.*[_\-. ])?{_NAMES}")
 _CARD = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])")
@@ -52,16 +76,17 @@ class Redaction:
     """
 
     def __init__(self, patterns: Iterable[str] = ()) -> None:
-        self._rules = [(kind, re.compile(form)) for kind, form in RULES.items()]
-        self._rules += [("secret", _compiled(pattern)) for pattern in patterns]
+        self._rules = (*RULES, *(Rule("secret", (), _compiled(pattern)) for pattern in patterns))
         self._shortest = _SHORTEST if len(self._rules) == len(RULES) else 1
 
     def text(self, text: str) -> str:
         """Return a text in which each secret is replaced."""
         if len(text) < self._shortest:
             return text
-        for kind, rule in self._rules:
-            text = rule.sub(_replacing(kind), text)
+        lower = text.lower()
+        for rule in self._rules:
+            if not rule.hints or any(hint in lower for hint in rule.hints):
+                text = rule.form.sub(_replacing(rule.kind), text)
         return _CARD.sub(_card, text)
 
     def value(self, value: T) -> T:

@@ -18,6 +18,7 @@ from recuerda.storage.hooks import Clock
 from recuerda.studio.redaction import Redaction
 from recuerda.studio.rendering import Renderer
 from recuerda.studio.settings import StudioSettings
+from recuerda.studio.watching import Watching
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Studio:
         search: searches the threads by what was said in them; None without an index.
         redaction: hides secrets.
         renderer: makes HTML.
+        watching: notices that threads change.
     """
 
     settings: StudioSettings
@@ -41,6 +43,7 @@ class Studio:
     search: ThreadSearch | None
     redaction: Redaction
     renderer: Renderer
+    watching: Watching
     _owns_index: bool = False
 
     @property
@@ -87,6 +90,7 @@ def make_studio(settings: StudioSettings) -> Studio:
         search=None if index is None else ThreadSearch(storage, index, clock=settings.clock),
         redaction=Redaction(settings.redactions),
         renderer=Renderer(clock=settings.clock),
+        watching=Watching(storage),
         _owns_index=owns_index,
     )
 

@@ -13,7 +13,7 @@ import msgspec
 from starlette.requests import Request
 
 from recuerda.agent.resuming import pending_turn
-from recuerda.errors import CorruptTurn, RecuerdaError
+from recuerda.errors import CorruptTurn, DecryptionError, RecuerdaError
 from recuerda.json_value import JsonObject
 from recuerda.recall.thread_search import FoundThread
 from recuerda.storage.contract import Storage
@@ -210,7 +210,10 @@ async def _damaged(storage: Storage, listed: _Found) -> _Found:
 
 
 async def _unreadable(storage: Storage, thread_id: str) -> int:
-    found = await storage.read(thread_id, last_turns=EXAMINED_TURNS)
+    try:
+        found = await storage.read(thread_id, last_turns=EXAMINED_TURNS)
+    except DecryptionError:
+        return 0  # a sealed thread is not damaged
     count = 0
     for record in found.records:
         try:
@@ -243,10 +246,13 @@ def _hits(found: FoundThread) -> tuple[Hit, ...]:
 
 async def _state(storage: Storage, thread_id: str) -> str | None:
     """Return in a word what the unfinished turn of a thread waits for; None if the thread is gone."""
-    found = await storage.read(thread_id, last_turns=0)
+    try:
+        found = await storage.read(thread_id, last_turns=0)
+        draft = await storage.load_draft(thread_id) if found.has_draft else None
+    except DecryptionError:
+        return "sealed"
     if found.info is None:
         return None
-    draft = await storage.load_draft(thread_id) if found.has_draft else None
     return "" if draft is None else state_of(draft, thread_id)
 
 
