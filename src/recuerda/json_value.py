@@ -29,6 +29,9 @@ MAX_DEPTH = 100
 """The deepest nesting of a value: far deeper than data needs, and far less than the interpreter's stack allows."""
 
 
+_LEAST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**64 - 1
+"""The bounds of the integers of which nobody has to count the digits."""
+
 _KEPT_DEPTH = MAX_DEPTH // 2
 """The nesting at which `to_kept_json` cuts a value, which then still fits into a message."""
 
@@ -50,7 +53,10 @@ def to_json(value: object, path: str) -> Json:
         EncodeError: the value holds NaN, an infinity, a lone surrogate, a cycle, more than 100 levels of nesting, or a
             value of any other type.
     """
-    return _to_json(value, path, 0)
+    try:
+        return _copied(value, 0)
+    except (_OtherValue, UnicodeEncodeError):
+        return _to_json(value, path, 0)
 
 
 def to_json_object(value: object, path: str) -> JsonObject:
@@ -146,6 +152,49 @@ def check_text(text: str, path: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         raise EncodeError(path, f"it has a lone surrogate at position {error.start}") from None
+
+
+class _OtherValue(Exception):
+    """A value is not plain JSON data, or it cannot be stored."""
+
+
+def _copied(value: object, depth: int) -> Json:
+    """Return a copy of a value that is plain JSON data already, which nearly every value is.
+
+    This takes a third of the time of `_to_json`, which keeps the path to each value for its errors.
+
+    Raises:
+        _OtherValue: `_to_json` has to convert the value, or to refuse it.
+        UnicodeEncodeError: a text has a lone surrogate.
+    """
+    if value is None or value is True or value is False:
+        return value
+    if type(value) is str:
+        if not value.isascii():
+            value.encode()
+        return value
+    if type(value) is int and _LEAST_INTEGER <= value <= _LARGEST_INTEGER:
+        return value
+    if type(value) is float and math.isfinite(value):
+        return value
+    return _copied_container(value, depth)
+
+
+def _copied_container(value: object, depth: int) -> Json:
+    if depth > MAX_DEPTH:
+        raise _OtherValue
+    if type(value) is list:
+        return [_copied(item, depth + 1) for item in cast("list[object]", value)]
+    if type(value) is not dict:
+        raise _OtherValue
+    made: JsonObject = {}
+    for name, item in cast("dict[object, object]", value).items():
+        if type(name) is not str:
+            raise _OtherValue
+        if not name.isascii():
+            name.encode()
+        made[name] = _copied(item, depth + 1)
+    return made
 
 
 def _to_json(value: object, path: str, depth: int) -> Json:
