@@ -11,6 +11,7 @@ from recuerda import (
     FunctionCallContent,
     FunctionResultContent,
     InvalidInput,
+    TokenCounter,
     Turn,
 )
 from recuerda.window.window import estimate_tokens, group_turns
@@ -48,6 +49,21 @@ def test_both_limits_hold() -> None:
     assert ContextWindow(max_messages=9, max_tokens=30).last_messages == 7
     assert ContextWindow().count(turns) == 10
     assert ContextWindow().last_messages is None
+
+
+def test_a_count_measures_only_the_newest_turns_of_a_long_thread() -> None:
+    measured: list[str] = []
+
+    def count_text(text: str) -> int:
+        measured.append(text)
+        return len(text)
+
+    turns = [turn_of(1, f"{number:06}") for number in range(5_000)]
+    window = ContextWindow(max_tokens=400, counter=TokenCounter(count_text))
+    count = window.count(turns)
+    assert count == 40
+    assert len(measured) < 200
+    assert ContextWindow(max_messages=100).count(turns) == 100
 
 
 @pytest.mark.parametrize("bad", [0, -1, True, 1.5, "3"])

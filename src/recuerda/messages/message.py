@@ -360,6 +360,8 @@ class ChatMessage:
     @property
     def function_calls(self) -> tuple[FunctionCallContent, ...]:
         """The calls that this message asks for."""
+        if isinstance(self.content, str):
+            return ()
         return tuple(part for part in self.contents if isinstance(part, FunctionCallContent))
 
 

@@ -44,6 +44,8 @@ class PartFormat:
         """Return a single text as a string and several parts as a list; None if nothing can be sent."""
         if message.role in ("system", "developer"):
             return mend_text(message.text) or None
+        if isinstance(message.content, str):
+            return mend_text(message.content)
         parts = [written for part in message.contents if (written := self._part(part)) is not None]
         if len(parts) > 1:
             parts = [part for part in parts if part.get("text") != ""] or parts[:1]

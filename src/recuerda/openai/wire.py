@@ -61,6 +61,10 @@ def wire_messages(
     for i, message in enumerate(messages):
         if message.role == "assistant":
             name = _name(other_speaker(message, agent_name))
+            if isinstance(message.content, str):  # usual, and cheaper: a plain text has no calls
+                if message.content:
+                    wire.append({"role": "assistant", "content": mend_text(message.content), **name})
+                continue
             wire.extend(_assistant(message, results_after(messages, i), name=name, is_running=i > last_input))
         elif message.role != "tool" and (content := _FORMAT.content(message)) is not None:
             wire.append({"role": input_role(message), "content": content, **_name(message.author_name)})

@@ -42,6 +42,8 @@ def check_calls(history: Sequence[Turn], new: Turn) -> None:
 
 def _follow(messages: Sequence[ChatMessage], open_calls: dict[str, None]) -> None:
     for message in messages:
+        if isinstance(message.content, str):
+            continue
         for call in message.function_calls:
             open_calls[call.call_id] = None
         for part in message.contents:

@@ -158,8 +158,15 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
 
     def count(self, turns: Sequence[Turn]) -> int:
         """Return the number of the newest turns that fit; 1 if not even the newest turn fits."""
-        tally = self.tally([_Numbered(number, turn) for number, turn in enumerate(turns, start=1)])
-        return count_fitting(tally, Limits(self.max_messages, self.limits().tokens))
+        limits = Limits(self.max_messages, self.limits().tokens)
+        size = _LOOK_TURNS
+        while True:
+            newest = turns[max(0, len(turns) - size) :]
+            tally = self.tally([_Numbered(number, turn) for number, turn in enumerate(newest, start=1)])
+            fitting = count_fitting(tally, limits)
+            if fitting < len(newest) or len(newest) == len(turns):
+                return fitting
+            size *= 4
 
     def fit(self, messages: Sequence[ChatMessage], *, overhead_tokens: int = 0) -> Sequence[ChatMessage]:
         """Return one turn's messages with results shortened until they fit. If they fit, return the same object."""
@@ -224,6 +231,10 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
             return self
         left = self.limits(overhead_tokens=overhead_tokens, input_tokens=input_tokens).tokens
         return msgspec.structs.replace(self, max_tokens=left, reserve_tokens=0)
+
+
+_LOOK_TURNS = 16
+"""The number of turns with which a count begins. Far more turns may be held than fit."""
 
 
 class _Numbered(msgspec.Struct, frozen=True):
