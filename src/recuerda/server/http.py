@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from functools import lru_cache
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
@@ -132,12 +133,12 @@ class Gate:
         the size of the body, which is not JSON.
         """
 
-        async def endpoint(request: Request) -> Response:
+        async def answer(request: Request) -> Response:
             if is_open:
                 return await handler(ApiCall(request, Tenancy(), b"", self._beside))
             return await self._answer(request, handler, path, takes_file=takes_file)
 
-        return Route(path, endpoint, methods=[method])
+        return Route(path, _Endpoint(answer), methods=[method])
 
     async def _answer(self, request: Request, handler: Handler, path: str, *, takes_file: bool) -> Response:
         started = time.perf_counter()
@@ -239,6 +240,20 @@ class Gate:
         return body
 
 
+class _Endpoint:
+    """An ASGI application that answers the requests of one route.
+
+    Starlette would wrap a plain function once more, to handle errors that the gate handles already.
+    """
+
+    def __init__(self, answer: Callable[[Request], Awaitable[Response]]) -> None:
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._answer(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+
 class Stream(Response):
     """A response that sends server-sent events as they are produced.
 
@@ -333,13 +348,18 @@ def _check_is_local(request: Request, origins: Collection[str]) -> None:
     Raises:
         ApiFault: the request's `Host` or `Origin` is not this machine.
     """
-    host = _host_of(f"//{request.headers.get('host', '')}")
     origin = request.headers.get("origin")
-    is_known = origin is None or origin in origins or is_loopback(_host_of(origin))
-    if not is_loopback(host) or not is_known:
+    is_known = origin is None or origin in origins or _is_here(origin)
+    if not _is_here(f"//{request.headers.get('host', '')}") or not is_known:
         raise ApiFault(
             403, "This server has no keys, so it answers only programs on its own machine.", code="not_local"
         )
+
+
+@lru_cache(maxsize=256)
+def _is_here(url: str) -> bool:
+    """Return whether the host of an address can be reached only from this machine."""
+    return is_loopback(_host_of(url))
 
 
 def _host_of(url: str) -> str:

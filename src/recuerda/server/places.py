@@ -64,7 +64,7 @@ async def find_place(
                 param="previous_response_id",
                 code="mutually_exclusive_parameters",
             )
-        return await _in_conversation(threads, tenancy, request.conversation_id, turn_id, held)
+        return await _in_conversation(threads, tenancy, request.conversation_id, turn_id=turn_id, key=key, held=held)
     if request.previous_response_id is not None:
         return await _after(threads, tenancy, request, turn_id=turn_id, key=key, held=held)
     name = TurnName(f"chain_{turn_id}", turn_id)
@@ -73,11 +73,13 @@ async def find_place(
     return Place(name)
 
 
-async def _in_conversation(threads: Threads, tenancy: Tenancy, id: str, turn_id: str, held: AsyncExitStack) -> Place:
+async def _in_conversation(
+    threads: Threads, tenancy: Tenancy, id: str, *, turn_id: str, key: RequestKey | None, held: AsyncExitStack
+) -> Place:
     if not is_conversation_id(id):
         raise not_found("Conversation", id)
     await held.enter_async_context(threads.alone(tenancy, id))
-    view = await threads.newest(tenancy, id, turn_id=turn_id)
+    view = await threads.newest(tenancy, id, turn_id=None if key is None else turn_id)
     if view.info is None:
         raise not_found("Conversation", id)
     is_part = len(view.turns) < view.info.turns

@@ -97,6 +97,16 @@ _RESPONSE = "/v1/responses/{response_id}"
 _FILE = "/v1/files/{file_id}"
 
 ROUTES: tuple[ApiRoute, ...] = (
+    # The first one is found first, so it is the route that is used most.
+    ApiRoute(
+        "POST",
+        "/v1/responses",
+        "Create a response",
+        lambda handlers: handlers.responses.create,
+        body=CreateResponse,
+        answer="Response",
+        is_streamed=True,
+    ),
     ApiRoute(
         "POST",
         "/v1/conversations",
@@ -150,15 +160,6 @@ ROUTES: tuple[ApiRoute, ...] = (
         "Delete an item",
         lambda handlers: handlers.conversations.delete_item,
         answer="Conversation",
-    ),
-    ApiRoute(
-        "POST",
-        "/v1/responses",
-        "Create a response",
-        lambda handlers: handlers.responses.create,
-        body=CreateResponse,
-        answer="Response",
-        is_streamed=True,
     ),
     ApiRoute(
         "POST",

@@ -181,12 +181,14 @@ class Threads:
             if info is None or info.user_id != tenancy.tenant:
                 raise ThreadNotFound(thread_id)
 
+        # A storage looks for a turn that is in memory already more slowly than it says that nothing is new.
+        is_held = _with_id(warm.get(thread_id).turns, turn_id) is not None
         try:
             history, found = await read_on(
                 self.storage_of(tenancy),
                 lambda: warm.get(thread_id),
                 last_messages=limit,
-                turn_id=turn_id,
+                turn_id=None if is_held else turn_id,
                 keep_files=None,
                 check=check,
             )
@@ -196,8 +198,13 @@ class Threads:
         if missing := history.missing_files():
             history.files.add(await self.storage_of(tenancy).read_blobs(thread_id, missing))
         warm.keep(thread_id, history)
+        turns = tuple(history.turns_with_files())
+        if is_held:
+            if (held := _with_id(turns, turn_id)) is not None:
+                return View(found.info, turns, held)
+            return await self._read(warm, tenancy, name, limit, turn_id)  # Another server has deleted the turn.
         committed = None if found.found is None else await self._whole_turn(tenancy, found.found, thread_id, history)
-        return View(found.info, tuple(history.turns_with_files()), committed, found.dropped is not None)
+        return View(found.info, turns, committed, found.dropped is not None)
 
     async def _whole_turn(
         self, tenancy: Tenancy, record: TurnRecord, thread_id: str, history: History | None = None
@@ -434,6 +441,11 @@ class _Warm:
     def forget(self, thread_id: str) -> None:
         """Drop the history of a thread."""
         self._held.pop(thread_id, None)
+
+
+def _with_id(turns: Sequence[StoredTurn], id: str | None) -> StoredTurn | None:
+    """Return the newest turn with an id; None if there is none."""
+    return None if id is None else next((turn for turn in reversed(turns) if turn.id == id), None)
 
 
 def client_metadata(info: ThreadInfo) -> dict[str, str]:
