@@ -7,9 +7,10 @@ for a search box. `RecallIndex` is the contract of an index. `SQLiteRecallIndex`
 memories, `correcting.py` puts right words in place of wrong ones, and `recollection.py` searches and forgets.
 """
 
+from recuerda.recall.explaining import MemoryReport, Reason, ScorePart
 from recuerda.recall.facts import Fact, FactExtractor
 from recuerda.recall.index import IndexStats, RecallIndex
-from recuerda.recall.memory import Memory, Progress
+from recuerda.recall.memory import ForgottenTurns, Memory, MemoryPage, Progress
 from recuerda.recall.provider import RecallProvider
 from recuerda.recall.sqlite import SQLiteRecallIndex
 from recuerda.recall.thread_search import FoundThread, Passage, ThreadSearch
@@ -17,13 +18,18 @@ from recuerda.recall.thread_search import FoundThread, Passage, ThreadSearch
 __all__ = [
     "Fact",
     "FactExtractor",
+    "ForgottenTurns",
     "FoundThread",
     "IndexStats",
     "Memory",
+    "MemoryPage",
+    "MemoryReport",
     "Passage",
     "Progress",
+    "Reason",
     "RecallIndex",
     "RecallProvider",
     "SQLiteRecallIndex",
+    "ScorePart",
     "ThreadSearch",
 ]

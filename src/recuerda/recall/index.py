@@ -25,6 +25,9 @@ from recuerda.storage.records import Version
 THREAD_BITS = 32
 """The number of low bits of a document's key. The high bits identify its thread."""
 
+HIGHEST_KEY = (1 << 63) - 1
+"""The highest key that a document can have."""
+
 NEIGHBOUR_REACH = 2
 """The number of neighbours that a search by relevance needs on each side of a document."""
 
@@ -327,6 +330,22 @@ class RecallIndex(ABC):
     @abstractmethod
     async def held(self, turns: Sequence[Forgetting], limit: int) -> HeldDocuments:
         """Return the number of documents of ranges of turns, and the first `limit` of them. Nothing is forgotten."""
+
+    @abstractmethod
+    async def newest(self, scope: str, before: int | None, limit: int) -> list[int]:
+        """Return the highest keys of a scope's documents, the highest first.
+
+        So the thread that was remembered last comes first, and in each thread the newest message.
+
+        Args:
+            scope: the scope.
+            before: return only keys below it; None for the highest of all.
+            limit: the largest number of keys.
+        """
+
+    @abstractmethod
+    async def forgotten(self, scope: str, limit: int) -> list[Forgetting]:
+        """Return up to `limit` ranges of turns that were forgotten in the threads of a scope."""
 
     @abstractmethod
     async def forget(self, forgettings: Sequence[Forgetting]) -> int:

@@ -59,6 +59,32 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.corrected_us is None else from_microseconds(self.corrected_us)
 
 
+class MemoryPage(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of a list of memories.
+
+    Attributes:
+        memories: the memories. The thread that was remembered last comes first, and in each thread the newest message.
+        cursor: a text with which to ask for the next page; None on the last page.
+    """
+
+    memories: tuple[Memory, ...]
+    cursor: str | None = None
+
+
+class ForgottenTurns(msgspec.Struct, frozen=True, kw_only=True):
+    """A range of turns that were forgotten on request, and whose messages the index does not hold any more.
+
+    Attributes:
+        thread_id: the thread's id.
+        first: the number of the first turn.
+        last: the number of the last turn.
+    """
+
+    thread_id: str
+    first: int
+    last: int
+
+
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """The progress of bringing an index up to date with a storage.
 
@@ -110,6 +136,19 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
         if self.only_thread not in (None, thread_id):
             return False
         return thread_id != self.recent_thread or candidate.turn < self.recent_turn
+
+
+def place_of(cursor: str | None) -> int | None:
+    """Return the key that a cursor of a list of memories names; None without a cursor.
+
+    Raises:
+        InvalidInput: the text is not such a cursor.
+    """
+    if cursor is None:
+        return None
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        raise InvalidInput("the cursor is not one of a list of memories; use the cursor of the previous page")
+    return int(cursor)
 
 
 def check_relevance(value: float) -> float:

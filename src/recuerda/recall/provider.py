@@ -26,11 +26,22 @@ from recuerda.providers.embedding import Embedder
 from recuerda.providers.remembering import check_thread_user, follow_storage, input_text
 from recuerda.providers.reranking import Reranker
 from recuerda.recall.correcting import quoted_facts
+from recuerda.recall.explaining import MemoryReport
 from recuerda.recall.facts import Fact, FactExtractor
 from recuerda.recall.following import Followed
 from recuerda.recall.index import IndexStats, Position, RecallIndex
 from recuerda.recall.meaning import EMBED_S
-from recuerda.recall.memory import MIN_RELEVANCE, Filters, Memory, Progress, check_relevance, filters
+from recuerda.recall.memory import (
+    MIN_RELEVANCE,
+    Filters,
+    ForgottenTurns,
+    Memory,
+    MemoryPage,
+    Progress,
+    check_relevance,
+    filters,
+    place_of,
+)
 from recuerda.recall.places import index_beside, opened_index
 from recuerda.recall.quoting import context_of, fitting
 from recuerda.recall.recollection import Recollection, Tell, whose_memories
@@ -286,6 +297,67 @@ class RecallProvider(ContextProvider):
             recollection.meaning.lacks_vectors.discard(scope)
             await self._learning.start(scope, partial(recollection.meaning.embed_missing, scope), is_optional=True)
         return memories
+
+    async def explain(
+        self,
+        query: str,
+        *,
+        user_id: str | None = None,
+        thread_id: str | None = None,
+        limit: int = 10,
+        before: datetime | None = None,
+        after: datetime | None = None,
+        roles: Sequence[str] | None = None,
+        has_history: bool = False,
+        min_relevance: float = MIN_RELEVANCE,
+    ) -> list[MemoryReport]:
+        """Return the memories that `search` returns for the same arguments, each with the reasons for its score.
+
+        It raises the errors of `search`.
+        """
+        check_limit(limit, "limit")
+        whose = whose_memories(self._user(user_id), thread_id, self.namespaces)
+        chosen = filters(before=before, after=after, roles=roles, only_thread=thread_id, min_relevance=min_relevance)
+        return await self._of().explain(essence(query), whose, limit=limit, filters=chosen, has_history=has_history)
+
+    async def memories(
+        self, *, user_id: str | None = None, thread_id: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> MemoryPage:
+        """Return a page of everything that is remembered of a user, whether or not a search would find it.
+
+        Words that were corrected stand behind the words that replace them.
+
+        Args:
+            user_id: the user; the provider's user by default.
+            thread_id: a thread without a user, if no user is given.
+            limit: the largest number of messages on the page.
+            cursor: the cursor of the previous page; None for the first page.
+
+        Raises:
+            ConfigurationError: there is neither a user nor a thread, or the storage of the threads is unknown.
+            InvalidInput: an argument is invalid.
+        """
+        check_limit(limit, "limit")
+        whose = whose_memories(self._user(user_id), thread_id, self.namespaces)
+        found, following = await self._of().newest(whose, place_of(cursor), limit=limit)
+        return MemoryPage(memories=tuple(found), cursor=None if following is None else str(following))
+
+    async def forgotten(
+        self, *, user_id: str | None = None, thread_id: str | None = None, limit: int = 100
+    ) -> list[ForgottenTurns]:
+        """Return which turns of a user's threads were forgotten on request.
+
+        Their messages are gone from the index. A thread that was deleted or erased leaves no trace at all.
+
+        Args:
+            user_id: as in `memories`.
+            thread_id: as in `memories`.
+            limit: the largest number of ranges of turns.
+        """
+        check_limit(limit, "limit")
+        whose = whose_memories(self._user(user_id), thread_id, self.namespaces)
+        found = await self._of().forgotten(whose, limit=limit)
+        return [ForgottenTurns(thread_id=one.thread_id, first=one.first, last=one.last) for one in found]
 
     async def standing(
         self, *, user_id: str | None = None, thread_id: str | None = None, limit: int = 20

@@ -49,7 +49,7 @@ from recuerda.recall.traits import (
 SESSION_GAP_US = 6 * 3600 * 1_000_000
 """The longest time between neighbouring messages of one exchange."""
 
-_DAY_US = 24 * 3600 * 1_000_000
+DAY_US = 24 * 3600 * 1_000_000
 _STEPS = (-2, -1, 1, 2)
 """From a message to the neighbours that support it."""
 _DEVIATIONS = 5
@@ -161,19 +161,19 @@ def rank(
     Candidates with a score of 0 are left out, and so are questions that only repeat the query.
     """
     found = candidates.found
-    own = _own_scores(question, info, candidates, weights)
-    echoes = {key for key in own if _is_echo(found[key], question)}
-    scores = _supported(found, own, echoes, weights)
-    sessions = _session_scores(found, own)
-    likelihoods = _Likelihoods(found, question, weights)
-    oldest, newest = _span(found)
+    own = own_scores(question, info, candidates, weights)
+    echoes = {key for key in own if is_echo(found[key], question)}
+    scores = supported_scores(found, own, echoes, weights)
+    sessions = session_scores(found, own)
+    likelihoods = Likelihoods(found, question, weights)
+    oldest, newest = span_of(found)
     age = max(1, newest - oldest)
     scored: list[tuple[float, int, int]] = []
     for key, supported in scores.items():
         candidate = found[key]
         created = candidate.created_us
-        score = supported + weights.session * sessions.get((key >> THREAD_BITS, created // _DAY_US), 0.0)
-        is_reply = bool(echoes) and _is_reply(candidate, found, echoes)
+        score = supported + weights.session * sessions.get((key >> THREAD_BITS, created // DAY_US), 0.0)
+        is_reply = bool(echoes) and is_reply_to(candidate, found, echoes)
         likelihood = likelihoods.of(candidate, is_reply=is_reply)
         scored.append((score * likelihood * (1 + weights.recent * ((created - oldest) / age)), created, key))
     scored.sort(reverse=True)
@@ -215,13 +215,13 @@ def idf(frequency: int, documents: int) -> float:
     return math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5))
 
 
-def _span(found: Mapping[int, Candidate]) -> tuple[int, int]:
+def span_of(found: Mapping[int, Candidate]) -> tuple[int, int]:
     """Return the times of the oldest and of the newest candidate."""
     times = [candidate.created_us for candidate in found.values()]
     return min(times, default=0), max(times, default=0)
 
 
-def _is_echo(candidate: Candidate, question: Question) -> bool:
+def is_echo(candidate: Candidate, question: Question) -> bool:
     """Return True if a message is a question, and each of its words that matter is in the query."""
     if not candidate.traits & IS_QUESTION or not candidate.size:
         return False
@@ -232,20 +232,16 @@ def _is_echo(candidate: Candidate, question: Question) -> bool:
     return sum(counts.values()) >= candidate.size
 
 
-def _own_scores(question: Question, info: ScopeInfo, candidates: Candidates, weights: Weights) -> dict[int, float]:
+def own_scores(question: Question, info: ScopeInfo, candidates: Candidates, weights: Weights) -> dict[int, float]:
     """Return the scores of the candidates that have one of their own, in the order of keys."""
-    worth = {
-        term: (question.terms[term], idf(frequency, max(info.documents, frequency)))
-        for term, frequency in candidates.frequencies.items()
-        if term in question.terms
-    }
+    worth = worth_of(question, info, candidates)
     asked = max(1, len(set(question.terms.values())))
     likeness = _likeness(candidates.found)
     most = weights.similarity * idf(1, info.documents)
     own: dict[int, float] = {}
     has_times, has_likeness = bool(question.times), bool(likeness)
     for key, candidate in sorted(candidates.found.items(), key=itemgetter(0)):
-        score = _score_of_words(candidate, worth, asked, info.mean_size, weights) if candidate.matches else 0.0
+        score = score_of_words(candidate, worth, asked, info.mean_size, weights) if candidate.matches else 0.0
         if has_times:
             score += weights.date * question.times.parts_met(candidate.created_us)
         if has_likeness:
@@ -253,6 +249,15 @@ def _own_scores(question: Question, info: ScopeInfo, candidates: Candidates, wei
         if score > 0:
             own[key] = score
     return own
+
+
+def worth_of(question: Question, info: ScopeInfo, candidates: Candidates) -> dict[str, tuple[int, float]]:
+    """Return the number of its word and the inverse document frequency of each term of the question that occurs."""
+    return {
+        term: (question.terms[term], idf(frequency, max(info.documents, frequency)))
+        for term, frequency in candidates.frequencies.items()
+        if term in question.terms
+    }
 
 
 def _likeness(found: Mapping[int, Candidate]) -> dict[int, float]:
@@ -269,9 +274,18 @@ def _likeness(found: Mapping[int, Candidate]) -> dict[int, float]:
     return {key: min(1.0, max(0.0, (cosine - mean) / spread / _DEVIATIONS)) for key, cosine in cosines.items()}
 
 
-def _score_of_words(
+def score_of_words(
     candidate: Candidate, worth: Mapping[str, tuple[int, float]], asked: int, mean_size: float, weights: Weights
 ) -> float:
+    """Return the score of a message by the words of the question alone.
+
+    Args:
+        candidate: the message.
+        worth: as `worth_of` returns it.
+        asked: the number of the question's words.
+        mean_size: the mean size of a message.
+        weights: the weights.
+    """
     best: dict[int, float] = {}
     held_back = weights.k1 * (1 - weights.b + weights.b * candidate.size / mean_size)
     for term, count in candidate.matches.items():
@@ -283,7 +297,7 @@ def _score_of_words(
     return sum(best.values()) * (1 - weights.coverage + weights.coverage * coverage)
 
 
-def _supported(
+def supported_scores(
     found: Mapping[int, Candidate], own: Mapping[int, float], echoes: AbstractSet[int], weights: Weights
 ) -> dict[int, float]:
     """Return the scores of candidates with the support of their neighbours. Echoes of the query are left out.
@@ -301,12 +315,12 @@ def _supported(
                 support[key - step] = support.get(key - step, 0.0) + weight * score
     scores = {key: own.get(key, 0.0) + support.get(key, 0.0) for key in own.keys() | support.keys()}
     for key in echoes:
-        if (reply := found.get(key + 1)) is not None and _is_reply(reply, found, echoes):
+        if (reply := found.get(key + 1)) is not None and is_reply_to(reply, found, echoes):
             scores[key + 1] = scores.get(key + 1, 0.0) + weights.echoed * own[key]
     return {key: score for key, score in scores.items() if score > 0 and key not in echoes}
 
 
-def _is_reply(candidate: Candidate, found: Mapping[int, Candidate], echoes: AbstractSet[int]) -> bool:
+def is_reply_to(candidate: Candidate, found: Mapping[int, Candidate], echoes: AbstractSet[int]) -> bool:
     """Return True for the reply to a question that repeats the query."""
     return candidate.key - 1 in echoes and candidate.turn == found[candidate.key - 1].turn
 
@@ -321,14 +335,15 @@ def _support_weight(candidate: Candidate, beside: Candidate, step: int, weights:
     return weights.second_before if step < 0 else weights.second_after
 
 
-def _session_scores(found: Mapping[int, Candidate], own: Mapping[int, float]) -> dict[tuple[int, int], float]:
+def session_scores(found: Mapping[int, Candidate], own: Mapping[int, float]) -> dict[tuple[int, int], float]:
+    """Return the scores of the best messages of each conversation, by its thread and its day."""
     scores: defaultdict[tuple[int, int], list[float]] = defaultdict(list)
     for key, score in own.items():
-        scores[key >> THREAD_BITS, found[key].created_us // _DAY_US].append(score)
+        scores[key >> THREAD_BITS, found[key].created_us // DAY_US].append(score)
     return {session: sum(heapq.nlargest(3, values)) for session, values in scores.items()}
 
 
-class _Likelihoods:
+class Likelihoods:
     """The factors for the kinds of messages. Many messages are of few kinds, so each factor is computed once."""
 
     def __init__(self, found: Mapping[int, Candidate], question: Question, weights: Weights) -> None:

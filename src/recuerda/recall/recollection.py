@@ -15,6 +15,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, tzinfo
 from functools import partial
+from heapq import nlargest
 from itertools import chain
 from typing import TypeAlias
 from weakref import WeakSet, WeakValueDictionary
@@ -29,6 +30,7 @@ from recuerda.errors import (
 )
 from recuerda.providers.embedding import Embedder
 from recuerda.recall.correcting import Corrections
+from recuerda.recall.explaining import MemoryReport, SearchNotes
 from recuerda.recall.facts import Fact, FactExtractor
 from recuerda.recall.following import Followed, follow, is_current
 from recuerda.recall.index import (
@@ -342,6 +344,48 @@ class Recollection:
             whose, lambda infos: self._ranked(query, infos, limit, filters, has_history=has_history)
         )
 
+    async def explain(
+        self, query: str, whose: Whose, *, limit: int, filters: Filters, has_history: bool = False
+    ) -> list[MemoryReport]:
+        """Return the memories that `search` returns for the same arguments, each with the reasons for its score."""
+        notes = SearchNotes()
+        found = await self._checked(
+            whose, lambda infos: self._ranked(query, infos, limit, filters, has_history=has_history, notes=notes)
+        )
+        return notes.reports(found)
+
+    async def newest(self, whose: Whose, before: int | None, *, limit: int) -> tuple[list[Memory], int | None]:
+        """Return a page of an owner's memories, checked as in a search, and where the next page begins.
+
+        Args:
+            whose: the owner.
+            before: where the page begins; None for the first page.
+            limit: the largest number of messages.
+        """
+        following: int | None = None
+
+        async def find(infos: Mapping[str, ScopeInfo]) -> list[Memory]:
+            nonlocal following
+            of_scopes = [await self.index.newest(scope, before, limit + 1) for scope in infos]
+            keys = nlargest(limit + 1, chain(*of_scopes))
+            following = keys[limit - 1] if len(keys) > limit else None
+            documents = await self.index.documents(keys[:limit])
+            corrections = await self._corrections(infos)
+            return [
+                memory
+                for key in keys[:limit]
+                for memory in corrections.memories(key, documents.get(key), 0.0, has_history=True)
+            ]
+
+        found = await self._checked(whose, find)
+        return found, following if found else None
+
+    async def forgotten(self, whose: Whose, *, limit: int) -> list[Forgetting]:
+        """Return ranges of turns that were forgotten on request in an owner's threads."""
+        await self.freshen(whose)
+        of_scopes = [await self.index.forgotten(scope, limit) for scope in whose.scopes]
+        return list(chain(*of_scopes))[:limit]
+
     async def said(
         self, wanted: Mapping[str, int], whose: Whose, *, limit: int, each: int, min_share: float
     ) -> list[Memory]:
@@ -405,7 +449,14 @@ class Recollection:
         return []
 
     async def _ranked(
-        self, text: str, infos: Mapping[str, ScopeInfo], limit: int, filters: Filters, *, has_history: bool
+        self,
+        text: str,
+        infos: Mapping[str, ScopeInfo],
+        limit: int,
+        filters: Filters,
+        *,
+        has_history: bool,
+        notes: SearchNotes | None = None,
     ) -> list[Memory]:
         info = joined_info(list(infos.values()))
         vector = await self.meaning.query_vector(text, list(infos), info)
@@ -439,11 +490,17 @@ class Recollection:
         if not scored or relevance_of(scored[0][1], expected) < filters.min_relevance:
             return []
         found_by = partial(corrections.memories, has_history=has_history)
+        if notes is not None:
+            notes.take(question, info, candidates)
+            found_by = notes.noting(found_by)
         if self._reranking is None:
-            found = await self._different(scored, limit, found_by)
+            best = found = await self._different(scored, limit, found_by)
         else:
             best = await self._different(scored, max(limit, RERANKED), found_by)
-            found = (await self._reranking.order(text, best))[:limit]
+            note = None if notes is None else notes.note_reranked
+            found = (await self._reranking.order(text, best, note))[:limit]
+        if notes is not None:
+            notes.note_order(best)
         return [structs.replace(memory, relevance=relevance_of(memory.score, expected)) for memory in found]
 
     async def _standing(self, infos: Mapping[str, ScopeInfo], limit: int, filters: Filters) -> list[Memory]:

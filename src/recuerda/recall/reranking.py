@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from recuerda.errors import RerankerError
 from recuerda.providers.reranking import Reranker, rerank
@@ -48,8 +48,12 @@ class Reranking:
         self._limit_s = limit_s
         self._is_failing = False
 
-    async def order(self, question: str, memories: Sequence[Memory]) -> list[Memory]:
+    async def order(
+        self, question: str, memories: Sequence[Memory], note: Callable[[Sequence[float]], None] | None = None
+    ) -> list[Memory]:
         """Return the memories in their new order; in the old one if the reranker fails or takes too long.
+
+        `note` gets the scores of the reranker, if it gives any.
 
         A failure is logged once, and again after the reranker has worked in between.
         """
@@ -57,6 +61,8 @@ class Reranking:
             async with asyncio.timeout(self._limit_s):
                 scores = await rerank(self._reranker, question, [_read(memory) for memory in memories])
             ordered = mixed(memories, scores)
+            if note is not None:
+                note(scores)
         except Exception as error:  # noqa: BLE001 - a reranker may raise anything, and a search does not need it
             if not self._is_failing:
                 _logger.warning("memories keep the order of the search, because %s", self._reason(error))

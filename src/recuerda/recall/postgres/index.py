@@ -157,6 +157,12 @@ class PostgresRecallIndex(RecallIndex):
     async def held(self, turns: Sequence[Forgetting], limit: int) -> HeldDocuments:
         return await self._run(partial(self._searching.held, turns, limit))
 
+    async def newest(self, scope: str, before: int | None, limit: int) -> list[int]:
+        return await self._run(partial(self._searching.newest, scope, before, limit))
+
+    async def forgotten(self, scope: str, limit: int) -> list[Forgetting]:
+        return await self._run(partial(self._searching.forgotten, scope, limit))
+
     async def forget(self, forgettings: Sequence[Forgetting]) -> int:
         return await self._run(partial(self._following.forget, forgettings)) if forgettings else 0
 

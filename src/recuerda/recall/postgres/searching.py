@@ -13,6 +13,7 @@ from recuerda._drivers.postgres.database import Row, composer, rows
 from recuerda._drivers.postgres.pools import Connection
 from recuerda.recall.facts import Fact, FactSource
 from recuerda.recall.index import (
+    HIGHEST_KEY,
     THREAD_BITS,
     Candidate,
     CandidateQuery,
@@ -85,6 +86,20 @@ class Searching:
             "JOIN {schema}.recall_threads t ON t.id = f.thread_id AND t.incarnation = f.incarnation "
             "JOIN {schema}.recall_documents d ON d.key BETWEEN t.key << 32 AND (t.key << 32) + 4294967295 "
             "AND d.turn BETWEEN f.first AND f.last ORDER BY d.key"
+        )
+        self._newest = composed(
+            "SELECT d.key FROM {schema}.recall_threads t JOIN {schema}.recall_scopes s ON s.key = t.scope "
+            "CROSS JOIN LATERAL (SELECT d.key FROM {schema}.recall_documents d "
+            "WHERE d.key BETWEEN t.key << 32 AND least((t.key << 32) + 4294967295, %(highest)s::bigint) "
+            "ORDER BY d.key DESC LIMIT %(limit)s) d "
+            "WHERE s.id = %(scope)s AND t.key <= %(highest)s::bigint >> 32 ORDER BY t.key DESC, d.key DESC "
+            "LIMIT %(limit)s"
+        )
+        self._forgotten = composed(
+            "SELECT f.thread_id, f.incarnation, f.first, f.last FROM {schema}.recall_threads t "
+            "JOIN {schema}.recall_scopes s ON s.key = t.scope "
+            "JOIN {schema}.recall_forgotten f ON f.thread_id = t.id AND f.incarnation = t.incarnation "
+            "WHERE s.id = %s ORDER BY t.key DESC, f.first DESC, f.last LIMIT %s"
         )
         self._holders = composed("SELECT thread_id, incarnation, turn FROM {schema}.recall_holders(%s, %s::bigint)")
         self._copied_vectors = composed(
@@ -211,6 +226,18 @@ class Searching:
         keys = [key for (key,) in await rows(self._held, columns, connection)]
         found = await self.documents(keys[:limit], connection)
         return HeldDocuments(count=len(keys), first=tuple(found[key] for key in keys[:limit] if key in found))
+
+    async def newest(self, scope: str, before: int | None, limit: int, connection: Connection) -> list[int]:
+        highest = HIGHEST_KEY if before is None else before - 1
+        found = await rows(self._newest, {"scope": scope, "highest": highest, "limit": limit}, connection)
+        return [key for (key,) in found]
+
+    async def forgotten(self, scope: str, limit: int, connection: Connection) -> list[Forgetting]:
+        found = await rows(self._forgotten, (scope, limit), connection)
+        return [
+            Forgetting(thread_id=thread_id, incarnation=incarnation, first=first, last=last)
+            for thread_id, incarnation, first, last in found
+        ]
 
     async def holders(self, thread_id: str, turn: int, connection: Connection) -> list[HeldTurn]:
         return [HeldTurn(*row) for row in await rows(self._holders, (thread_id, turn), connection)]

@@ -140,6 +140,12 @@ class SQLiteRecallIndex(RecallIndex):
     async def held(self, turns: Sequence[Forgetting], limit: int) -> HeldDocuments:
         return await self._look(partial(searching.held, turns, limit))
 
+    async def newest(self, scope: str, before: int | None, limit: int) -> list[int]:
+        return await self._look(partial(searching.newest, scope, before, limit))
+
+    async def forgotten(self, scope: str, limit: int) -> list[Forgetting]:
+        return await self._look(partial(searching.forgotten, scope, limit))
+
     async def forget(self, forgettings: Sequence[Forgetting]) -> int:
         gone = await self._write(partial(following.forget, forgettings))
         self._cleaner.note()

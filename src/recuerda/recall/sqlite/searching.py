@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from recuerda.recall.index import (
+    HIGHEST_KEY,
     THREAD_BITS,
     Candidate,
     CandidateQuery,
@@ -145,6 +146,40 @@ def held(turns: Sequence[Forgetting], limit: int, connection: sqlite3.Connection
     keys = sorted(set(keys))
     found = documents(keys[:limit], connection)
     return HeldDocuments(count=len(keys), first=tuple(found[key] for key in keys[:limit]))
+
+
+def newest(scope: str, before: int | None, limit: int, connection: sqlite3.Connection) -> list[int]:
+    """See `RecallIndex.newest`."""
+    highest = HIGHEST_KEY if before is None else before - 1
+    threads = connection.execute(
+        "SELECT key FROM threads WHERE scope = (SELECT key FROM scopes WHERE id = ?) AND key <= ? ORDER BY key DESC",
+        (scope, highest >> THREAD_BITS),
+    )
+    keys: list[int] = []
+    for (thread,) in threads:
+        first = thread << THREAD_BITS
+        rows = connection.execute(
+            "SELECT key FROM documents WHERE key BETWEEN ? AND ? ORDER BY key DESC LIMIT ?",
+            (first, min(first + (1 << THREAD_BITS) - 1, highest), limit - len(keys)),
+        )
+        keys += [key for (key,) in rows]
+        if len(keys) == limit:
+            break
+    return keys
+
+
+def forgotten(scope: str, limit: int, connection: sqlite3.Connection) -> list[Forgetting]:
+    """See `RecallIndex.forgotten`."""
+    rows = connection.execute(
+        "SELECT f.thread_id, f.incarnation, f.first, f.last FROM threads t JOIN forgotten f "
+        "ON f.thread_id = t.id AND f.incarnation = t.incarnation "
+        "WHERE t.scope = (SELECT key FROM scopes WHERE id = ?) ORDER BY t.key DESC, f.first DESC, f.last LIMIT ?",
+        (scope, limit),
+    )
+    return [
+        Forgetting(thread_id=thread_id, incarnation=incarnation, first=first, last=last)
+        for thread_id, incarnation, first, last in rows
+    ]
 
 
 def stats(connection: sqlite3.Connection) -> IndexStats:
