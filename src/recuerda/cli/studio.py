@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from recuerda.cli.inbox import login_name
 from recuerda.cli.options import StorageOption, opened, opened_to_read, public_url
 from recuerda.cli.output import clean_line, console, fail
 from recuerda.errors import ConfigurationError
@@ -135,7 +136,7 @@ def studio(
         allow_hosts=allow_host or (),
         allow_changes=allow_changes,
         user=user,
-        acting_as=acting_as,
+        acting_as=acting_as or login_name(),
         recall_index=recall_index,
         redactions=redact or (),
         audit_file=audit_file,

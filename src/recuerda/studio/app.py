@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from recuerda.errors import RecuerdaError
+from recuerda.studio.changes.audit import check_audit_file
 from recuerda.studio.faults import Fault
 from recuerda.studio.guard import Guard
 from recuerda.studio.refusing import on_error
@@ -27,8 +28,11 @@ def create_studio(settings: StudioSettings) -> Starlette:
         settings: the storage, and who may see and change it. The caller closes the storage.
 
     Raises:
-        ConfigurationError: the index of memories cannot be used, or a redaction is not a regular expression.
+        ConfigurationError: the index of memories or the audit file cannot be used, or a redaction is not a regular
+            expression.
     """
+    if settings.audit_file is not None:
+        check_audit_file(settings.audit_file)
     studio = make_studio(settings)
 
     @asynccontextmanager

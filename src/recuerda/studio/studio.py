@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from starlette.requests import Request
@@ -18,6 +18,7 @@ from recuerda.storage.hooks import Clock
 from recuerda.studio.redaction import Redaction
 from recuerda.studio.rendering import Renderer
 from recuerda.studio.settings import StudioSettings
+from recuerda.studio.uploads import Uploads
 from recuerda.studio.watching import Watching
 
 
@@ -34,6 +35,7 @@ class Studio:
         redaction: hides secrets.
         renderer: makes HTML.
         watching: notices that threads change.
+        uploads: the files whose import is not confirmed yet.
     """
 
     settings: StudioSettings
@@ -44,6 +46,7 @@ class Studio:
     redaction: Redaction
     renderer: Renderer
     watching: Watching
+    uploads: Uploads = field(default_factory=Uploads)
     _owns_index: bool = False
 
     @property
@@ -68,6 +71,7 @@ class Studio:
 
     async def close(self) -> None:
         """Close what the studio has opened. The storage stays open."""
+        self.uploads.close()
         if self.search is not None:
             await self.search.close()
         if self.index is not None and self._owns_index:
