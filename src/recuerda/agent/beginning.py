@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from recuerda.agent import observing
 from recuerda.agent.inbox import decided_before
 from recuerda.agent.journal import Journal, durable_store, load_draft, version_after
 from recuerda.agent.request import RunRequest
@@ -96,4 +97,7 @@ async def begin_again(request: RunRequest, loaded: LoadedThread) -> Beginning:
         last_id=draft.steps[-1].id,
         revision=draft.revision,
     )
-    return Beginning(turn=running_turn(draft), turn_id=draft.turn_id, journal=journal)
+    turn = running_turn(draft)
+    if observing.observer is not None:
+        observing.observer.continued(turn.traces)
+    return Beginning(turn=turn, turn_id=draft.turn_id, journal=journal)

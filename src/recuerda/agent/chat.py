@@ -145,6 +145,11 @@ class ChatModel(Protocol):
         ...
 
 
+def provider_of(model: object) -> str:
+    """Return the name of a model's service for telemetry. Without `provider_name`, it is the name of the class."""
+    return getattr(model, "provider_name", None) or type(model).__name__
+
+
 def join_updates(updates: Iterable[ChatUpdate]) -> ChatResponse:
     """Return the whole answer, joined from the updates of a stream."""
     contents: list[AnyContent] = []

@@ -20,10 +20,15 @@ class ChatClient(ABC):
     A client whose service keeps threads also sets `keeps_threads` and implements the methods about threads. A client
     whose service can answer in the form of a JSON schema sets `supports_json_schema`, and sends `ChatRequest.output`.
     For any other client, an agent asks for such an answer by a tool.
+
+    Telemetry names the service by `provider_name`, which is a value of `gen_ai.provider.name` such as "openai", and by
+    the host and port of `server_url`. Without a `provider_name`, it takes the name of the class.
     """
 
     keeps_threads: bool = False
     supports_json_schema: bool = False
+    provider_name: str | None = None
+    server_url: str | None = None
 
     @abstractmethod
     async def respond(self, request: ChatRequest) -> ChatResponse:

@@ -14,9 +14,11 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from recuerda.agent import observing
 from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate, join_updates
 from recuerda.agent.hooks import call_each
 from recuerda.agent.journal import Journal
+from recuerda.agent.observing import asked, streamed
 from recuerda.agent.output import Correction, OutputForm
 from recuerda.agent.prompt import Prompt
 from recuerda.agent.request import RunRequest
@@ -162,13 +164,13 @@ class Exchange:
     async def _ask(self, request: ChatRequest) -> AsyncGenerator[ChatUpdate]:
         self._said = []
         if self._run.is_streamed:
-            async with aclosing(self._model.stream(request)) as stream:
+            async with aclosing(streamed(self._model, request, thread_id=self._run.thread.id)) as stream:
                 async for update in stream:
                     self._said.append(update)
                     yield update
             response = join_updates(self._said)
         else:
-            response = await self._model.respond(request)
+            response = await asked(self._model, request, thread_id=self._run.thread.id)
             self._said = [ChatUpdate(contents=response.message.contents)]
             yield self._said[0]
         self._answers.append((request, response))
@@ -275,6 +277,21 @@ class Exchange:
         await all_of(self._inside(run_one(position)) for position in positions)
 
     async def _call(self, call: FunctionCallContent, tools: Mapping[str, FunctionTool]) -> FunctionResultContent:
+        if observing.observer is None:
+            return await self._called(call, tools)
+        tool = tools.get(call.name)
+        work = observing.observer.tool(call, thread_id=self._run.thread.id, description=tool and tool.description)
+        try:
+            with work.active():
+                result = await self._called(call, tools)
+        except BaseException as error:
+            work.end(error)
+            raise
+        work.answered(result)
+        work.end()
+        return result
+
+    async def _called(self, call: FunctionCallContent, tools: Mapping[str, FunctionTool]) -> FunctionResultContent:
         if call.name not in tools:
             return unknown_tool(call, list(tools))
         return await tools[call.name].call(call, thread=self._run.thread, context=self._run.context)

@@ -11,6 +11,7 @@ import asyncio
 
 import msgspec
 
+from recuerda.agent import observing
 from recuerda.agent.steps import Step, encode_step
 from recuerda.errors import ConfigurationError, DraftConflict, StorageError, ThreadConflict
 from recuerda.ids import new_id
@@ -71,7 +72,11 @@ class Journal:
         """
         # Two processes may begin the same turn at once, with the same input and answer. Only their claims tell them
         # apart.
-        body = encode_step(step if self.number else msgspec.structs.replace(step, claim=new_id()))
+        if not self.number:
+            step = msgspec.structs.replace(step, claim=new_id())
+        if step.claim is not None and observing.observer is not None:
+            step = msgspec.structs.replace(step, trace=observing.observer.trace())
+        body = encode_step(step)
         async with self._order:
             draft = DraftStep(
                 turn_id=self._turn_id,

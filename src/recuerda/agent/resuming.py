@@ -28,8 +28,11 @@ DENIED = "Error: the user did not allow this call"
 def running_turn(draft: Draft) -> RunningTurn:
     """Return the state that a run had reached, from its draft."""
     turn = RunningTurn()
-    for step in draft.steps:
-        turn.apply(decode_step(step.body), at_us=step.created_us)
+    for saved in draft.steps:
+        step = decode_step(saved.body)
+        turn.apply(step, at_us=saved.created_us)
+        if step.trace is not None:
+            turn.traces.append(step.trace)
     return turn
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec import structs
 
+from recuerda.agent import observing
 from recuerda.agent.attempt import Attempt
 from recuerda.agent.beginning import begin_again, begin_new
 from recuerda.agent.branching import begun
@@ -54,11 +55,23 @@ class Run:
         """The whole answer; None until the run has ended."""
         return self._replay if self._attempt is None else self._attempt.response
 
-    async def updates(self) -> AsyncGenerator[AgentResponseUpdate | None]:
+    def updates(self) -> AsyncGenerator[AgentResponseUpdate | None]:
         """Carry the run out. The turn is committed after the last update; closing the generator early cancels it.
 
         A None comes first, when the thread has been read and checked, before anything is paid for.
         """
+        if observing.observer is None:
+            return self._updates()
+        settings, request = self._settings, self._request
+        work = observing.observer.run(settings.name, settings.model, thread_id=request.thread.id, said=request.messages)
+
+        def told() -> None:
+            if self.response is not None:
+                work.answered(self.response)
+
+        return observing.observed(work, self._updates(), told)
+
+    async def _updates(self) -> AsyncGenerator[AgentResponseUpdate | None]:
         _check_can_be_stored(self._request)
         branch = self._request.branch
         async with self.ticket.held(), _NOTHING if branch is None else begun(branch, self._request.thread):

@@ -53,6 +53,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         expires: the time in microseconds after which an approval of a call comes too late, for calls with such a limit.
         usage: the tokens that the model's answer cost.
         claim: a random id of the run that works on the turn, in the first step after the turn was begun or resumed.
+        trace: the name of the trace of that run, if it is observed; see `agent/observing.py`.
     """
 
     removed: int = 0
@@ -68,6 +69,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     expires: Mapping[int, int] = {}
     usage: Usage | None = None
     claim: str | None = None
+    trace: str | None = None
 
 
 class RunningTurn:
@@ -85,6 +87,7 @@ class RunningTurn:
         self.decided: dict[int, CallDecision] = {}
         self.expires: dict[int, int] = {}
         self.asked_us: int = 0
+        self.traces: list[str] = []
         for step in steps:
             self.apply(step)
 
@@ -261,6 +264,7 @@ class _WireStep(msgspec.Struct, kw_only=True, omit_defaults=True):
     expires: dict[int, int] = {}
     usage: Usage | None = None
     claim: str | None = None
+    trace: str | None = None
 
 
 _decoder = msgspec.json.Decoder(_WireStep)
@@ -286,6 +290,7 @@ def encode_step(step: Step) -> bytes:
         expires=dict(step.expires),
         usage=step.usage,
         claim=step.claim,
+        trace=step.trace,
     )
     return encode_json(wire)
 
@@ -314,6 +319,7 @@ def decode_step(body: bytes) -> Step:
         expires=wire.expires,
         usage=wire.usage,
         claim=wire.claim,
+        trace=wire.trace,
     )
 
 

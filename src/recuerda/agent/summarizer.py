@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from recuerda.agent.chat import ChatModel, ChatRequest
+from recuerda.agent.observing import asked
 from recuerda.agent.transcript import transcript
 from recuerda.errors import ChatClientError, StateError, ThreadConflict, ThreadNotFound
 from recuerda.ids import check_limit
@@ -174,7 +175,7 @@ class Summarizer:
         instructions = f"{self.instructions}\nWrite at most {largest} characters; leave out the least important."
         request = ChatRequest(messages=[ChatMessage("user", text)], instructions=instructions)
         async with asyncio.timeout(self.timeout.total_seconds()):
-            response = await self.client.respond(request)
+            response = await asked(self.client, request)
         summary = response.message.text.strip()
         if not summary:
             raise ChatClientError("the model that writes summaries returned an empty answer; the thread is unchanged")

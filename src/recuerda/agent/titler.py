@@ -13,6 +13,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from recuerda.agent.chat import ChatModel, ChatRequest
+from recuerda.agent.observing import asked
 from recuerda.agent.transcript import transcript
 from recuerda.errors import ChatClientError, ThreadConflict
 from recuerda.ids import check_limit
@@ -75,7 +76,7 @@ class Titler:
         """
         text = transcript(messages)[:SHOWN_CHARACTERS]
         request = ChatRequest(messages=[ChatMessage("user", text)], instructions=self.instructions)
-        response = await self.client.respond(request)
+        response = await asked(self.client, request)
         return response.message.text
 
     async def after_turn(self, store: ChatMessageStore, appended: Appended) -> None:

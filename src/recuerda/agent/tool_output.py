@@ -12,7 +12,7 @@ from typing import cast
 
 import msgspec
 
-from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate
+from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate, provider_of
 from recuerda.agent.tools import FunctionTool
 from recuerda.errors import ConfigurationError
 from recuerda.messages.message import AnyContent, FunctionCallContent, TextContent, with_contents
@@ -35,6 +35,9 @@ class ToolOutput:
 
     def __init__(self, model: ChatModel) -> None:
         self._model = model
+        self.model_id: str | None = getattr(model, "model_id", None)
+        self.provider_name: str = provider_of(model)
+        self.server_url: str | None = getattr(model, "server_url", None)
 
     async def respond(self, request: ChatRequest) -> ChatResponse:
         """Return the model's whole answer."""

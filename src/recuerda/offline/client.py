@@ -28,6 +28,8 @@ class OfflineChatClient(ChatClient):
     always gets the same answer. Answers report no token usage.
     """
 
+    provider_name: str | None = "recuerda.offline"
+
     async def respond(self, request: ChatRequest) -> ChatResponse:
         """Return the answer, in the language of the last user message."""
         return ChatResponse(message=ChatMessage("assistant", _reply(request)), finish_reason="stop")

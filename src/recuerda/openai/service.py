@@ -12,6 +12,8 @@ from recuerda.errors import ChatClientError, ConfigurationError
 from recuerda.openai.connection import ApiKey, Reached
 from recuerda.openai.failures import FailedCall, failure_of, remove_secret
 
+AZURE_HOST = ".openai.azure.com"
+
 
 class ConnectionSettings(TypedDict, total=False):
     """The settings of a connection; `OpenAIChatClient` describes each setting.
@@ -42,6 +44,8 @@ class OpenAIService(ChatClient):
         reached = Reached.of(client, connection)
         self.model_id = model_id
         self._clients, self._url, self._timeout_s = reached.clients, reached.url, reached.timeout_s
+        self.server_url: str | None = self._url
+        self.provider_name: str | None = "azure.ai.openai" if AZURE_HOST in self._url else "openai"
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(model_id={self.model_id!r}, url={self._url!r})"

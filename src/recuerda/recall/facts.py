@@ -15,6 +15,7 @@ from typing import cast
 import msgspec
 
 from recuerda.agent.chat import ChatModel, ChatRequest
+from recuerda.agent.observing import asked
 from recuerda.errors import ProviderError
 from recuerda.messages.message import ChatMessage
 from recuerda.recall.text import clean_text
@@ -136,7 +137,7 @@ class FactExtractor:
         request = ChatRequest(
             messages=[ChatMessage("user", _material(turn, known))], instructions=self.instructions, may_call_tools=False
         )
-        answer = (await self.client.respond(request)).message.text
+        answer = (await asked(self.client, request)).message.text
         numbers = {fact.id for fact in known}
         return [_new_fact(said, turn, numbers) for said in _parsed(answer) if clean_text(said.text)]
 

@@ -15,12 +15,14 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import Self
 from weakref import WeakSet, WeakValueDictionary
 
 import msgspec
 from msgspec import structs
 
+from recuerda import _observing
+from recuerda._observing import Observer
 from recuerda.errors import (
     ConfigurationError,
     EncodeError,
@@ -86,9 +88,6 @@ class Storage(StorageHooks):
     threads or whole turns remain, and the same call finishes the work.
     """
 
-    kind: ClassVar[str]
-    """The scheme of the storage's URLs, and its name in a saved state."""
-
     def __init__(self, *, clock: Clock = system_clock) -> None:
         super().__init__(clock=clock)
         self._locks: WeakValueDictionary[str, RunLock] = WeakValueDictionary()
@@ -153,7 +152,10 @@ class Storage(StorageHooks):
         record = self._new_record(turn, keep_messages=keep_messages, title=title, replaces=replaces)
         guard = to_guard(expected, user_id)
         with self._translated("append to", thread_id, guard):
-            return await self._settled(self._append(thread_id, record, guard))
+            appended = await self._settled(self._append(thread_id, record, guard))
+            if _observing.observer is not None:
+                self._told_observer(_observing.observer, thread_id, appended)
+        return appended
 
     async def append_all(
         self,
@@ -176,7 +178,11 @@ class Storage(StorageHooks):
         records = [self._new_record(turn, keep_messages=None, title=title) for turn in turns]
         guard = to_guard(expected, user_id)
         with self._translated("append to", thread_id):
-            return await self._settled(self._append_all(thread_id, records, guard))
+            done = await self._settled(self._append_all(thread_id, records, guard))
+            if _observing.observer is not None:
+                for appended in done:
+                    self._told_observer(_observing.observer, thread_id, appended)
+        return done
 
     async def read(
         self,
@@ -924,6 +930,15 @@ class Storage(StorageHooks):
         guard = to_guard(info.version, user_id)
         with self._translated("summarize" if kind == "summary" else kind, info.id, guard):
             return await self._settled(self._append(info.id, record, guard))
+
+    def _told_observer(self, observer: Observer, thread_id: str, appended: Appended) -> None:
+        observer.appended(
+            self.kind,
+            thread_id,
+            turn_id=appended.record.id,
+            revision=appended.revision,
+            is_replay=appended.replayed,
+        )
 
     def _check_body(self, body: bytes) -> None:
         limit = self.max_body_bytes

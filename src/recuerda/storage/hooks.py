@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
+from recuerda import _observing
+from recuerda._observing import Work
 from recuerda.errors import ConfigurationError, RecuerdaError, StorageError, ThreadConflict, ThreadOwnershipError
 from recuerda.storage.finishing import PATIENCE_S, settled
 from recuerda.storage.records import (
@@ -41,6 +43,9 @@ WALK_PAGE = 200
 
 class StorageHooks(ABC):
     """The half of `Storage` that a backend writes."""
+
+    kind: ClassVar[str]
+    """The scheme of the storage's URLs, and its name in a saved state."""
 
     driver_errors: ClassVar[tuple[type[Exception], ...]] = ()
     """The exceptions that `_translate` turns into a `StorageError`."""
@@ -252,7 +257,9 @@ class StorageHooks(ABC):
         return write if patience_s is None else settled(write, patience_s=patience_s)
 
     def _translated(self, action: str, thread_id: str | None, guard: Guard | None = None) -> _Translated:
-        return _Translated(self, action, thread_id, guard)
+        if (observer := _observing.observer) is None:
+            return _Translated(self, action, thread_id, guard)
+        return _Observed(self, action, thread_id, guard, work=observer.operation(self.kind, action, thread_id))
 
 
 class _Translated:
@@ -286,3 +293,31 @@ class _Translated:
             return
         subject = "threads" if self._thread_id is None else f"thread {self._thread_id!r}"
         raise self._hooks._translate(error, f"{self._action} {subject}") from error  # pyright: ignore[reportPrivateUsage]  # its other half
+
+
+class _Observed(_Translated):
+    """An operation that is observed as well. The work ends with the error that the caller gets."""
+
+    __slots__ = ("_active", "_work")
+
+    def __init__(
+        self, hooks: StorageHooks, action: str, thread_id: str | None, guard: Guard | None, *, work: Work
+    ) -> None:
+        super().__init__(hooks, action, thread_id, guard)
+        self._work = work
+        self._active = work.active()
+
+    def __enter__(self) -> None:
+        self._active.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            super().__exit__(kind, error, trace)
+        except RecuerdaError as translated:
+            error = translated
+            raise
+        finally:
+            self._active.__exit__(None, None, None)
+            self._work.end(error)

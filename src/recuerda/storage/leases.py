@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from datetime import timedelta
 from types import TracebackType
 from typing import Protocol, Self
 
+from recuerda import _observing
 from recuerda.errors import InvalidInput, RecuerdaError, StorageError
 from recuerda.ids import new_id
 from recuerda.storage.finishing import finished
@@ -49,10 +51,12 @@ class Lease:
         self._renewal: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        wait_s = FIRST_WAIT_S
+        wait_s, began = FIRST_WAIT_S, time.perf_counter()
         while not await self._taken():
             await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads the waiting, hides nothing
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+        if _observing.observer is not None:
+            _observing.observer.leased(waited_s=time.perf_counter() - began)
         self._renewal = asyncio.create_task(self._renew())
         return self
 

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 import msgspec
 
+from recuerda import _observing
+from recuerda._observing import Observer
 from recuerda.messages.message import ChatMessage
 from recuerda.storage.records import Expected, TurnRecord, revision_of
 from recuerda.threads.history import History, StoredTurn
 from recuerda.threads.mirror import ThreadService
 from recuerda.threads.pins import Pinned
 from recuerda.window.explaining import WindowReport
+from recuerda.window.tokens import ESTIMATES
 from recuerda.window.window import ContextWindow, group_turns
 
 _NO_LIMIT = ContextWindow(keep_files=None)
@@ -83,6 +86,12 @@ class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
 
         Pinned messages of turns that the window leaves out come first.
         """
+        sent = self._selected(window, overhead_tokens, input_tokens)
+        if _observing.observer is not None:
+            self._told_observer(_observing.observer, window, sent)
+        return sent
+
+    def _selected(self, window: ContextWindow | None, overhead_tokens: int, input_tokens: int) -> Sequence[ChatMessage]:
         if window is None:
             return self.messages if self.history is None else self.history.messages()
         beside = {"overhead_tokens": overhead_tokens, "input_tokens": input_tokens}
@@ -107,3 +116,10 @@ class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
         report = self.history.report(limits, sent, **beside)
         pinned = self.pinned.before(report.first_sent or 0, sent) if window is not None else []
         return pinned, report
+
+    def _told_observer(self, observer: Observer, window: ContextWindow | None, sent: Sequence[ChatMessage]) -> None:
+        if self.history is None or (info := self.history.info) is None:
+            return
+        counter = (window and window.counter) or ESTIMATES
+        left_out = max(0, info.messages - len(sent))
+        observer.windowed(info.id, sent=len(sent), left_out=left_out, sent_tokens=lambda: counter.count(sent))
