@@ -31,6 +31,7 @@ from recuerda.ids import check_limit
 from recuerda.messages.message import ChatMessage
 from recuerda.providers.context import Context, ContextProvider, FailurePolicy
 from recuerda.providers.embedding import Embedder, embed_question
+from recuerda.providers.observing import on_memories
 from recuerda.providers.remembering import input_text, quotes_below
 from recuerda.threads.thread import AgentThread
 
@@ -195,6 +196,16 @@ class AzureAISearchProvider(ContextProvider):
         if text is None:
             return []
         wanted = check_limit(limit or self._settings.top_k, "limit")
+        return await on_memories(
+            "search_memory",
+            self._found(text, wanted),
+            store=self._settings.index_name,
+            count=len,
+            query=text,
+            records=lambda hits: [(hit.key or "", hit.text) for hit in hits],
+        )
+
+    async def _found(self, text: str, wanted: int) -> list[SearchHit]:
         client = await self._clients.get()
         await self._settle()
         arguments = self._settings.arguments(text, vector=await self._vector(text), limit=wanted)

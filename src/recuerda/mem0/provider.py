@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from weakref import WeakKeyDictionary
@@ -22,6 +22,7 @@ from recuerda.mem0.texts import learnt, memories_in, query_of, recalled_of, show
 from recuerda.messages.message import ChatMessage
 from recuerda.providers.context import Context, ContextProvider, FailurePolicy
 from recuerda.providers.deferred import Deferred
+from recuerda.providers.observing import on_memories
 from recuerda.providers.remembering import check_one_thread_scope, follow_storage, raise_failures
 from recuerda.threads.thread import AgentThread
 
@@ -125,7 +126,7 @@ class Mem0Provider(ContextProvider):
         scope = self._scope_on(thread)
         if not (query := query_of(messages)):
             return None
-        found = self._owned(memories_in(await self._search(query, scope)), scope, thread)
+        found = self._owned(await self._found(query, scope), scope, thread)
         recalled = recalled_of(found, limit=self._max_memories, max_characters=self._max_characters)
         if not recalled:
             return None
@@ -174,11 +175,14 @@ class Mem0Provider(ContextProvider):
             return 0
         await self._learning.finish()
         try:
-            return sum([await self._memories.erase(scope, wild=wild) for scope, wild in scopes])
+            return await on_memories("delete_memory", self._erase(scopes), store=self.name, count=int)
         except RecuerdaError:
             raise
         except Exception as error:
             raise erasure_failure_of(error) from error
+
+    async def _erase(self, scopes: Iterable[tuple[Mem0Scope, AbstractSet[str]]]) -> int:
+        return sum([await self._memories.erase(scope, wild=wild) for scope, wild in scopes])
 
     def _scopes_of_user(self, user_id: str | None) -> Iterator[tuple[Mem0Scope, AbstractSet[str]]]:
         if user_id is None or self._scope.user_id not in (None, user_id) or not is_usable(user_id):
@@ -227,6 +231,12 @@ class Mem0Provider(ContextProvider):
         self._memories.check(scope)
         return scope
 
+    async def _found(self, query: str, scope: Mem0Scope) -> Sequence[Mapping[str, object]]:
+        async def search() -> Sequence[Mapping[str, object]]:
+            return memories_in(await self._search(query, scope))
+
+        return await on_memories("search_memory", search(), store=self.name, count=len, query=query)
+
     async def _search(self, query: str, scope: Mem0Scope) -> object:
         try:
             return await self._memories.search(query, scope=scope, limit=self._max_memories)
@@ -238,7 +248,7 @@ class Mem0Provider(ContextProvider):
     async def _add(self, messages: Sequence[Mapping[str, str]], scope: Mem0Scope) -> None:
         try:
             async with asyncio.timeout(self._add_timeout.total_seconds()):
-                await self._memories.add(messages, scope=scope)
+                await on_memories("upsert_memory", self._memories.add(messages, scope=scope), store=self.name)
         except RecuerdaError:
             raise
         except Exception as error:

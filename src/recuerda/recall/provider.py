@@ -23,6 +23,7 @@ from recuerda.messages.message import ChatMessage
 from recuerda.providers.context import Context, ContextProvider, FailurePolicy
 from recuerda.providers.deferred import Deferred
 from recuerda.providers.embedding import Embedder
+from recuerda.providers.observing import on_memories
 from recuerda.providers.remembering import check_thread_user, follow_storage, input_text
 from recuerda.providers.reranking import Reranker
 from recuerda.recall.correcting import quoted_facts
@@ -201,7 +202,12 @@ class RecallProvider(ContextProvider):
         if invoke_exception is not None or store is None:
             return
         recollection = self._bound(thread, store.storage)
-        followed = await recollection.follow(thread.id, user_id=self.user_id, has_grown=True)
+        followed = await on_memories(
+            "create_memory",
+            recollection.follow(thread.id, user_id=self.user_id, has_grown=True),
+            store=self._store,
+            count=lambda followed: followed.added,
+        )
         self._check_owner(thread.id, followed)
         if await self._named(thread, store, followed, turns=1):
             followed = await recollection.follow(thread.id, user_id=self.user_id)
@@ -214,7 +220,11 @@ class RecallProvider(ContextProvider):
             await self._learning.start(position.scope, partial(recollection.meaning.embed_missing, position.scope))
         if self._extractor is not None:
             # Turns of one user are processed one after the other, because the model gets the earlier facts.
-            await self._learning.start(position.scope, partial(recollection.learn_facts, self._extractor, thread.id))
+            await self._learning.start(position.scope, partial(self._learn, recollection, self._extractor, thread.id))
+
+    async def _learn(self, recollection: Recollection, extractor: FactExtractor, thread_id: str) -> int:
+        learning = recollection.learn_facts(extractor, thread_id)
+        return await on_memories("upsert_memory", learning, store=self._store, count=int)
 
     async def close(self) -> None:
         """Finish pending work, and close the index and the storage if the provider opened them.
@@ -292,7 +302,14 @@ class RecallProvider(ContextProvider):
         self, query: str, whose: Whose, *, limit: int, admitted: Filters, has_history: bool = False
     ) -> list[Memory]:
         recollection = self._of()
-        memories = await recollection.search(query, whose, limit=limit, filters=admitted, has_history=has_history)
+        memories = await on_memories(
+            "search_memory",
+            recollection.search(query, whose, limit=limit, filters=admitted, has_history=has_history),
+            store=self._store,
+            count=len,
+            query=query,
+            records=lambda found: [(memory.turn_id, memory.text) for memory in found],
+        )
         for scope in recollection.meaning.lacks_vectors.intersection(whose.scopes):
             recollection.meaning.lacks_vectors.discard(scope)
             await self._learning.start(scope, partial(recollection.meaning.embed_missing, scope), is_optional=True)
@@ -412,7 +429,14 @@ class RecallProvider(ContextProvider):
         words = clean_text(text)[:MAX_TEXT]
         if not words:
             raise InvalidInput("the right words are empty; to remove a memory, use forget(thread=…, turn=…)")
-        return await self._of().correct(memory, words, await self._position_of(memory))
+        return await on_memories(
+            "update_memory",
+            self._of().correct(memory, words, await self._position_of(memory)),
+            store=self._store,
+            count=lambda _: 1,
+            record_id=_record_id(memory),
+            records=lambda fact: [(_record_id(fact), fact.text)],
+        )
 
     async def take_back(self, correction: Memory | Fact) -> bool:
         """Delete a correction, so that the words or the fact that it replaced hold again.
@@ -427,7 +451,13 @@ class RecallProvider(ContextProvider):
             InvalidInput: the memory or the fact is gone.
             ThreadOwnershipError: the memory is another user's.
         """
-        return await self._of().take_back(correction, await self._position_of(correction))
+        return await on_memories(
+            "update_memory",
+            self._of().take_back(correction, await self._position_of(correction)),
+            store=self._store,
+            count=int,
+            record_id=_record_id(correction),
+        )
 
     async def _position_of(self, memory: Memory | Fact) -> Position:
         """Return the position of the thread from which a memory or a fact comes."""
@@ -475,6 +505,10 @@ class RecallProvider(ContextProvider):
             ThreadOwnershipError: the provider has a user, and another user or another user's thread is named.
         """
         thread_id = thread.id if isinstance(thread, AgentThread) else thread
+        forgetting = self._forget(thread_id, turn, user, query)
+        return await on_memories("delete_memory", forgetting, store=self._store, count=int, query=query)
+
+    async def _forget(self, thread_id: str | None, turn: int | str | None, user: str | None, query: str | None) -> int:
         if turn is not None and (thread_id is None or query is not None or user is not None):
             raise InvalidInput("turn= needs thread= and no other argument, as in forget(thread=…, turn=…)")
         if query is not None:
@@ -549,6 +583,11 @@ class RecallProvider(ContextProvider):
                 zone=self.time_zone,
             )
         return self._recollection
+
+    @property
+    def _store(self) -> str:
+        """The name of the memories for an observer."""
+        return f"{self.name}/{self.namespaces[0]}"
 
     def _user(self, user_id: str | None) -> str | None:
         if user_id is None:
@@ -642,6 +681,10 @@ class RecallProvider(ContextProvider):
             )
 
 
+def _record_id(memory: Memory | Fact) -> str:
+    return str(memory.id) if isinstance(memory, Fact) else memory.turn_id
+
+
 def _kept_turns(thread: AgentThread) -> ChatMessageStore | None:
     """Return the store with a thread's turns or, for a thread that a service keeps, the store of its mirror."""
     return thread.turn_store or thread.mirror
@@ -699,4 +742,10 @@ class _Follower:
         Raises:
             StorageUnavailable: the index cannot be reached, or has been closed with its provider.
         """
-        return await self._provider._of().erase(thread_ids, user_id)  # pyright: ignore[reportPrivateUsage]  # its other half
+        provider = self._provider
+        return await on_memories(
+            "delete_memory",
+            provider._of().erase(thread_ids, user_id),  # pyright: ignore[reportPrivateUsage]  # its other half
+            store=provider._store,  # pyright: ignore[reportPrivateUsage]  # as above
+            count=int,
+        )

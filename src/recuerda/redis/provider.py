@@ -21,6 +21,7 @@ from recuerda.messages.message import ChatMessage
 from recuerda.providers.context import Context, ContextProvider, FailurePolicy
 from recuerda.providers.deferred import Deferred
 from recuerda.providers.embedding import Embedder, embed, embed_question
+from recuerda.providers.observing import on_memories
 from recuerda.providers.remembering import (
     check_one_thread_scope,
     check_thread_user,
@@ -240,7 +241,8 @@ class RedisProvider(ContextProvider):
         named = [tag_filter(name, check_id(value, f"{name} id")) for name, value in given.items() if value is not None]
         await self.flush()
         query = " ".join([self._scope.filter, *named]).strip()
-        return await delete_matching(self._engine, self._shape, query)
+        deleting = delete_matching(self._engine, self._shape, query)
+        return await on_memories("delete_memory", deleting, store=self._shape.name, count=int)
 
     async def overwrite_index(self) -> int:
         """Rebuild the index in the shape that this provider needs, and return the number of its memories.
@@ -282,6 +284,16 @@ class RedisProvider(ContextProvider):
             vector = await embed_question(self._embedder, text[-MAX_TEXT:], dimensions=self._dimensions)
             self._dimensions = len(vector)
             question = msgspec.structs.replace(question, vector=vector, model_id=self._embedder.model_id)
+        return await on_memories(
+            "search_memory",
+            self._found(question),
+            store=self._shape.name,
+            count=len,
+            query=text,
+            records=lambda found: [(memory.turn_id, memory.text) for memory in found],
+        )
+
+    async def _found(self, question: MemoryQuestion) -> list[RedisMemory]:
         replies = await self._ask(question)
         return [memory_of(hit.fields, score) for hit, score in question.merged(replies)]
 
@@ -317,7 +329,12 @@ class RedisProvider(ContextProvider):
             document.write(self._shape.prefix, scope, place, vectors[at] if vectors else None, model_id)
             for at, document in enumerate(documents)
         ]
-        await self._engine.send(writes, "remember a turn")
+        await on_memories(
+            "create_memory",
+            self._engine.send(writes, "remember a turn"),
+            store=self._shape.name,
+            count=lambda _: len(documents),
+        )
 
     async def _embed(self, texts: Sequence[str]) -> list[list[float]]:
         if self._embedder is None:
