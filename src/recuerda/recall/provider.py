@@ -30,7 +30,7 @@ from recuerda.recall.correcting import quoted_facts
 from recuerda.recall.explaining import MemoryReport
 from recuerda.recall.facts import Fact, FactExtractor
 from recuerda.recall.following import Followed
-from recuerda.recall.index import IndexStats, Position, RecallIndex
+from recuerda.recall.index import Forgetting, IndexStats, Position, RecallIndex
 from recuerda.recall.meaning import EMBED_S
 from recuerda.recall.memory import (
     MIN_RELEVANCE,
@@ -505,16 +505,12 @@ class RecallProvider(ContextProvider):
             ThreadOwnershipError: the provider has a user, and another user or another user's thread is named.
         """
         thread_id = thread.id if isinstance(thread, AgentThread) else thread
-        forgetting = self._forget(thread_id, turn, user, query)
-        return await on_memories("delete_memory", forgetting, store=self._store, count=int, query=query)
-
-    async def _forget(self, thread_id: str | None, turn: int | str | None, user: str | None, query: str | None) -> int:
         if turn is not None and (thread_id is None or query is not None or user is not None):
             raise InvalidInput("turn= needs thread= and no other argument, as in forget(thread=…, turn=…)")
         if query is not None:
             whose = whose_memories(self._user(user), thread_id, self.namespaces)
             turns = await self._of().turns_with_words(query, whose, only_thread=thread_id)
-            return await self._of().forget(turns, dry_run=dry_run)
+            return await self._forgotten(turns, query, dry_run=dry_run)
         if (thread_id is None) == (user is None):
             raise InvalidInput("forget needs one of thread=, thread= and turn=, user=, or query=")
         if thread_id is not None:
@@ -522,7 +518,13 @@ class RecallProvider(ContextProvider):
             turns = await self._of().turns_to_forget(thread_id, turn)
         else:
             turns = await self._of().turns_of_user(whose_memories(self._user(user), None, self.namespaces))
-        return await self._of().forget(turns, dry_run=dry_run)
+        return await self._forgotten(turns, query, dry_run=dry_run)
+
+    async def _forgotten(self, turns: Sequence[Forgetting], query: str | None, *, dry_run: bool) -> int:
+        forgetting = self._of().forget(turns, dry_run=dry_run)
+        if dry_run:
+            return await forgetting
+        return await on_memories("delete_memory", forgetting, store=self._store, count=int, query=query)
 
     async def catch_up(self, user_id: str | None = None, *, progress: Tell | None = None) -> Progress:
         """Bring the index up to date with a user's threads, or with all threads.

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, nullcontext
 from functools import lru_cache
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 from urllib.parse import urlsplit
@@ -21,7 +21,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from recuerda import _observing
 from recuerda._drivers.hosts import is_loopback
+from recuerda._observing import RequestWork
 from recuerda.server.azure_paths import DEPLOYMENT
 from recuerda.server.beside import Beside
 from recuerda.server.encodings import Unpacking
@@ -41,6 +43,7 @@ T = TypeVar("T")
 _logger = logging.getLogger("recuerda.server")
 MAX_IDEMPOTENCY_KEY_LENGTH = 512
 _FORM_BYTES = 64 * 1024  # more than the form around an uploaded file needs
+_NOTHING = nullcontext()
 GONE = 499
 """The status under which a request is counted if its client went away, as in nginx. It is never sent."""
 
@@ -143,18 +146,25 @@ class Gate:
     async def _answer(self, request: Request, handler: Handler, path: str, *, takes_file: bool) -> Response:
         started = time.perf_counter()
         self._metrics.running += 1
+        observer = _observing.observer
+        work = None if observer is None else observer.request(request.method, path, request.headers)
 
         def finished(status: int) -> None:
             self._metrics.running -= 1
             self._metrics.finished(path, request.method, status, time.perf_counter() - started)
+            if work is not None:
+                work.answered(status)
+                work.end()
 
         try:
-            response = await self._guarded(request, handler, takes_file=takes_file)
+            with _NOTHING if work is None else work.active():
+                response = await self._guarded(request, handler, takes_file=takes_file)
         except BaseException:  # The server is stopping and has waited long enough.
             finished(GONE)
             raise
         if isinstance(response, Stream):
             response.when_done = finished
+            response.work = work
         else:
             finished(response.status_code)
         return response
@@ -275,8 +285,13 @@ class Stream(Response):
         self._pieces = pieces
         self._held = held
         self.when_done: Callable[[int], None] | None = None
+        self.work: RequestWork | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with _NOTHING if self.work is None else self.work.active():
+            await self._stream(receive, send)
+
+    async def _stream(self, receive: Receive, send: Send) -> None:
         tasks = [asyncio.create_task(self._send(send)), asyncio.create_task(_gone(receive))]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -44,8 +44,16 @@ class HttpSession:
         self._certificates = httpx2.create_ssl_context() if url.startswith("https:") else None
         self._session: aiohttp.ClientSession | None = None
 
-    async def send(self, method: str, url: str, content: bytes | None) -> aiohttp.ClientResponse:
+    async def send(
+        self, method: str, url: str, content: bytes | None, headers: Mapping[str, str] | None = None
+    ) -> aiohttp.ClientResponse:
         """Send a request, and return its answer when the head has arrived. The caller closes the answer.
+
+        Args:
+            method: the HTTP method.
+            url: the address.
+            content: the body; None for a request without a body.
+            headers: the headers of this request alone; None for none.
 
         Raises:
             TimeoutError: the server does not answer in time.
@@ -54,7 +62,7 @@ class HttpSession:
         if self._session is None:
             self._session = self._opened()
         data = io.BytesIO(content) if content is not None and len(content) > _IN_ONE_PIECE else content
-        return await self._session.request(method, url, data=data, allow_redirects=False)
+        return await self._session.request(method, url, data=data, headers=headers, allow_redirects=False)
 
     async def close(self) -> None:
         """Close the connections."""

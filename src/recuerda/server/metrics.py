@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 
+from recuerda import _observing
 from recuerda.messages.message import Usage
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
@@ -36,6 +37,8 @@ class Metrics:
     def used(self, usage: Usage | None) -> None:
         """Count the tokens of a response."""
         if usage is not None:
+            if (observer := _observing.observer) is not None:
+                observer.used(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
             self._tokens["input"] += usage.input_tokens
             self._tokens["output"] += usage.output_tokens
             self._tokens["cached_input"] += usage.cached_input_tokens

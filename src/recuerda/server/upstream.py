@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
+from recuerda import _observing
 from recuerda.openai.connection import CONNECT_TIMEOUT_S, Connection, public_url
 from recuerda.server.ending import Ending
 from recuerda.server.faults import ApiFault
@@ -27,6 +28,7 @@ from recuerda.server.http_session import HttpSession
 _logger = logging.getLogger("recuerda.server")
 _OPENAI_HOSTS = ("openai.com", "openai.azure.com")
 _DRAIN_S = 0.2
+_NOTHING = nullcontext()
 HINTS = ("stream_options", "prompt_cache_key", "safety_identifier", "service_tier")
 """The fields of a request without which the answer is the same. A server that refuses a field is asked without it."""
 
@@ -251,11 +253,23 @@ class Upstream:
         content = body if isinstance(body, bytes) else msgspec.json.encode(body)
         if self._refused_hints:
             content = _without(self._refused_hints, content) or content
-        answer = await self._ask(content)
+        work = None
+        if _observing.observer is not None:
+            model = None if isinstance(body, bytes) else body.get("model")
+            work = _observing.observer.upstream(self.url, model if isinstance(model, str) else None)
         try:
-            yield self._answer(answer)
-        finally:
-            answer.close()
+            with _NOTHING if work is None else work.active():
+                answer = await self._ask(content)
+            try:
+                yield self._answer(answer)
+            finally:
+                answer.close()
+        except BaseException as error:
+            if work is not None:
+                work.end(error)
+            raise
+        if work is not None:
+            work.end()
 
     async def fetch(self, method: str, path: str, content: bytes | None = None) -> bytes:
         """Return the server's own JSON for another path, such as `/models`.
@@ -317,7 +331,8 @@ class Upstream:
         )
 
     async def _send(self, method: str, url: str, content: bytes | None) -> aiohttp.ClientResponse:
-        return await self._ending.wait(partial(self._http.send, method, url, content))
+        headers = None if _observing.observer is None else _observing.observer.trace_headers()
+        return await self._ending.wait(partial(self._http.send, method, url, content, headers))
 
     async def _refusal(self, answer: aiohttp.ClientResponse) -> ApiFault:
         status = answer.status
