@@ -12,15 +12,15 @@ from recuerda.studio.studio import studio_of
 def frame_of(request: Request) -> Frame:
     """Return the parts around the page that answers a request."""
     studio = studio_of(request)
-    first = request.url.path.split("/")[1]
+    path: str = request.scope["path"]
     query = request.url.query
     return Frame(
         preferences=preferences_of(request),
-        url=request.url.path + (f"?{query}" if query else ""),
+        url=path + (f"?{query}" if query else ""),
         csrf=getattr(request.state, "csrf", None) or "",
         allow_changes=studio.allow_changes,
         rooms=tuple(room for room in ROOMS if room.name != "chat" or studio.agent is not None),
-        room=first,
+        room=path.removeprefix("/").partition("/")[0],
         storage=studio.settings.storage_name,
         user=studio.user_id,
     )

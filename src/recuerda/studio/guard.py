@@ -95,7 +95,7 @@ class Guard:
         """
         self._check_host(request)
         self._check_origin(request)
-        if request.url.path.startswith(STATIC) and request.method in _READING:
+        if _path(request).startswith(STATIC) and request.method in _READING:
             return None
         if request.method == "GET" and _UNLOCK in request.query_params:
             return self._unlocked(request)
@@ -127,7 +127,7 @@ class Guard:
         origin = request.headers.get("origin")
         # A proxy may end TLS, so the scheme is not compared.
         is_own = origin is None or origin.lower().partition("://")[2] == request.headers.get("host", "").lower()
-        if is_own and (site in ("same-origin", "none") or (is_visit and not request.url.path.startswith("/api/"))):
+        if is_own and (site in ("same-origin", "none") or (is_visit and not _path(request).startswith("/api/"))):
             return
         raise Fault(403, "foreign_page", "The request comes from a page of another site, and nothing was done.")
 
@@ -138,7 +138,7 @@ class Guard:
             raise _locked()
         query = urlencode([(key, value) for key, value in pairs if key != _UNLOCK])
         # A path that begins with two slashes would lead to another host.
-        path = "/" + request.url.path.lstrip("/\\")
+        path = "/" + _path(request).lstrip("/\\")
         answer = RedirectResponse(f"{path}?{query}" if query else path, 303)
         is_secure = request.url.scheme == "https"
         answer.set_cookie(self.cookie, self._session, httponly=True, samesite="strict", secure=is_secure)
@@ -154,7 +154,7 @@ class Guard:
         request.state.csrf = self._csrf
 
     def _may_change(self, request: Request) -> bool:
-        path = request.url.path
+        path = _path(request)
         is_chat = any(path == start or path.startswith(f"{start}/") for start in CHAT)
         return self._allow_changes or (self._has_agent and is_chat)
 
@@ -174,6 +174,12 @@ def _raw_path(scope: Scope) -> str:
     """Return the path as it was sent. Its escapes are undone behind the routes, because an id may hold a slash."""
     raw: bytes | None = scope.get("raw_path")
     return quote(scope["path"]) if raw is None else raw.partition(b"?")[0].decode("latin-1")
+
+
+def _path(request: Request) -> str:
+    """Return the path alone. `request.url` also has the host of the request, which may be anything."""
+    path: str = request.scope["path"]
+    return path
 
 
 def _cookie(request: Request, name: str) -> str:

@@ -32,7 +32,8 @@ class FaultPage(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_api(request: Request) -> bool:
     """Return whether the answer to a request is JSON."""
-    return request.url.path.startswith(API)
+    path: str = request.scope["path"]
+    return path.startswith(API)
 
 
 def fault_response(request: Request, fault: Fault) -> Response:

@@ -47,6 +47,7 @@ class StudioSettings:
         redactions: regular expressions of secrets that are hidden, beside the known forms.
         storage_name: the storage's name on the pages, without a password.
         audit_file: the file that gets a line for each change; None for none.
+        live_interval_s: the seconds between two looks at a thread that pages show live.
         clock: gives the time in microseconds since 1970.
 
     Raises:
@@ -64,6 +65,7 @@ class StudioSettings:
     redactions: tuple[str, ...] = ()
     storage_name: str = ""
     audit_file: Path | None = None
+    live_interval_s: float = 1.0
     clock: Clock = system_clock
 
     def __post_init__(self) -> None:

@@ -94,7 +94,7 @@ def make_studio(settings: StudioSettings) -> Studio:
         search=None if index is None else ThreadSearch(storage, index, clock=settings.clock),
         redaction=Redaction(settings.redactions),
         renderer=Renderer(clock=settings.clock),
-        watching=Watching(storage),
+        watching=Watching(storage, interval_s=settings.live_interval_s),
         _owns_index=owns_index,
     )
 

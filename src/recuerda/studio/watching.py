@@ -15,9 +15,6 @@ from recuerda.errors import DecryptionError, StorageError
 from recuerda.storage.contract import Storage
 from recuerda.studio.faults import Fault
 
-INTERVAL_S = 1.0
-"""The seconds between two looks at a thread."""
-
 MOST_THREADS = 100
 """The largest number of threads that are watched at the same time."""
 
@@ -32,7 +29,7 @@ class Watching:
         interval_s: the seconds between two looks at a thread.
     """
 
-    def __init__(self, storage: Storage, *, interval_s: float = INTERVAL_S) -> None:
+    def __init__(self, storage: Storage, *, interval_s: float) -> None:
         self._storage = storage
         self._interval_s = interval_s
         self._watches: dict[str, _Watch] = {}
