@@ -12,9 +12,9 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from recuerda import Storage
-from recuerda.cli.examination import DRAFTS, examine
 from recuerda.encryption import EncryptedStorage
 from recuerda.errors import RecuerdaError
+from recuerda.examination import DRAFTS, examine
 from recuerda.recall import ThreadSearch
 from recuerda.storage.records import ThreadInfo
 from recuerda.threads.forking import ForkPlace, fork_thread

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from recuerda import MemoryStorage, NewTurn, Storage, ThreadOwnershipError
 from recuerda.cli.copies import Backup
-from recuerda.cli.examination import examine
 from recuerda.cli.treatment import Drops, repair
 from recuerda.errors import StorageFull
+from recuerda.examination import examine
 from recuerda.storage.records import DraftStep
 from recuerda.threads.transfer import import_lines
 from tests.between import before

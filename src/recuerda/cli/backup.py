@@ -19,10 +19,10 @@ from rich.progress import Progress
 from recuerda._drivers.identity import identity
 from recuerda._drivers.private_files import keep_mode
 from recuerda._drivers.sqlite import COMPANIONS, delete_files
-from recuerda.cli.examination import DRAFTS, Finding, examine
 from recuerda.cli.options import JsonOption, StorageOption, opened_to_read, public_url, storage_url
 from recuerda.cli.output import clean_line, console, counted, fail, print_json
 from recuerda.errors import ConfigurationError, InvalidInput, StorageUnavailable
+from recuerda.examination import DRAFTS, Finding, examine
 from recuerda.file import FileStorage
 from recuerda.file import backup as folders
 from recuerda.json_value import JsonObject

@@ -14,8 +14,9 @@ from recuerda.agent.stream import AgentResponseStream
 from recuerda.cli.inbox import login_name
 from recuerda.cli.messages import shown_message, shown_turn
 from recuerda.cli.output import clean, clean_line, console, counted, print_json, warn
-from recuerda.cli.pending import arguments_shown, read_pending, told_pending
+from recuerda.cli.pending import arguments_shown, told_pending
 from recuerda.errors import InvalidInput, RecuerdaError, TurnPending
+from recuerda.examination import read_pending
 from recuerda.providers.context import ContextProvider
 from recuerda.storage.contract import Storage
 from recuerda.threads.store import ChatMessageStore

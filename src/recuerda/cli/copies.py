@@ -17,8 +17,8 @@ from pathlib import Path
 import msgspec
 
 from recuerda._drivers.private_files import make_private_folder, open_private
-from recuerda.cli.examination import Examined
 from recuerda.cli.output import warn
+from recuerda.examination import Examined
 from recuerda.threads.transfer import lines_of
 
 

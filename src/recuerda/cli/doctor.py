@@ -16,11 +16,11 @@ from rich.progress import Progress
 from rich.text import Text
 
 from recuerda.cli.copies import Backup
-from recuerda.cli.examination import Finding, examine
 from recuerda.cli.options import JsonOption, opened_to_read, public_url, storage_url
 from recuerda.cli.output import clean_line, console, counted, print_json, print_line
 from recuerda.cli.treatment import Drops, kinds_to_repair, repair
 from recuerda.errors import ThreadNotFound
+from recuerda.examination import Finding, examine
 from recuerda.json_value import JsonObject
 from recuerda.storage.contract import Storage
 

@@ -23,8 +23,9 @@ from recuerda.agent.response import PendingCall, PendingPage, PendingTurn
 from recuerda.agent.resuming import pending_turn
 from recuerda.cli.options import JsonOption, StorageOption, opened_to_read, public_url
 from recuerda.cli.output import clean_line, console, counted, print_json, print_line, warn
-from recuerda.cli.pending import arguments_shown, is_sealed, shown_age, told_call, turn_json
+from recuerda.cli.pending import arguments_shown, told_call, turn_json
 from recuerda.errors import InvalidInput, ThreadNotFound
+from recuerda.examination import is_sealed, shown_age
 from recuerda.json_value import JsonObject
 from recuerda.threads.store import ChatMessageStore
 from recuerda.threads.thread import AgentThread

@@ -3,62 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 
 import msgspec
 from rich.text import Text
 
 from recuerda.agent.response import PendingCall, PendingTurn
-from recuerda.agent.resuming import draft_age, pending_turn
+from recuerda.agent.resuming import draft_age
 from recuerda.cli.messages import shown_message
 from recuerda.cli.output import clean_line
-from recuerda.errors import RecuerdaError
+from recuerda.examination import unfinished
 from recuerda.json_value import JsonObject
 from recuerda.messages.codec import message_to_json
-from recuerda.storage.records import SEAL, Draft
-
-
-def read_pending(draft: Draft, thread_id: str) -> PendingTurn | None:
-    """Return the interrupted turn in a draft, or None when it cannot be read or is encrypted."""
-    try:
-        return None if is_sealed(draft.steps[0].body) else pending_turn(draft, thread_id)
-    except RecuerdaError:
-        return None
-
-
-def is_sealed(body: bytes) -> bool:
-    """Return whether a body is encrypted."""
-    return body.startswith(SEAL)
-
-
-def shown_age(age: timedelta) -> str:
-    """Return an age as text, such as "3 days", "5 min" or "12 s"."""
-    seconds = int(age.total_seconds())
-    for size, word in ((86_400, "days"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {word}"
-    return f"{seconds} s"
+from recuerda.storage.records import Draft
 
 
 def told_pending(draft: Draft, pending: PendingTurn | None) -> str:
-    """Return a clause that says how far a turn got and since when it waits, with the calls that are open."""
-    if pending is not None and pending.is_paused:
-        return _told_paused(draft, pending)
-    told = f"interrupted after step {len(draft.steps)}, {shown_age(draft_age(draft))} ago"
-    if pending is None or not pending.calls:
-        return told
-    return f"{told}; open calls: {', '.join(map(_told_call, pending.calls))}"
+    """Return how far a turn got and since when it waits, for a terminal."""
+    return clean_line(unfinished.told_pending(draft, pending))
 
 
-def _told_paused(draft: Draft, pending: PendingTurn) -> str:
-    waiting = [call for call in pending.calls if call.waits_for == "approval"]
-    if not waiting:
-        told = ", ".join(f"{clean_line(call.name)} {told_call(call)}" for call in pending.calls)
-        return f"paused, and the next run continues it: {told}"
-    names = ", ".join(clean_line(call.name) for call in waiting)
-    since = min((call.asked_at for call in waiting if call.asked_at is not None), default=None)
-    age = draft_age(draft) if since is None else max(timedelta(), datetime.now(UTC) - since)
-    return f"waiting for approval of {names} for {shown_age(age)}"
+def told_call(call: PendingCall) -> str:
+    """Return in a few words what a call waits for, for a terminal."""
+    return clean_line(unfinished.told_call(call))
 
 
 def state_of(pending: PendingTurn | None) -> str:
@@ -126,20 +92,3 @@ def call_json(call: PendingCall) -> JsonObject:
 def arguments_shown(call: PendingCall) -> str:
     """Return the arguments of a call as text."""
     return call.arguments if isinstance(call.arguments, str) else msgspec.json.encode(call.arguments).decode()
-
-
-def told_call(call: PendingCall) -> str:
-    """Return in a few words what a call waits for."""
-    if call.is_started:
-        return "outcome not known"
-    if call.decision is None:
-        return "waits for approval"
-    by = "" if call.decision.by is None else f" by {clean_line(call.decision.by)}"
-    new = call.decision.arguments
-    changed = "" if new is None else f" to {clean_line(msgspec.json.encode(new).decode())}"
-    why = "" if call.decision.reason is None else f": {clean_line(call.decision.reason)}"
-    return f"{call.decision.kind}{changed}{by}{why}"
-
-
-def _told_call(call: PendingCall) -> str:
-    return f"{clean_line(call.name)} ({told_call(call)})"

@@ -14,9 +14,9 @@ from typing import Any, TypedDict
 import msgspec
 
 from recuerda.cli.copies import Backup
-from recuerda.cli.examination import Examined, examine, load_files
 from recuerda.cli.output import warn
 from recuerda.errors import ThreadConflict
+from recuerda.examination import Examined, examine, load_files
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import Blob, NewTurn, ThreadInfo, ThreadParent
 

@@ -12,9 +12,10 @@ from rich.text import Text
 from recuerda.cli.messages import shown_turn
 from recuerda.cli.options import JsonOption, StorageOption, opened_to_read
 from recuerda.cli.output import clean_line, console, counted, fail, print_json, print_line
-from recuerda.cli.pending import pending_json, read_pending, shown_pending
+from recuerda.cli.pending import pending_json, shown_pending
 from recuerda.cli.threads import thread_json
 from recuerda.errors import CorruptTurn, ThreadNotFound
+from recuerda.examination import read_pending
 from recuerda.json_value import JsonObject
 from recuerda.messages.codec import message_to_json
 from recuerda.storage.records import Draft, ThreadInfo, ThreadParent

@@ -16,7 +16,8 @@ from recuerda.cli.found_threads import print_found, search_threads
 from recuerda.cli.messages import shown_time
 from recuerda.cli.options import JsonOption, StorageOption, opened_to_read, public_url
 from recuerda.cli.output import clean_line, console, print_json, print_table, warn
-from recuerda.cli.pending import read_pending, state_of
+from recuerda.cli.pending import state_of
+from recuerda.examination import read_pending
 from recuerda.json_value import Json, JsonObject
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import ThreadInfo, ThreadPage, ThreadParent

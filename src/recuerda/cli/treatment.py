@@ -16,9 +16,9 @@ import msgspec
 
 from recuerda.agent.resuming import draft_age
 from recuerda.cli.copies import Backup
-from recuerda.cli.examination import DRAFTS, REPAIRABLE, Examined, Finding, Kind, examine, load_files, orphans_of
 from recuerda.cli.remaking import make_again
 from recuerda.errors import ThreadConflict
+from recuerda.examination import DRAFTS, REPAIRABLE, Examined, Finding, Kind, examine, load_files, orphans_of
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import (
     AnyContent,

@@ -1,4 +1,4 @@
-"""The examination of a thread by `recuerda doctor`: it looks for damage and for leftovers.
+"""The examination of a thread, for `recuerda doctor` and the studio: it looks for damage and for leftovers.
 
 Nothing here writes. A thread is read once, as bytes, so a damaged record does not hide the other records. An encrypted
 value cannot be examined and does not count as damage.
@@ -13,8 +13,8 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from recuerda.agent.response import PendingTurn
-from recuerda.cli.pending import is_sealed, read_pending, told_pending
 from recuerda.errors import CorruptTurn, InvalidInput, StateError, StorageError
+from recuerda.examination.unfinished import is_sealed, read_pending, told_pending
 from recuerda.messages.codec import VERSION, decode_turn
 from recuerda.messages.message import FunctionCallContent, FunctionResultContent, Turn
 from recuerda.storage.contract import Storage
