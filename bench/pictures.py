@@ -4,6 +4,10 @@ A thread with 200 pictures of 300 kB is compared with a thread of the same texts
 turns and names the other files, so its cost must not grow with the number of pictures. Times are CPU times of the whole
 process. Before each timed turn, two turns with pictures are added, so that a window that sends two files has two.
 
+A "warm" handle has read the thread and added the turns. A "new" handle is opened for the timed turn by the same agent,
+as for a request to a web backend. A "first" handle is the first one of an agent that has not seen the thread, as after
+the start of a process: it reads the window and the files.
+
 With "no client", the answers are scripted and nothing is sent: this is the work of recuerda and of the storage. The
 other rows have a real client, which writes the request and calls the SDK. The SDK's call ends at once there, so these
 rows are the work of recuerda too. The work of the SDK for the same requests is measured apart.
@@ -21,7 +25,7 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
-from typing import Any, cast
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 import httpx2
 import msgspec
@@ -41,6 +45,7 @@ PICTURES, PICTURE_BYTES, LARGE_BYTES = 200, 300_000, 20_000_000
 ROUNDS = 40
 ANSWER = "It is a red square."
 THREADS = ("pictures", "plain")
+Handle: TypeAlias = Literal["warm", "new", "first"]
 
 _CHAT: dict[str, object] = {
     "id": "c",
@@ -131,17 +136,23 @@ async def _fill(storage: Storage, name: str) -> None:
         await agent.run(_message(number, has_picture=name == "pictures"), thread=thread)
 
 
-async def _turns(storage: Storage, service: _Service | None, keep_files: int, *, is_warm: bool) -> dict[str, _Times]:
+async def _turns(storage: Storage, service: _Service | None, keep_files: int, handle: Handle) -> dict[str, _Times]:
     """Return the times of turns of both threads, which take turns."""
-    agent = _agent(storage, service and service.client, keep_files)
-    adding = agent if is_warm else _agent(storage, keep_files=keep_files)
+
+    def made() -> Agent:
+        return _agent(storage, service and service.client, keep_files)
+
+    agent = made()
+    adding = _agent(storage, keep_files=keep_files) if handle == "first" else agent
     threads = {name: adding.get_thread(name) for name in THREADS}
     times = {name: _Times() for name in THREADS}
     for number in range(2 * ROUNDS):
         name = THREADS[number % 2]
         for _ in range(2):
             await adding.run(_message(number, has_picture=name == "pictures"), thread=threads[name])
-        thread = threads[name] if is_warm else agent.get_thread(name)
+        if handle == "first":
+            agent = made()
+        thread = threads[name] if handle == "warm" else agent.get_thread(name)
         started = time.process_time()
         await agent.run("And now?", thread=thread)
         times[name].own.append((time.process_time() - started) * 1000)
@@ -156,10 +167,10 @@ async def _measure_turns(folder: Path) -> None:
             await _fill(storage, name)
         for kind in (None, "chat completions", "responses"):
             for keep in (0, 2):
-                for is_warm in (False, True):
+                for handle in get_args(Handle):
                     service = None if kind is None else _Service(kind)
-                    times = await _turns(storage, service, keep, is_warm=is_warm)
-                    _print(f"{kind or 'no client'}, keep_files={keep}, {'warm' if is_warm else 'cold'}", times)
+                    times = await _turns(storage, service, keep, handle)
+                    _print(f"{kind or 'no client'}, keep_files={keep}, {handle} handle", times)
 
 
 async def _measure_large(folder: Path) -> None:

@@ -38,7 +38,7 @@ from recuerda.agent.titler import Titler
 from recuerda.agent.tools import FunctionTool, ToolInput, checked_limit, tools_by_name
 from recuerda.agent.usage_limits import UsageLimits
 from recuerda.errors import ConfigurationError
-from recuerda.ids import check_choice, check_limit
+from recuerda.ids import check_choice, check_count, check_limit
 from recuerda.json_value import Json
 from recuerda.providers.context import ContextProvider
 from recuerda.providers.gathering import checked
@@ -79,11 +79,14 @@ class Agent:
             copies are kept.
         hooks: objects that are told before and after each call of the model and of a tool.
         usage_limits: the budget of each run: calls of the model, calls of tools, and tokens.
+        warm_bytes: the number of bytes of threads that the agent keeps in memory between runs. A run on one of these
+            threads reads only the turns that are new, also on a new handle. The least recently used threads go first.
+            0 keeps none: then only a handle remembers the turns that it has read.
 
     Raises:
         ConfigurationError: both a store factory and a storage are given, or a tool cannot be described, or an argument
             has another type.
-        InvalidInput: `durability` or `max_tool_rounds` has another value.
+        InvalidInput: `durability`, `max_tool_rounds` or `warm_bytes` has another value.
     """
 
     def __init__(
@@ -107,6 +110,7 @@ class Agent:
         mirror: Storage | str | None = None,
         hooks: RunHooks | Sequence[RunHooks] | None = None,
         usage_limits: UsageLimits | None = None,
+        warm_bytes: int = 32_000_000,
     ) -> None:
         check_choice(durability, get_args(Durability), "durability")
         if lease is not None and not isinstance(lease, timedelta):  # pyright: ignore[reportUnnecessaryIsInstance] - as below
@@ -116,7 +120,13 @@ class Agent:
         by_service = bool(getattr(model, "keeps_threads", False))
         self.name = name
         self.instructions = instructions
-        self._threads = AgentThreads(storage, chat_message_store_factory, mirror=mirror, by_service=by_service)
+        self._threads = AgentThreads(
+            storage,
+            chat_message_store_factory,
+            mirror=mirror,
+            by_service=by_service,
+            warm_bytes=check_count(warm_bytes, "warm_bytes"),
+        )
         own_tools, tool_providers = _parted(tools)
         self._settings = AgentSettings(
             model=model,
@@ -654,6 +664,7 @@ class Agent:
 
     async def close(self) -> None:
         """Finish summaries and titles, and close the providers, and the storage if this agent opened it from a URL."""
+        self._threads.forget()
         async with AsyncExitStack() as stack:
             if self._threads.owns_storage:
                 stack.push_async_callback(self.storage.close)

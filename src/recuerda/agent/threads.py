@@ -18,6 +18,7 @@ from recuerda.storage.registry import open_storage
 from recuerda.threads.protocol import ChatMessageStoreProtocol
 from recuerda.threads.store import ChatMessageStore
 from recuerda.threads.thread import AgentThread
+from recuerda.threads.warm_histories import WarmHistories
 
 StoreFactory = Callable[[], ChatMessageStoreProtocol]
 
@@ -30,6 +31,7 @@ class AgentThreads:
         factory: creates the store of a new thread.
         mirror: the storage for copies of a service's threads, or its URL.
         by_service: True when the service of the agent's client keeps threads.
+        warm_bytes: the number of bytes of threads that are kept in memory between runs.
 
     Raises:
         ConfigurationError: both `storage` and `factory` are given, or an argument does not fit the client.
@@ -42,6 +44,7 @@ class AgentThreads:
         *,
         mirror: Storage | str | None,
         by_service: bool,
+        warm_bytes: int,
     ) -> None:
         if factory is not None and storage is not None:
             raise ConfigurationError("give chat_message_store_factory or storage: both say where threads live")
@@ -57,6 +60,7 @@ class AgentThreads:
             )
         place = storage if mirror is None else mirror
         self.by_service = by_service
+        self.warm: WarmHistories | None = WarmHistories(warm_bytes) if warm_bytes else None
         self.owns_storage: bool = isinstance(place, str)
         self.storage: Storage = open_storage(place) if isinstance(place, str) else _checked(place) or MemoryStorage()
         self._factory = factory
@@ -82,6 +86,7 @@ class AgentThreads:
             return self._of_service(AgentThread(thread_id), user_id)
         if self._factory is None:
             store = ChatMessageStore(storage=self.storage, thread_id=thread_id, user_id=user_id)
+            store.warm = self.warm
         else:
             store = self._store_for(thread_id, _openable(self._factory()), user_id=user_id)
         return AgentThread(message_store=store)
@@ -119,6 +124,11 @@ class AgentThreads:
             made = AgentThread(message_store=store).turn_store
             thread.message_store = store if made is None else self._store_for(thread.id, made)
         return thread
+
+    def forget(self) -> None:
+        """Drop the threads that are kept in memory between runs."""
+        if self.warm is not None:
+            self.warm.clear()
 
     def _of_service(self, thread: AgentThread, user_id: str | None) -> AgentThread:
         if not self.by_service:

@@ -59,7 +59,7 @@ class Application:
         threads = Threads(
             storage,
             last_messages=settings.window.last_messages,
-            max_warm=settings.max_warm_threads,
+            warm_bytes=settings.warm_bytes,
             queue_s=settings.limits.queue_s,
         )
         once = Once(threads)

@@ -120,8 +120,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         recall: the memories that requests get; None for no memories.
         cors_origins: the origins of the web pages that may call the service from a browser, such as
             `https://example.org`.
-        max_warm_threads: the number of threads whose newest turns are kept in memory, so that a request on one of them
-            reads only the turns that are new.
+        warm_bytes: the number of bytes of threads that are kept in memory, so that a request on one of them reads only
+            the turns that are new. The least recently used threads go first. Whole threads, which lists of items read,
+            get the same number once more.
     """
 
     model: str
@@ -130,7 +131,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     hosted_tools: HostedTools = "auto"
     recall: RecallSettings | None = None
     cors_origins: tuple[str, ...] = ()
-    max_warm_threads: int = 2000
+    warm_bytes: int = 64_000_000
 
 
 def check_host(host: str, *, has_keys: bool) -> None:

@@ -11,7 +11,6 @@ only the turns that were added since. If an item was deleted meanwhile, the stor
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
@@ -30,6 +29,7 @@ from recuerda.threads.forking import ForkPlace, fork_thread
 from recuerda.threads.history import History, StoredTurn, stored_turn, title_of
 from recuerda.threads.new_turn import new_turn, rewritten_body
 from recuerda.threads.warm import read_on
+from recuerda.threads.warm_histories import WarmHistories
 
 METADATA = "conversation"
 """The key in a thread's metadata under which the client's own metadata is kept."""
@@ -39,8 +39,6 @@ MAX_TRIES = 8
 
 LEASE = timedelta(seconds=4)
 """The time after which the lease of a server that was killed ends. A living server renews its leases in time."""
-
-_WHOLE_THREADS = 16
 
 T = TypeVar("T")
 
@@ -74,17 +72,17 @@ class Threads:
     Args:
         storage: the storage of the threads.
         last_messages: the number of a thread's newest messages that the window may need; None for all.
-        max_warm: the number of threads whose newest messages are kept in memory.
+        warm_bytes: the number of bytes of threads whose newest messages are kept in memory.
         queue_s: the seconds to wait for a thread that another request is using.
     """
 
-    def __init__(self, storage: Storage, *, last_messages: int | None, max_warm: int, queue_s: float) -> None:
+    def __init__(self, storage: Storage, *, last_messages: int | None, warm_bytes: int, queue_s: float) -> None:
         self.storage = storage
         self._last_messages = last_messages
         self._queue_s = queue_s
         self._views: dict[str, Storage] = {}
-        self._newest: _Warm = _Warm(max_warm)
-        self._whole: _Warm = _Warm(_WHOLE_THREADS)
+        self._newest = WarmHistories(warm_bytes)
+        self._whole = WarmHistories(warm_bytes)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -174,7 +172,9 @@ class Threads:
         )
         return msgspec.structs.replace(view, found=committed)
 
-    async def _read(self, warm: _Warm, tenancy: Tenancy, name: str, limit: int | None, turn_id: str | None) -> View:
+    async def _read(
+        self, warm: WarmHistories, tenancy: Tenancy, name: str, limit: int | None, turn_id: str | None
+    ) -> View:
         thread_id = tenancy.thread_id(name)
 
         def check(info: ThreadInfo | None) -> None:
@@ -182,11 +182,12 @@ class Threads:
                 raise ThreadNotFound(thread_id)
 
         # A storage looks for a turn that is in memory already more slowly than it says that nothing is new.
-        is_held = _with_id(warm.get(thread_id).turns, turn_id) is not None
+        known = warm.get(thread_id)
+        is_held = known is not None and _with_id(known.turns, turn_id) is not None
         try:
             history, found = await read_on(
                 self.storage_of(tenancy),
-                lambda: warm.get(thread_id),
+                lambda: warm.get(thread_id) or History(thread_id),
                 last_messages=limit,
                 turn_id=None if is_held else turn_id,
                 keep_files=None,
@@ -197,7 +198,7 @@ class Threads:
             return View(None)
         if missing := history.missing_files():
             history.files.add(await self.storage_of(tenancy).read_blobs(thread_id, missing))
-        warm.keep(thread_id, history)
+        warm.keep(history)
         turns = tuple(history.turns_with_files())
         if is_held:
             if (held := _with_id(turns, turn_id)) is not None:
@@ -257,10 +258,11 @@ class Threads:
             return await self._whole_turn(tenancy, record, thread_id)
         for warm in (self._newest, self._whole):
             history = warm.get(thread_id)
-            if history.version == expected:
+            if history is not None and history.version == expected:
                 history.committed(record, turn)
                 history.files.add({blob.digest: blob.data for blob in new.blobs})
                 history.files.release(history.turns)
+                warm.keep(history)
         return StoredTurn(record.number, record.id, record.created_us, turn, record.blobs)
 
     async def add(self, tenancy: Tenancy, name: str, turn: Turn, *, turn_id: str) -> StoredTurn:
@@ -410,37 +412,6 @@ class Threads:
     def is_busy(self, tenancy: Tenancy, name: str) -> bool:
         """Return whether a request of this process is using a thread."""
         return self.storage.run_lock(tenancy.thread_id(name)).locked()
-
-
-class _Warm:
-    """The histories of the threads that were used last.
-
-    Args:
-        limit: the largest number of histories to keep.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._held: OrderedDict[str, History] = OrderedDict()
-
-    def get(self, thread_id: str) -> History:
-        """Return the history of a thread; an empty one if none is kept."""
-        history = self._held.get(thread_id)
-        if history is None:
-            return History(thread_id)
-        self._held.move_to_end(thread_id)
-        return history
-
-    def keep(self, thread_id: str, history: History) -> None:
-        """Keep a thread's history. If there are too many histories, drop the least recently used one."""
-        self._held[thread_id] = history
-        self._held.move_to_end(thread_id)
-        while len(self._held) > self._limit:
-            self._held.popitem(last=False)
-
-    def forget(self, thread_id: str) -> None:
-        """Drop the history of a thread."""
-        self._held.pop(thread_id, None)
 
 
 def _with_id(turns: Sequence[StoredTurn], id: str | None) -> StoredTurn | None:

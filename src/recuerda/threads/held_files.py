@@ -47,6 +47,11 @@ class HeldFiles:
         self._made: dict[str, tuple[StoredFile, DataContent | UriContent]] = {}
         self.keep: int | None = 0
 
+    @property
+    def size_bytes(self) -> int:
+        """The number of bytes of the held files."""
+        return sum(map(len, self._bytes.values()))
+
     def __bool__(self) -> bool:
         return bool(self._bytes)
 

@@ -30,6 +30,9 @@ from recuerda.window.window import ContextWindow
 TITLE_LENGTH = 60
 """The length of the longest title that is made from the first user message, in characters."""
 
+TURN_BYTES = 700
+"""About the number of bytes of a held turn with a question and an answer, beyond the bytes of its body."""
+
 SHRINK_TURNS = 16
 """A handle looks whether it holds too many turns when their number is a multiple of this."""
 
@@ -136,6 +139,7 @@ class History:
         self._pinned = PinnedTurns()
         self.files: HeldFiles = HeldFiles()
         self.has_files: bool = False
+        self._body_bytes = 0
 
     @property
     def revision(self) -> int:
@@ -146,6 +150,12 @@ class History:
     def version(self) -> Expected:
         """The version of the last read, from which the next read continues; 0 for a thread that does not exist."""
         return 0 if self.info is None else self.info.version
+
+    @property
+    def size_bytes(self) -> int:
+        """About the number of bytes that the held turns and files take in memory."""
+        held = self._body_bytes + TURN_BYTES * len(self.turns)
+        return held + self.files.size_bytes if self.has_files else held
 
     def messages(self) -> list[ChatMessage]:
         """Return the messages of all held turns, in order, as a new list."""
@@ -210,6 +220,7 @@ class History:
         copy = History(self.thread_id, with_summary=self.with_summary)
         copy.info, copy.summary, copy.has_draft = self.info, self.summary, self.has_draft
         copy.turns = [turn for turn in self.turns if turn.number != stored.number]
+        copy._body_bytes = self._body_bytes
         copy._start, copy._window = self._start, self._window
         copy.files, copy.has_files = self.files, self.has_files
         copy._pinned = self.pinned().without(stored.number, copy.turns)
@@ -241,6 +252,7 @@ class History:
         """Drop everything, so that the next read starts anew."""
         self.info = None
         self.summary = None
+        self._body_bytes = 0
         self.turns = []
         self._messages = None
         self._tally = None
@@ -264,10 +276,12 @@ class History:
             self._extend(new, undone, found.info.first)
             self._take_summary(found)
         else:
+            self._body_bytes = 0
             self.turns, self._messages = new, None
             self.has_files = any(turn.blobs for turn in new)
             self._start, self._window = found.start, last_messages
             self.summary = found.summary
+        self._body_bytes += sum([len(record.body) for record in found.records])
         self.info = found.info
         if is_next and undone and self._window is not None:
             # A window that lost a turn at its end may need an older turn at its start.
@@ -293,7 +307,7 @@ class History:
         first = _after(self.summary)
         if first > self._start:
             self._start = first
-            self.turns, self._messages = [turn for turn in self.turns if turn.number >= first], None
+            self._hold([turn for turn in self.turns if turn.number >= first])
 
     def summarized(self, record: TurnRecord) -> None:
         """Add a summary that this handle appended, if it is the next record."""
@@ -315,6 +329,7 @@ class History:
             # it.
             stored = stored_turn(record, self.thread_id)
         self._extend([stored], set(), self.info.first)
+        self._body_bytes += len(record.body)
         self.info = _with_record(self.info, record)
         self._shrink()
 
@@ -331,18 +346,21 @@ class History:
         return True
 
     def _extend(self, new: Iterable[StoredTurn], undone: set[int], first: int) -> None:
-        kept = self.turns
-        if undone or (kept and kept[0].number < first):
-            kept = [turn for turn in kept if turn.number not in undone and turn.number >= first]
-            self._messages = None
+        if undone or (self.turns and self.turns[0].number < first):
+            self._hold([turn for turn in self.turns if turn.number not in undone and turn.number >= first])
         self._start = max(self._start, first)
         for turn in new:
-            kept.append(turn)
+            self.turns.append(turn)
             if turn.blobs:
                 self.has_files = True
             if self._messages is not None:
                 self._messages.extend(turn.messages)
-        self.turns = kept
+
+    def _hold(self, turns: list[StoredTurn]) -> None:
+        """Hold only some of the held turns."""
+        # Turns of one thread have about the same size. To note each size would make every turn larger.
+        self._body_bytes = self._body_bytes * len(turns) // max(1, len(self.turns))
+        self.turns, self._messages = turns, None
 
     def _shrink(self) -> None:
         """Drop turns far outside of the window, so that a handle on an endless thread stays small."""
@@ -356,7 +374,7 @@ class History:
             total -= len(self.turns[drop].messages)
             drop += 1
         self._start = self.turns[drop].number
-        self.turns, self._messages = self.turns[drop:], None
+        self._hold(self.turns[drop:])
 
 
 def _after(summary: TurnRecord | None) -> int:

@@ -62,6 +62,7 @@ class KeptHere(Owner):
             with_summary=with_summary,
             spare=query.spare,
             keep_files=_files_to_read(query),
+            warm=self._store.warm,
         )
         history = self._store.history
         pinned = NO_PINS
@@ -87,7 +88,10 @@ class KeptHere(Owner):
         replaces: int | None = None,
     ) -> Appended:
         """Append the turn, if the thread is at the expected version."""
-        return await self._store.append(turn, turn_id=turn_id, expected=expected, replaces=replaces)
+        appended = await self._store.append(turn, turn_id=turn_id, expected=expected, replaces=replaces)
+        if self._store.warm is not None:
+            self._store.warm.keep(self._store.history)
+        return appended
 
     async def store_state(self, **kwargs: Any) -> Json:
         """Return the store's state."""

@@ -31,6 +31,7 @@ from recuerda.threads.store_state import add_missing, read_store_state, write_tu
 from recuerda.threads.transfer import export_lines, import_lines
 from recuerda.threads.turn_metadata import update_turn
 from recuerda.threads.warm import read_on
+from recuerda.threads.warm_histories import WarmHistories
 from recuerda.window.window import ContextWindow, turn_of
 
 
@@ -47,6 +48,10 @@ class ChatMessageStore:
             `ThreadOwnershipError`. None opens the thread of any user.
 
     A store that was created from a URL owns its storage: closing the store closes the storage.
+
+    Attributes:
+        warm: the histories from which runs on the thread continue, and which get the history of each run; None for
+            none. The agent that opens the thread gives its own.
     """
 
     def __init__(
@@ -67,6 +72,7 @@ class ChatMessageStore:
         self.user_id = user_id
         self._history = History(self.thread_id)
         self._first_messages = tuple(messages or ())
+        self.warm: WarmHistories | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(thread_id={self.thread_id!r}, storage={self.storage.kind!r})"
@@ -203,6 +209,7 @@ class ChatMessageStore:
         with_summary: bool = False,
         spare: int = 0,
         keep_files: int | None = 0,
+        warm: WarmHistories | None = None,
     ) -> StoredTurn | None:
         """Read the new turns of the thread, or of a window of it, in one trip.
 
@@ -215,6 +222,8 @@ class ChatMessageStore:
             keep_files: also read the files of this number of the newest turns; None reads the files of all turns.
                 The other files of `turns` are without their bytes. Files that the store does not hold any more take
                 another trip.
+            warm: histories of threads. A store that has not read yet continues from its thread's history there. None
+                reads the thread anew then.
 
         Raises:
             ThreadOwnershipError: the thread belongs to another user.
@@ -224,7 +233,7 @@ class ChatMessageStore:
         limit = None if window is None else window.last_messages
         self._history, found = await read_on(
             self._view,
-            lambda: self._history,
+            partial(self._known_history, warm),
             last_messages=None if limit is None else limit + spare,
             turn_id=turn_id,
             with_summary=with_summary,
@@ -235,6 +244,12 @@ class ChatMessageStore:
         if self._history.has_files and (missing := self._history.missing_files()):
             self._history.files.add(await self._view.read_blobs(self.thread_id, missing))
         return None if found.found is None else await self.whole(found.found)
+
+    def _known_history(self, warm: WarmHistories | None) -> History:
+        """Return the history from which a read continues."""
+        if warm is None or self._history.info is not None:
+            return self._history
+        return warm.get(self.thread_id) or self._history
 
     async def whole(self, record: TurnRecord) -> StoredTurn:
         """Return a turn of this thread with its files, which take a trip if it has any.
