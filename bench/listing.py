@@ -70,7 +70,7 @@ async def measure_listing(*, threads: int, users: int, rounds: int, folder: Path
     try:
         async with open_storage(server.url) as storage:
             await storage.list_threads()
-            await _fill_postgres(server.url, threads, users)
+            await fill_postgres(server.url, threads, users)
             return on_sqlite + await _costs("postgresql", storage, threads, users, rounds)
     finally:
         server.stop()
@@ -81,18 +81,20 @@ async def measure_on_sqlite(*, threads: int, users: int, rounds: int, folder: Pa
     path = folder / "listing.db"
     async with open_storage(f"sqlite:///{path.as_posix()}") as storage:
         await storage.list_threads()  # makes the tables
-        _fill_sqlite(path, threads, users)
+        fill_sqlite(path, threads, users)
         return await _costs("sqlite", storage, threads, users, rounds)
 
 
-def _fill_sqlite(path: Path, threads: int, users: int) -> None:
+def fill_sqlite(path: Path, threads: int, users: int) -> None:
+    """Write the threads into the file of a storage that has its tables."""
     with sqlite3.connect(path) as connection:
         values = {"threads": threads, "users": users, "spread": _SPREAD}
         connection.execute(_SQLITE.format(words=_WORDS), values)
     connection.close()
 
 
-async def _fill_postgres(url: str, threads: int, users: int) -> None:
+async def fill_postgres(url: str, threads: int, users: int) -> None:
+    """Write the threads into the database of a storage that has its tables."""
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         rows = _POSTGRES.format(words=_WORDS, threads=threads, users=users, spread=_SPREAD)
         await connection.execute(rows.encode())

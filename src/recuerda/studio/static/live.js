@@ -1,6 +1,7 @@
 // A page that follows its thread. `data-live` names a stream of server-sent events. An event `turn` holds the HTML of one
 // entry: it takes the place of the entry with the same `data-key`, or is added to the list `data-entries`. An event
-// `gone` names the key of an entry to take away, and `reload` says that the thread was begun anew. The browser connects again by itself when the connection breaks.
+// `gone` names the key of an entry to take away, and `reload` says that the thread was begun anew. The browser connects
+// again by itself when the connection breaks.
 
 const box = document.querySelector("[data-live]");
 const said = document.querySelector("[data-said]");
