@@ -31,7 +31,7 @@ from recuerda.server.events import Frames, closing, failing, opening, replay
 from recuerda.server.faults import ApiFault, bad_request, dropped, key_in_use, not_found
 from recuerda.server.http import ApiCall, Stream, json_response, known_fault
 from recuerda.server.inputs import new_items
-from recuerda.server.items import Uploaded, text_item
+from recuerda.server.items import text_item
 from recuerda.server.limits import InFlight
 from recuerda.server.memories import Memories, Recalled
 from recuerda.server.metrics import Metrics
@@ -57,6 +57,7 @@ from recuerda.server.threads import Threads
 from recuerda.server.tools import Tools, tools_of
 from recuerda.server.turns import (
     EMPTY_TURN,
+    answered,
     fingerprint_of,
     inputs_of,
     items_of,
@@ -79,7 +80,7 @@ class _Job(msgspec.Struct, frozen=True):
     request: CreateResponse
     place: Place
     inputs: list[Item]
-    files: Uploaded
+    asked: Turn
     body: dict[str, Any]
     response: ResponseObject
     tools: Tools
@@ -90,7 +91,6 @@ class _Prompt(msgspec.Struct, frozen=True):
     """The part of a request that the model reads; the last turn is the input."""
 
     inputs: list[Item]
-    files: Uploaded
     turns: list[Turn]
     tools: Tools
 
@@ -280,7 +280,7 @@ class Responses:
         recalled, tools = await self._recalled(call, request, place, prompt.turns), prompt.tools
         body = chat_body(request, recalled.turns, tools, model=model, is_openai=self._upstream.is_openai)
         response = begun(request, place.name, tools, model=model, created_at=int(time.time()), notes=recalled.notes)
-        return _Job(call, request, place, prompt.inputs, prompt.files, body, response, tools, key)
+        return _Job(call, request, place, prompt.inputs, prompt.turns[-1], body, response, tools, key)
 
     async def _recalled(self, call: ApiCall, request: CreateResponse, place: Place, turns: list[Turn]) -> Recalled:
         if self._memories is None:
@@ -299,7 +299,7 @@ class Responses:
         files = await self._uploads.named_in(call.tenancy, inputs, at="input")
         new = await call.run(pack_turn, inputs, files=files)
         await call.run(check_calls, history, new)
-        return _Prompt(inputs, files, [*history, new], tools)
+        return _Prompt(inputs, [*history, new], tools)
 
     async def _inputs(self, call: ApiCall, request: CreateResponse, place: Place) -> list[Item]:
         if isinstance(request.input, str):
@@ -356,16 +356,9 @@ class Responses:
         if not job.request.is_kept:
             return response
         kept = to_keep(response, answer.cuts if job.request.stream else None)
-        fingerprint = fingerprint_in(job.key)
-        call, usage = job.call, answer.usage
-        turn = await call.run(
-            pack_turn,
-            job.inputs,
-            answer.items,
-            response=kept,
-            usage=usage,
-            fingerprint=fingerprint,
-            files=job.files,
+        fingerprint, usage = fingerprint_in(job.key), answer.usage
+        turn = await job.call.run(
+            answered, job.asked, answer.items, response=kept, usage=usage, fingerprint=fingerprint
         )
         turn_id = place.name.turn
         if self._memories is not None:

@@ -27,21 +27,40 @@ from recuerda.threads.history import StoredTurn
 
 def pack_turn(
     inputs: Sequence[Item],
-    outputs: Sequence[Item] = (),
     *,
     response: JsonObject | None = None,
-    usage: Usage | None = None,
     fingerprint: str | None = None,
     files: Uploaded = NO_UPLOADS,
 ) -> Turn:
-    """Return the turn that keeps the items, the response to which they belong, and the fingerprint of a keyed request.
+    """Return the turn that keeps a client's items, and the fingerprint of a keyed request.
 
     Only a request with an idempotency key has a fingerprint. `files` are the uploaded files that the items name by
     their ids: the turn has the files themselves, so that it stays whole when they are deleted.
     """
-    messages = [with_uploads(to_message(item), files) for item in (*inputs, *outputs)]
+    messages = [with_uploads(to_message(item), files) for item in inputs]
+    return Turn(messages=_with_marks(messages, {RESPONSE: response, REQUEST: fingerprint}), input_count=len(inputs))
+
+
+def answered(
+    asked: Turn,
+    outputs: Sequence[Item],
+    *,
+    response: JsonObject,
+    usage: Usage | None = None,
+    fingerprint: str | None = None,
+) -> Turn:
+    """Return the turn that keeps a client's items, the model's items, and the response to which they belong.
+
+    Args:
+        asked: the turn with the client's items alone.
+        outputs: the model's items.
+        response: the other fields of the response.
+        usage: the tokens of the answer.
+        fingerprint: the fingerprint of a keyed request.
+    """
+    messages = [*asked.messages, *map(to_message, outputs)]
     marks: JsonObject = {RESPONSE: response, REQUEST: fingerprint}
-    return Turn(messages=_with_marks(messages, marks), input_count=len(inputs), usage=usage)
+    return Turn(messages=_with_marks(messages, marks), input_count=asked.input_count, usage=usage)
 
 
 def items_of(turn: Turn) -> list[Item]:

@@ -158,6 +158,8 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
 
     def count(self, turns: Sequence[Turn]) -> int:
         """Return the number of the newest turns that fit; 1 if not even the newest turn fits."""
+        if self.max_tokens is None:
+            return _count_messages(turns, self.max_messages)
         limits = Limits(self.max_messages, self.limits().tokens)
         size = _LOOK_TURNS
         while True:
@@ -231,6 +233,19 @@ class ContextWindow(msgspec.Struct, frozen=True, kw_only=True):
             return self
         left = self.limits(overhead_tokens=overhead_tokens, input_tokens=input_tokens).tokens
         return msgspec.structs.replace(self, max_tokens=left, reserve_tokens=0)
+
+
+def _count_messages(turns: Sequence[Turn], limit: int | None) -> int:
+    """Return the number of the newest turns that together have at most `limit` messages; 1 if the newest has more."""
+    if limit is None:
+        return len(turns)
+    count = messages = 0
+    for turn in reversed(turns):
+        messages += len(turn.messages)
+        if messages > limit:
+            break
+        count += 1
+    return count or min(1, len(turns))
 
 
 _LOOK_TURNS = 16
