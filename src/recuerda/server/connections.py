@@ -19,7 +19,6 @@ import asyncio
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, cast
 
 import msgspec
@@ -28,6 +27,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from recuerda.server.answer_transport import AnswerTransport
 from recuerda.server.faults import ApiFault
 from recuerda.server.request_ids import REQUEST_ID, new_request_id
 from recuerda.server.settings import Limits
@@ -172,15 +172,6 @@ class _Flow(FlowControl):
             self.read_paused = False
         else:
             super().resume_reading()
-
-
-class _AnswerTransport:
-    """The transport for the last answer on a connection, which the connection itself closes."""
-
-    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
-        self.write = transport.write
-        self.is_closing = transport.is_closing
-        self.close = close
 
 
 class GuardedConnection(HttpToolsProtocol):
@@ -350,8 +341,8 @@ class GuardedConnection(HttpToolsProtocol):
             self.cycle.keep_alive = False  # whatever follows an upgrade is in a protocol that the server does not speak
         if parser.get_http_version() == "1.0":
             _end_with_connection(self.cycle)
-        if not self.cycle.keep_alive:
-            self.cycle.transport = cast("asyncio.Transport", _AnswerTransport(self.transport, self._close))
+        close = self.transport.close if self.cycle.keep_alive else self._close
+        self.cycle.transport = cast("asyncio.Transport", AnswerTransport(self.transport, self.loop, close))
         self._is_in_body = True
         self._head_bytes = self._raw_bytes = self._body_bytes = self._chunks = 0
 
