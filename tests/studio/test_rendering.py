@@ -61,6 +61,7 @@ def test_only_addresses_of_the_web_become_links_and_the_link_tells_nothing() -> 
     assert shown.count("<a ") == 1
     assert 'href="https://example.com/a?b=1&amp;c=" rel="noopener noreferrer nofollow"' in shown
     assert "<a" not in visible("https://" + "a" * 3000)
+    assert "<a" not in visible("https://example.com", has_links=False)
     assert 'href="https://example.com"' in visible("https://example.com\u202e/evil")
 
 
@@ -81,6 +82,7 @@ def test_figures_follow_the_language() -> None:
         "1 byte", "999 bytes", "1.2 kB", "5.0 MB", "1.0 GB",
     ]  # fmt: skip
     assert [figures.duration(n, "es") for n in (850_000, 12_400_000, 185_000_000)] == ["850 ms", "12,4 s", "3 min 5 s"]
+    assert figures.duration(7_800_000_000, "en") == "2 h 10 min"
 
 
 def test_a_time_is_relative_for_a_week_and_its_title_is_exact() -> None:

@@ -29,19 +29,22 @@ _ODD = re.compile(f"([{_HIDDEN}])|(https?://[^\\s<>\"'`{_HIDDEN}]+)")
 _TRAILING = ".,;:!?)]}*_"
 
 
-def visible(text: str, *, cut: int | None = CUT_CHARACTERS) -> Markup:
+def visible(text: str, *, cut: int | None = CUT_CHARACTERS, has_links: bool = True) -> Markup:
     """Return the text as HTML in which every character can be seen.
 
     Args:
         text: any text, from anybody.
         cut: the number of characters that are shown. None shows them all.
+        has_links: whether addresses become links. A text that stands in a link has none.
     """
     shown = text if cut is None else text[:cut]
     pieces: list[str] = []
     end = 0
     shown = shown.replace("\r\n", "\n")
     for found in _ODD.finditer(shown):
-        pieces += (escape(shown[end : found.start()]), _link(found[2]) if found[2] else _mark(found[1]))
+        address = found[2]
+        shown_as = _mark(found[1]) if address is None else _link(address) if has_links else escape(address)
+        pieces += (escape(shown[end : found.start()]), shown_as)
         end = found.end()
     pieces.append(escape(shown[end:]))
     return Markup("").join(pieces)

@@ -40,7 +40,9 @@ class QuietServer(uvicorn.Server):
 @asynccontextmanager
 async def served(app: Starlette) -> AsyncGenerator[str]:
     """Serve a studio in this event loop, and give its address."""
-    config = uvicorn.Config(app, port=0, log_level="error", access_log=False, timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app, port=0, log_level="error", access_log=False, lifespan="off", timeout_graceful_shutdown=1
+    )
     server = QuietServer(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn sets no event

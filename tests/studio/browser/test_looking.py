@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
+from playwright.async_api import expect
 
 from tests.studio.browser.conftest import Visit
+from tests.studio.browser.story import PAYLOADS
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
-PAGES = ("/threads", "/threads?q=flight&user=ana", "/threads?user=nobody")
+HOSTILE = "/threads/" + quote("<img src=x onerror=alert(1)>", safe="")
+PAGES = (
+    "/threads",
+    "/threads?q=flight&user=ana",
+    "/threads?user=nobody",
+    "/threads/lisbon",
+    "/threads/lisbon/turns/1",
+    "/threads/lisbon/branches",
+    "/threads/lisbon/fork",
+    "/threads/lisbon/export",
+    "/threads/booking",
+    "/inbox",
+    "/import",
+    "/users/ana/erase",
+    HOSTILE,
+)
+MARKUP = "script, iframe, style, meta, [onerror], [onclick], [onload], a[href^='javascript:'], img[src^='http']"
 
 
 async def test_no_page_keeps_anybody_out(studio: str, visit: Visit) -> None:
@@ -36,3 +56,13 @@ async def test_the_language_and_the_theme_stay_chosen(studio: str, visit: Visit)
         assert (await html.get_attribute("lang"), await html.get_attribute("data-theme")) == ("es", "dark")
         shown = await visitor.page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert shown == "rgb(22, 23, 26)"
+
+
+async def test_a_hostile_message_does_nothing_on_any_page(studio: str, visit: Visit) -> None:
+    async with visit(studio) as visitor:
+        for path in (HOSTILE, f"{HOSTILE}/turns/1?whole=1", f"{HOSTILE}/branches", "/threads?q=" + quote(PAYLOADS[1])):
+            await visitor.open(path)
+            await visitor.page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+            assert await visitor.page.locator("main").locator(MARKUP).count() == 0
+        await visitor.open(HOSTILE)
+        await expect(visitor.page.locator(".message-user .mark").first).to_have_text("[U+202E]")

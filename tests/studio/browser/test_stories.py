@@ -1,0 +1,126 @@
+"""What a person does in the studio, from the first click to the last, in a real browser."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from recuerda import ChatMessage, ChatMessageStore, Storage
+from recuerda.sqlite import SQLiteStorage
+from tests.studio.browser.conftest import Visit
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
+
+ANOTHER_PROCESS = """
+import asyncio, sys
+from recuerda import ChatMessage, ChatMessageStore, open_storage
+
+async def main(url, thread_id):
+    async with open_storage(url) as storage:
+        store = ChatMessageStore(storage=storage, thread_id=thread_id)
+        await store.add_messages([ChatMessage("user", "One more thing."), ChatMessage("assistant", "Gladly.")])
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def test_a_person_finds_a_thread_by_what_was_said_in_it(studio: str, visit: Visit) -> None:
+    async with visit(studio) as visitor:
+        page = visitor.page
+        await page.get_by_label("Search").fill("window seats")
+        await page.get_by_label("User").fill("ana")
+        await page.get_by_role("button", name="Filter").click()
+        await page.get_by_role("link", name="I only fly after nine").first.click()
+        await expect(page.get_by_text("I will remember both.")).to_be_visible()
+        await page.get_by_role("link", name="Turn 1").click()
+        await expect(page.get_by_role("heading", name="Turn 1", level=1)).to_be_visible()
+
+
+async def test_the_keyboard_reaches_a_thread_and_opens_its_parts(studio: str, visit: Visit) -> None:
+    async with visit(studio) as visitor:
+        page = visitor.page
+        await page.keyboard.press("?")
+        await expect(page.get_by_role("dialog")).to_be_visible()
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("/")
+        await expect(page.get_by_label("Search")).to_be_focused()
+        await page.keyboard.type("Lisbon")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**q=Lisbon**")
+        await page.keyboard.press("j")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", name="A weekend in Lisbon")).to_be_visible()
+        await page.locator(".call > summary").first.focus()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_text("IB3106").first).to_be_visible()
+
+
+async def test_a_turn_of_another_process_appears(storage: Storage, studio: str, visit: Visit) -> None:
+    assert isinstance(storage, SQLiteStorage)
+    async with visit(studio) as visitor:
+        page = visitor.page
+        await visitor.open("/threads/ferry")
+        await expect(page.locator(".live-on")).to_be_visible()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", ANOTHER_PROCESS, f"sqlite:///{storage.path}", "ferry"
+        )
+        assert await process.wait() == 0
+        await expect(page.get_by_text("Gladly.")).to_be_visible()
+        await expect(page.get_by_role("status")).to_have_text("A turn was added.")
+        assert await page.locator(".turn").count() == 2
+
+
+async def test_earlier_turns_come_while_a_person_scrolls_and_the_text_stays(
+    storage: Storage, studio: str, visit: Visit
+) -> None:
+    store = ChatMessageStore(storage=storage, thread_id="long")
+    for number in range(1, 121):
+        await store.add_messages([ChatMessage("user", f"Question {number}"), ChatMessage("assistant", "Answer. " * 40)])
+    async with visit(studio) as visitor:
+        page = visitor.page
+        await visitor.open("/threads/long")
+        await expect(page.get_by_text("Question 120", exact=True)).to_be_in_viewport()
+        while (shown := await page.locator(".turn").count()) < 120:
+            await page.evaluate("window.scrollTo(0, 0)")
+            await expect(page.locator(".turn")).not_to_have_count(shown)
+            assert await page.evaluate("window.scrollY") > 0
+        numbers = await page.locator(".turn").evaluate_all("all => all.map((one) => one.id)")
+        assert numbers == [f"turn-{number}" for number in range(1, 121)]
+
+
+async def test_a_person_allows_a_payment_with_the_keyboard_alone(storage: Storage, studio: str, visit: Visit) -> None:
+    async with visit(studio) as visitor:
+        page = visitor.page
+        await visitor.open("/inbox")
+        await page.keyboard.press("j")
+        await expect(page.get_by_role("link", name="booking")).to_be_focused()
+        await press_until(page, "Tab", page.get_by_role("button", name="Allow"))
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_text("Everything is decided.")).to_be_visible()
+        draft = await storage.load_draft("booking")
+        assert draft is not None
+        assert len(draft.steps) == 2
+
+
+async def test_a_person_forks_a_thread_and_compares_the_two(storage: Storage, studio: str, visit: Visit) -> None:
+    async with visit(studio) as visitor:
+        page = visitor.page
+        await visitor.open("/threads/lisbon/fork?through=2")
+        await page.get_by_role("button", name="Make the fork").click()
+        await expect(page.get_by_role("link", name="Compare")).to_be_visible()
+        await page.get_by_role("link", name="Compare").click()
+        await expect(page.get_by_role("heading", name="Turn 3")).to_be_visible()
+        assert await page.get_by_role("heading", name="Turn 1").count() == 0
+        assert await visitor.accessibility_problems() == []
+
+
+async def press_until(page: Page, key: str, wanted: Locator) -> None:
+    """Press a key until something has the focus."""
+    for _ in range(40):
+        if await wanted.evaluate("(one) => one === document.activeElement"):
+            return
+        await page.keyboard.press(key)
+    raise AssertionError("the focus never came there")
