@@ -12,7 +12,9 @@ from tests.servers.browser import axe
 # A page answers in milliseconds. On a busy machine the browser may need longer.
 PATIENCE_MS = 20_000
 
-_FINDINGS = """async () => (await axe.run(document, { resultTypes: ["violations"] })).violations.flatMap(
+_FINDINGS = """async (only) => (await axe.run(document, {
+    resultTypes: ["violations"], ...(only.length ? { runOnly: { type: "rule", values: only } } : {}),
+})).violations.flatMap(
     (found) => found.nodes.map((node) => `${found.id}: ${node.target.join(" ")}: ${node.failureSummary}`))"""
 
 _OVERFLOW = "Math.max(0, document.documentElement.scrollWidth - window.innerWidth)"
@@ -45,10 +47,10 @@ class Visitor:
         assert answer is not None
         assert answer.ok, f"{path}: {answer.status}"
 
-    async def accessibility_problems(self) -> list[str]:
-        """Return what axe-core finds on the page."""
+    async def accessibility_problems(self, *only: str) -> list[str]:
+        """Return what axe-core finds on the page, by all of its rules or by the rules that are named."""
         await self.page.evaluate(axe())
-        return cast("list[str]", await self.page.evaluate(_FINDINGS))
+        return cast("list[str]", await self.page.evaluate(_FINDINGS, only))
 
     async def overflow(self) -> int:
         """Return the pixels by which the page is wider than the window."""
