@@ -1,8 +1,9 @@
 """A process that has imported what tests run, and forks for each run: an interpreter starts once, and not each time.
 
 Run as `python -W error -m tests.forker`, with a socket as its standard input. A line on the socket is one run, as JSON:
-a module, its arguments, a folder and an environment. Four descriptors come with it: the run's standard input, output
-and error, and a pipe. The pipe is told the run's process id, and then its exit code.
+a module, its arguments, a folder, an environment, and modules that are imported before the fork. Four descriptors come
+with it: the run's standard input, output and error, and a pipe. The pipe is told the run's process id, and then its
+exit code.
 
 A run is a process of its own. It starts without threads, and runs the module to the end of its interpreter.
 """
@@ -35,6 +36,8 @@ def serve(requests: socket.socket) -> str:
     """Start runs until the other side goes away. Returns in the process of each run: the module to run there."""
     while request := _next(requests):
         run, descriptors = request
+        for name in run["prepared"]:
+            import_module(name)
         if os.fork() == 0:
             requests.close()
             _stand_by(run, descriptors)

@@ -54,14 +54,27 @@ class ForkedProcess:
         folder: the process's working directory.
         environ: the process's whole environment.
         standard: the descriptors that become its standard input, output and error; they stay open here.
+        prepared: modules that are slow to import, which the next run of the same modules finds imported.
     """
 
     def __init__(
-        self, words: Sequence[str], *, folder: Path, environ: Mapping[str, str], standard: tuple[int, int, int]
+        self,
+        words: Sequence[str],
+        *,
+        folder: Path,
+        environ: Mapping[str, str],
+        standard: tuple[int, int, int],
+        prepared: Sequence[str] = (),
     ) -> None:
         self._report, report = os.pipe()
         module, *arguments = words
-        run = {"module": module, "arguments": arguments, "folder": str(folder), "environ": dict(environ)}
+        run = {
+            "module": module,
+            "arguments": arguments,
+            "folder": str(folder),
+            "environ": dict(environ),
+            "prepared": list(prepared),
+        }
         with _ASKING:
             socket.send_fds(_forker(), [json.dumps(run).encode() + b"\n"], [*standard, report])
         os.close(report)

@@ -29,6 +29,7 @@ from recuerda.cli import (
     import_threads,
     inbox,
     init,
+    mcp,
     recall,
     serve,
     show,
@@ -69,6 +70,7 @@ for _name, _command, _examples in (
     ("doctor", doctor.doctor, doctor.EXAMPLES),
     ("serve", serve.serve, serve.EXAMPLES),
     ("studio", studio.studio, studio.EXAMPLES),
+    ("mcp", mcp.mcp, mcp.EXAMPLES),
 ):
     app.command(_name, epilog=_epilog(_examples))(_command)
 

@@ -40,7 +40,7 @@ def context_of(
     zone: tzinfo = UTC,
 ) -> Context | None:
     """Return the context for a run: the best memories that fit, in chronological order; None if there are none."""
-    known = [f"- {_line(fact.text)} (since {_day(fact.valid_from)})" for fact in facts]
+    known = [f"- {one_line(fact.text)} (since {_day(fact.valid_from)})" for fact in facts]
     left = max_characters - sum(len(line) + 1 for line in known)
     quotes = quotes_that_fit(
         memories,
@@ -105,15 +105,15 @@ def fitting(facts: Sequence[Fact], query: str, limit: int) -> list[Fact]:
 def quoted(memory: Memory, *, query: str, thread_id: str, max_characters: int, zone: tzinfo = UTC) -> str:
     """Return a memory as one line with its date in a time zone, its speaker, its conversation and its text."""
     where = "this conversation" if memory.thread_id == thread_id else "another conversation"
-    who = _line(memory.speaker)[:60] + f" ({memory.role})" if memory.speaker else f"the {memory.role}"
-    text = _line(excerpt(memory.text, query, max_characters))
+    who = one_line(memory.speaker)[:60] + f" ({memory.role})" if memory.speaker else f"the {memory.role}"
+    text = one_line(excerpt(memory.text, query, max_characters))
     if (corrected_at := memory.corrected_at) is not None:
         when = _day(corrected_at.astimezone(zone))
         return f'- On {when}, a memory of what {who} said earlier in {where} was corrected to: "{text}"'
     return f'- On {_day(memory.created_at.astimezone(zone))}, {who} said earlier in {where}: "{text}"'
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
     """Return a text without line breaks and double quotes, so that it cannot end its line or its quotation."""
     return _SPACE.sub(" ", text).replace('"', "'")
 

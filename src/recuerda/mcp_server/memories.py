@@ -1,0 +1,257 @@
+"""The memories of a connection: to recall them, to store one on purpose, and to correct one.
+
+A memory that is stored on purpose is a turn of its own, in a thread of the user that holds nothing else. So it is
+stored whole or not at all, whatever kills the process, and `recall` finds it like any other message.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
+
+from recuerda.errors import InvalidInput
+from recuerda.ids import new_id
+from recuerda.mcp_server.answers import Corrected, MemoryItem, Recalled, Remembered
+from recuerda.mcp_server.budget import fitting
+from recuerda.mcp_server.finding import FORGOTTEN, HOLDS, MEMORIES, FoundMemory, find_memory
+from recuerda.mcp_server.references import Place
+from recuerda.mcp_server.scope import Scope
+from recuerda.messages.message import ChatMessage, Turn
+from recuerda.recall.index import RecallIndex
+from recuerda.recall.memory import MIN_RELEVANCE, Filters, Memory
+from recuerda.recall.quoting import excerpt
+from recuerda.recall.recollection import Recollection, Tell
+from recuerda.recall.scopes import DEFAULT_NAMESPACE, NAMESPACE_KEY
+from recuerda.recall.text import MAX_TEXT, clean_text, essence
+from recuerda.storage.contract import Storage, system_clock
+from recuerda.storage.hooks import Clock
+from recuerda.storage.records import from_microseconds
+from recuerda.threads.history import readable_turns, stored_turn
+from recuerda.threads.new_turn import new_turn
+
+MAX_RECALLED = 50
+"""The largest number of memories in one answer."""
+
+MAX_KEY = 200
+_QUOTE = 600
+_ABOUT = 200
+_RECENT = 20
+
+
+class Memories:
+    """The memories of all connections of a server.
+
+    Args:
+        storage: the storage of the threads.
+        index: the index of the messages.
+        max_tokens: the size of the largest answer.
+        clock: gives the time in microseconds since 1970.
+    """
+
+    def __init__(self, storage: Storage, index: RecallIndex, *, max_tokens: int, clock: Clock = system_clock) -> None:
+        self.storage: Storage = storage
+        self.max_tokens: int = max_tokens
+        self.recollection: Recollection = Recollection(index, storage, None, clock)
+        self._caught_up: set[str] = set()
+        self._prepared: set[str] = set()
+        self._follower = _Follower(self.recollection)
+        storage.follow(self._follower)
+
+    async def recall(
+        self, scope: Scope, query: str, *, limit: int, with_corrected: bool = False, tell: Tell | None = None
+    ) -> tuple[Recalled, list[Memory]]:
+        """Return the memories that answer a query best, the best first, and how many did not fit.
+
+        Args:
+            scope: whose memories are searched.
+            query: a question or some words.
+            limit: the largest number of memories.
+            with_corrected: True also returns words that were corrected.
+            tell: called during the first search for a user, which may have to index the user's threads.
+        """
+        if not query.strip():
+            raise InvalidInput("the query is empty: ask a question, or name some words of the memory")
+        if tell is not None and scope.user_id not in self._caught_up:
+            await self.recollection.catch_up(scope.user_id, tell)
+            self._caught_up.add(scope.user_id)
+        found = await self.recollection.search(
+            essence(query),
+            scope.whose,
+            limit=limit,
+            filters=Filters(min_relevance=MIN_RELEVANCE),
+            has_history=with_corrected,
+        )
+        items = self._fitting([item_of(memory, query) for memory in found])
+        return Recalled(memories=items, left_out=len(found) - len(items)), found[: len(items)]
+
+    async def about_me(self, scope: Scope) -> list[Memory]:
+        """Return the user's standing wishes and the newest memories that were stored on purpose, the newest first."""
+        standing = await self.recollection.standing(scope.whose, limit=_RECENT, filters=Filters())
+        found = await self.storage.read(scope.memories_thread, last_turns=_RECENT)
+        kept = found.records if found.info is not None and scope.may_read(found.info) else ()
+        turns = [turn for turn in readable_turns(kept, scope.memories_thread) if FORGOTTEN not in turn.metadata]
+        ids = [Place(scope.memories_thread, turn.id).id for turn in reversed(turns)]
+        chosen = [(await self.find(scope, memory)).words for memory in ids]
+        places = {(one.thread_id, one.turn_id) for one in chosen}
+        return [*chosen, *(one for one in standing if (one.thread_id, one.turn_id) not in places)]
+
+    async def find(self, scope: Scope, memory: str) -> FoundMemory:
+        """Return the memory with an id; see `find_memory`."""
+        return await find_memory(self.recollection, self.storage, scope, memory)
+
+    async def remember(self, scope: Scope, text: str, *, about: str | None, key: str | None) -> Remembered:
+        """Store a text as a memory, and return its id. When this method returns, the memory is durable.
+
+        Args:
+            scope: whose memory it is.
+            text: the text.
+            about: the subject, which stands in front of the text.
+            key: makes a retry safe: the same key stores the memory only once.
+
+        Raises:
+            InvalidInput: the text is empty or too long, or the key was used for another memory.
+        """
+        words = _words(text, about)
+        turn = Turn(
+            messages=(ChatMessage("assistant", words, author_name=scope.agent),),
+            input_count=0,
+            metadata={"about": about} if about else None,
+        )
+        thread_id = scope.memories_thread
+        await self._prepare(scope)
+        new = new_turn(turn, self.storage, id=turn_id_of(key))
+        appended = await scope.view(self.storage).append(thread_id, new)
+        if appended.created:
+            await self._prepare(scope, is_anew=True)
+        if appended.replayed:
+            _check_same(stored_turn(appended.record, thread_id).turn, turn)
+        memory = Place(thread_id, appended.record.id).id
+        return Remembered(memory=memory, thread=thread_id, text=words, is_new=not appended.replayed)
+
+    async def correct(self, scope: Scope, memory: str, text: str) -> Corrected:
+        """Replace the words of a memory. The earlier words are kept, with the time until which they held.
+
+        Raises:
+            InvalidInput: the text is empty, or the connection may not change this memory.
+        """
+        words = clean_text(text)
+        if not words:
+            raise InvalidInput("the right words are empty: give the new text, or use forget to remove the memory")
+        found = await self.find(scope, memory)
+        check_writable(scope, found)
+        replaced = found.words.text
+        if replaced != words:
+            await self.recollection.correct(found.own, words, found.position)
+        return Corrected(memory=found.place.id, text=words, replaced=replaced)
+
+    async def close(self) -> None:
+        """Close the index."""
+        self.storage.followers.discard(self._follower)
+        await self.recollection.index.close()
+
+    async def _prepare(self, scope: Scope, *, is_anew: bool = False) -> None:
+        """Give the thread of memories its title and its namespace before it has a turn."""
+        thread_id = scope.memories_thread
+        if thread_id in self._prepared and not is_anew:
+            return
+        view = scope.view(self.storage)
+        if is_anew or await view.head(thread_id) is None:
+            title = "Memories" if scope.agent is None else f"Memories of {scope.agent}"
+            await view.update_thread(thread_id, title=title, metadata={HOLDS: MEMORIES} | namespace_metadata(scope))
+        self._prepared.add(thread_id)
+
+    def _fitting(self, items: Sequence[MemoryItem]) -> list[MemoryItem]:
+        return fitting(items, self.max_tokens, shorten=shortened)
+
+
+def item_of(memory: Memory, query: str = "", *, max_characters: int = _QUOTE) -> MemoryItem:
+    """Return a memory as an item of an answer. A long text is cut to the part that fits the query best."""
+    text = excerpt(memory.text, query, max_characters)
+    valid_until = memory.valid_until_us
+    return MemoryItem(
+        memory=Place(memory.thread_id, memory.turn_id, memory.position).id,
+        text=text,
+        role=memory.role,
+        said_at=memory.created_at.isoformat(timespec="seconds"),
+        thread=memory.thread_id,
+        speaker=memory.speaker,
+        relevance=round(memory.relevance, 2),
+        is_cut=len(memory.text) > max_characters,
+        corrected_at=None if memory.corrected_at is None else memory.corrected_at.isoformat(timespec="seconds"),
+        valid_until=None if valid_until is None else from_microseconds(valid_until).isoformat(timespec="seconds"),
+    )
+
+
+def shortened(item: MemoryItem, max_characters: int) -> MemoryItem:
+    """Return an item with a shorter text."""
+    return msgspec.structs.replace(item, text=excerpt(item.text, "", max_characters), is_cut=True)
+
+
+def check_writable(scope: Scope, found: FoundMemory) -> None:
+    """Check that a connection may change a memory.
+
+    Raises:
+        InvalidInput: the memory is in a namespace from which the connection only reads.
+    """
+    if not scope.may_write(found.info):
+        raise InvalidInput("this memory is in a namespace that this connection only reads: it cannot be changed here")
+
+
+def namespace_metadata(scope: Scope) -> dict[str, str]:
+    """Return the metadata that put a thread into the connection's namespace."""
+    return {} if scope.namespace == DEFAULT_NAMESPACE else {NAMESPACE_KEY: scope.namespace}
+
+
+def turn_id_of(key: str | None) -> str:
+    """Return the id of the turn for an idempotency key; a new id without a key.
+
+    Raises:
+        InvalidInput: the key is empty or too long.
+    """
+    if key is None:
+        return new_id()
+    if not 1 <= len(key) <= MAX_KEY:
+        raise InvalidInput(f"an idempotency key has 1 to {MAX_KEY} characters, and this one has {len(key)}")
+    return f"key-{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+
+
+def _words(text: str, about: str | None) -> str:
+    words = clean_text(text)
+    if not words:
+        raise InvalidInput("the text is empty: say in one or two sentences what to remember")
+    if len(text) > MAX_TEXT:
+        raise InvalidInput(
+            f"a memory has at most {MAX_TEXT:,} characters, and this text has {len(text):,}: remember its main points, "
+            "or keep a long conversation with save_turn"
+        )
+    subject = clean_text(about or "")[:_ABOUT]
+    return f"{subject}: {words}" if subject else words
+
+
+def _check_same(stored: Turn, turn: Turn) -> None:
+    if FORGOTTEN in (stored.metadata or {}):
+        raise InvalidInput("the memory with this idempotency key was forgotten: to store it again, give another key")
+    if [message.text for message in stored.messages] != [message.text for message in turn.messages]:
+        raise InvalidInput("this idempotency key was used for another memory: give each memory a key of its own")
+
+
+class _Follower:
+    """Tells the index which threads and which users are erased.
+
+    Args:
+        recollection: the index and its storage.
+    """
+
+    def __init__(self, recollection: Recollection) -> None:
+        self._recollection = recollection
+
+    @property
+    def name(self) -> str:
+        """The name in the receipt of an erasure."""
+        return "MCP memories"
+
+    async def forget(self, thread_ids: Sequence[str], *, user_id: str | None) -> int:
+        """Delete the messages of these threads and of the user; return the number of items."""
+        return await self._recollection.erase(thread_ids, user_id)

@@ -1,0 +1,107 @@
+"""`recuerda mcp` as a client starts it: a process of its own that speaks on standard input and output, line by line."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.forking import ForkedProcess
+
+TIMEOUT_S = 30
+_PREPARED = ("recuerda.mcp_server.protocol", "mcp.server.stdio", "recuerda.sqlite", "recuerda.recall")
+
+
+class StdioServer:
+    """A running `recuerda mcp`, and the plainest client that there can be; ended with its block.
+
+    Args:
+        storage_url: the storage.
+        options: further options.
+        user: the user.
+    """
+
+    def __init__(self, storage_url: str, *options: str, user: str = "ana") -> None:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI", "RECUERDA_"))}
+        reader, self._input = os.pipe()
+        output, writer = os.pipe()
+        with Path(os.devnull).open("w") as nothing:
+            self._process = ForkedProcess(
+                ["recuerda", "mcp", "--storage", storage_url, "--user", user, *options],
+                folder=Path.cwd(),
+                environ=kept,
+                standard=(reader, writer, nothing.fileno()),
+                prepared=_PREPARED,
+            )
+        os.close(reader)
+        os.close(writer)
+        self._output = os.fdopen(output, "rb")
+        self._number = 0
+        client = {"name": "plain", "version": "1"}
+        self.ask("initialize", {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client})
+        self._send({"jsonrpc": "2.0", "method": "notifications/initialized"})
+
+    def ask(self, method: str, params: dict[str, Any]) -> Any:
+        """Send a request, and return its result.
+
+        Raises:
+            EOFError: the process has ended.
+        """
+        number = self.send(method, params)
+        while (answer := self.read())["id"] != number:
+            pass
+        return answer["result"]
+
+    def call(self, tool: str, **arguments: Any) -> Any:
+        """Call a tool, and return the structured answer."""
+        result = self.ask("tools/call", {"name": tool, "arguments": arguments})
+        assert not result["isError"], result["content"]
+        return result["structuredContent"]
+
+    def send(self, method: str, params: dict[str, Any]) -> int:
+        """Send a request without a wait for its answer, and return its number."""
+        self._number += 1
+        self._send({"jsonrpc": "2.0", "id": self._number, "method": method, "params": params})
+        return self._number
+
+    def read(self) -> dict[str, Any]:
+        """Return the next answer.
+
+        Raises:
+            EOFError: the process has ended.
+        """
+        while line := self._output.readline():
+            if "id" in (message := json.loads(line)):
+                return message
+        raise EOFError
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        self._process.kill()
+
+    def vanish(self) -> int:
+        """Close both pipes as a client does that has crashed, and return the exit code of the server."""
+        self._close()
+        return self._process.wait(TIMEOUT_S)
+
+    def _send(self, message: dict[str, Any]) -> None:
+        try:
+            os.write(self._input, json.dumps(message).encode() + b"\n")
+        except BrokenPipeError:
+            raise EOFError from None
+
+    def _close(self) -> None:
+        if not self._output.closed:
+            self._output.close()
+            os.close(self._input)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+        self._process.wait(TIMEOUT_S)

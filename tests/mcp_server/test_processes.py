@@ -1,0 +1,95 @@
+"""Several servers on one storage, servers that are killed, and clients that vanish: what was acknowledged is stored."""
+
+import random
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recuerda import ChatMessageStore, open_storage
+from tests.mcp_server.processes import StdioServer
+from tests.servers.postgres_server import postgres_url, schema_of
+
+PROCESSES = 2
+
+
+async def stored(storage_url: str, thread_id: str) -> Counter[str]:
+    """Return the texts of the memories in a storage, each with its number of occurrences."""
+    async with open_storage(storage_url) as storage:
+        messages = await ChatMessageStore(storage=storage, thread_id=thread_id, user_id="ana").list_messages()
+    return Counter(message.text for message in messages)
+
+
+def url_of(scheme: str, folder: Path) -> str:
+    """Return the URL of an empty storage."""
+    if scheme == "sqlite":
+        return f"sqlite:///{folder}/memory.db"
+    url = postgres_url()
+    return f"{url}{'&' if '?' in url else '?'}schema={schema_of(folder)}"
+
+
+def remember_all(server: StdioServer, texts: list[str]) -> dict[str, Any]:
+    """Let a server remember texts one after the other, and return what it has acknowledged."""
+    return {text: server.call("remember", text=text) for text in texts}
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("scheme", ["sqlite", "postgresql"])
+async def test_two_servers_on_one_storage_store_everything_that_they_acknowledge(
+    scheme: str, tmp_path: Path, *, is_long: bool
+) -> None:
+    count = 500 if is_long else 60
+    url = url_of(scheme, tmp_path)
+    with StdioServer(url) as one, StdioServer(url) as other, ThreadPoolExecutor(PROCESSES) as pool:
+        texts = [[f"Fact {number} of {name}." for number in range(count)] for name in ("one", "other")]
+        acknowledged = [text for part in pool.map(remember_all, (one, other), texts) for text in part]
+        thread_id = one.call("list_threads")["threads"][0]["thread"]
+        acknowledged += remember_all(one, ["The lighthouse keeper is called Otto."])
+        found = other.call("recall", query="What is the lighthouse keeper called?", limit=1)["memories"]
+        assert [memory["text"] for memory in found] == acknowledged[-1:]
+    kept = await stored(url, thread_id)
+    assert len(acknowledged) == PROCESSES * count + 1
+    assert kept == Counter(acknowledged)
+
+
+@pytest.mark.chaos
+async def test_a_killed_server_has_stored_each_acknowledged_memory_once(tmp_path: Path, *, is_long: bool) -> None:
+    count, url = 400 if is_long else 40, f"sqlite:///{tmp_path}/memory.db"
+    chance = random.Random(7)
+    left = [f"Fact {number}." for number in range(count)]
+    acknowledged: list[str] = []
+    kills = 0
+    thread_id = ""
+    while left:
+        with StdioServer(url) as server:
+            timer = threading.Timer(chance.uniform(0.0, 0.4), server.kill)
+            timer.start()
+            try:
+                while left:
+                    answer = server.call("remember", text=left[0], idempotency_key=left[0])
+                    thread_id = answer["thread"]
+                    acknowledged.append(left.pop(0))
+            except EOFError:
+                kills += 1
+                if thread_id:
+                    kept = await stored(url, thread_id)
+                    assert not [text for text in acknowledged if kept[text] != 1]
+            timer.cancel()
+    assert kills
+    assert await stored(url, thread_id) == Counter(acknowledged)
+
+
+async def test_a_client_that_vanishes_leaves_whole_memories_and_ends_its_server(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/memory.db"
+    with StdioServer(url) as server:
+        thread_id = server.call("remember", text="The first fact.")["thread"]
+        for number in range(20):
+            server.send("tools/call", {"name": "remember", "arguments": {"text": f"Fact {number}."}})
+        assert server.vanish() == 0
+    kept = await stored(url, thread_id)
+    assert kept["The first fact."] == 1
+    assert set(kept.values()) == {1}
+    assert kept.keys() <= {"The first fact.", *(f"Fact {number}." for number in range(20))}
