@@ -21,13 +21,14 @@ EXAMPLES = (
     "recuerda studio",
     "recuerda studio sqlite:///memory.db --allow-changes",
     "recuerda studio postgresql://db/app --user ana",
-    "recuerda studio app:agent --storage sqlite:///memory.db",
+    "recuerda studio app:agent",
 )
 
 _IMPORT_PATH = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
 
 
 def studio(
+    context: typer.Context,
     target: Annotated[
         str | None,
         typer.Argument(
@@ -112,6 +113,9 @@ def studio(
     """
     command: Any = import_module("recuerda.studio.command")  # imported here because it needs an extra of its own
     url, agent = _parsed(target, storage)
+    source = context.get_parameter_source("storage")
+    if agent is not None and source is not None and source.name == "ENVIRONMENT":
+        url = None  # the agent has a storage of its own
 
     def announce(address: str, link: str) -> None:
         page = console()

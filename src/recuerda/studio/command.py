@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import uvicorn
 
+from recuerda.agent.agent import Agent
 from recuerda.errors import ConfigurationError
 from recuerda.storage.contract import Storage
+from recuerda.studio.agents import load_agent
 from recuerda.studio.app import create_studio
 from recuerda.studio.settings import LOOPBACK_NAMES, StudioSettings, check_host, new_token
 
@@ -49,10 +52,10 @@ def run_studio(
         ConfigurationError: an option is missing or invalid.
     """
     check_host(host, has_token=token is not None)
-    if storage is None or agent is not None:
-        raise ConfigurationError("the studio cannot run agents yet: give the URL of a storage")
+    loaded = None if agent is None else load_agent(agent, folder=Path.cwd())
     settings = StudioSettings(
-        storage=storage,
+        storage=_storage(storage, loaded),
+        agent=loaded,
         token=token or new_token(),
         hosts=(*allow_hosts, *(() if host in (*LOOPBACK_NAMES, "0.0.0.0", "::") else (host,))),  # noqa: S104 - compared, not bound
         recall_index=recall_index,
@@ -60,14 +63,32 @@ def run_studio(
         user_id=user,
         acting_as=acting_as,
         redactions=tuple(redactions),
-        storage_name=storage_name,
+        storage_name=storage_name or agent or "",
         audit_file=audit_file,
     )
     return asyncio.run(_serve(settings, host, port, announce))
 
 
+def _storage(given: Storage | None, agent: Agent | None) -> Storage:
+    """Return the storage to show. An agent keeps its threads in its own storage.
+
+    Raises:
+        ConfigurationError: there is none, or another one than the agent's is given.
+    """
+    if agent is None:
+        if given is None:
+            raise ConfigurationError("no storage is named: give its URL, or the import path of an agent")
+        return given
+    if given is not None:
+        raise ConfigurationError("an agent keeps its threads in its own storage: leave out --storage")
+    return agent.storage
+
+
 async def _serve(settings: StudioSettings, host: str, port: int, announce: Callable[[str, str], None]) -> bool:
-    async with settings.storage as storage:
+    async with AsyncExitStack() as stack:
+        storage = await stack.enter_async_context(settings.storage)
+        if settings.agent is not None:
+            await stack.enter_async_context(settings.agent)
         await storage.list_threads(limit=1)  # an unusable storage fails here, and not on the first page
         config = uvicorn.Config(
             create_studio(settings),

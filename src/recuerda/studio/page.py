@@ -26,7 +26,7 @@ from recuerda.studio.preferences import preferences_of
 from recuerda.studio.studio import Studio, studio_of
 
 View: TypeAlias = Callable[[Studio, Request], Awaitable[msgspec.Struct]]
-Change: TypeAlias = Callable[[Studio, Request, "Fields"], Awaitable[msgspec.Struct]]
+Change: TypeAlias = Callable[[Studio, Request, "Fields"], Awaitable[msgspec.Struct | Response]]
 
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf-token"
@@ -143,7 +143,8 @@ def stream(path: str, answer: Callable[[Studio, Request], Awaitable[Response]]) 
 def action(path: str, change: Change, template: str | None = None) -> tuple[BaseRoute, ...]:
     """Return the routes of a change: a form is sent to the path, and JSON to the path below `/api`.
 
-    When `change` returns a `Done`, a browser is led to the page that it names. The template shows any other struct.
+    When `change` returns a `Done`, a browser is led to the page that it names. The template shows any other struct. A
+    response is sent as it is, such as a stream, which hides secrets itself.
     """
 
     async def html(request: Request) -> Response:
@@ -154,6 +155,8 @@ def action(path: str, change: Change, template: str | None = None) -> tuple[Base
             outcome = await change(studio, request, _form_fields(form))
         finally:
             await form.close()
+        if isinstance(outcome, Response):
+            return outcome
         if isinstance(outcome, Done):
             return RedirectResponse(outcome.href, 303)
         if template is None:
@@ -163,7 +166,8 @@ def action(path: str, change: Change, template: str | None = None) -> tuple[Base
     async def json(request: Request) -> Response:
         studio = await _opened(request)
         _check_form(request, request.headers.get(CSRF_HEADER))
-        return json_response(studio, await change(studio, request, await _json_fields(request)))
+        outcome = await change(studio, request, await _json_fields(request))
+        return outcome if isinstance(outcome, Response) else json_response(studio, outcome)
 
     path = with_ids(path)
     return Route(path, html, methods=["POST"]), Route(f"/api{path}", json, methods=["POST"])

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from recuerda.studio import changes, inbox, threads
+from recuerda.studio import changes, chat, inbox, threads
 from recuerda.studio.rendering import STATIC
 
 _YEAR_S = 31_536_000
@@ -37,4 +37,5 @@ def all_routes() -> Sequence[BaseRoute]:
         *threads.ROUTES,
         *inbox.ROUTES,
         *changes.ROUTES,
+        *chat.ROUTES,
     )

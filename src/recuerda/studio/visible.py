@@ -52,7 +52,12 @@ def visible(text: str, *, cut: int | None = CUT_CHARACTERS, has_links: bool = Tr
 
 def plain(text: str) -> str:
     """Return one line of text for places without markup, such as a page's title: hidden characters become marks."""
-    return " ".join(_ODD.sub(lambda found: found[2] or _symbol(found[1]), text).split())
+    return " ".join(marked(text).split())
+
+
+def marked(text: str) -> str:
+    """Return lines of text for a script that shows them as text: hidden characters become marks."""
+    return _ODD.sub(lambda found: found[2] or _symbol(found[1]), text.replace("\r\n", "\n"))
 
 
 def _symbol(character: str) -> str:

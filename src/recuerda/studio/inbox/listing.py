@@ -134,8 +134,8 @@ async def show_inbox(studio: Studio, request: Request) -> InboxPage:
     )
 
 
-async def waiting_turn(studio: Studio, turn: PendingTurn) -> WaitingTurn:
-    """Return a turn as an entry of the inbox."""
+async def waiting_turn(studio: Studio, turn: PendingTurn, *, room: str = "threads") -> WaitingTurn:
+    """Return a turn as an entry of the inbox, whose decisions are taken below a room."""
     info = await studio.storage.head(turn.thread_id)
     is_decided = bool(turn.calls) and all(call.waits_for == "resume" for call in turn.calls)
     can_resume = studio.agent is not None and studio.allow_changes
@@ -150,7 +150,7 @@ async def waiting_turn(studio: Studio, turn: PendingTurn) -> WaitingTurn:
         said=_said((message.role, message.text) for message in turn.messages if message.role == "assistant"),
         calls=tuple(map(waiting_call, turn.calls)),
         is_decided=is_decided,
-        decide_href=link("threads", turn.thread_id, "decide"),
+        decide_href=link(room, turn.thread_id, "decide"),
         resume_href=link("threads", turn.thread_id, "resume") if can_resume else None,
     )
 
