@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
 from recuerda import ConfigurationError, MemoryStorage, Storage, StorageUnavailable
+from recuerda.recall import SQLiteRecallIndex, ThreadSearch
 from recuerda.storage import ListedThreads, ThreadFilter
 from recuerda.studio import StudioSettings, create_studio
 from recuerda.studio.guard import HEADERS
@@ -162,7 +163,11 @@ async def test_a_read_only_studio_refuses_every_change_of_everybody(storage: Sto
 
 
 async def test_a_studio_of_one_user_shows_and_changes_nothing_of_another_user(storage: Storage) -> None:
-    settings = settings_of(storage, user_id="ana", allow_changes=True)
+    index = SQLiteRecallIndex(":memory:")
+    async with ThreadSearch(storage, index) as search:
+        await search.catch_up()  # the index has the messages of every user
+        assert await search.search("bill", user_id="ben")
+    settings = settings_of(storage, user_id="ana", allow_changes=True, recall_index=index)
     before = [info async for info in storage.threads()]
     async with studio_client(settings) as client:
         for thread_id in ("bill", "~.."):  # of ben, and of nobody
@@ -175,7 +180,7 @@ async def test_a_studio_of_one_user_shows_and_changes_nothing_of_another_user(st
         assert (await client.get("/api/threads/trip%2F1/compare/bill")).status_code == 404
         for path in paths(create_studio(settings), "GET"):
             if not path.endswith("/live"):
-                for query in ({}, {"user": "ben", "user_id": "ben"}):
+                for query in ({}, {"q": "bill"}, {"user": "ben", "user_id": "ben", "q": "bill", "query": "bill"}):
                     assert "Pay the bill" not in (await client.get(path, params=query)).text, path
     assert [info async for info in storage.threads()] == before
 
