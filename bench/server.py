@@ -1,12 +1,21 @@
 """The time that `recuerda serve` adds to the response of a model: `python -m bench.server`.
 
-There are three processes: a scripted model with a delay that each request sets, the server with a SQLite file, and this
-program. It keeps a number of requests in flight, each on its own connection and in its own conversation. The delay is
-drawn at random for each request, as a real model's varies. With one fixed delay, requests that a busy machine held up
-once would arrive together from then on. The figure is the time above the delay. Requests to the model alone and to the
-model behind the server run in turn. The clients are bare sockets, so that their own cost is small and equal.
+There are three processes: a stand-in for the model with a delay that each request sets, the server with a SQLite file,
+and this program. All three share the machine's cores. So the stand-in and the clients are bare sockets, whose cost is
+small and equal for both kinds of requests: a framework in the stand-in takes more of the processor than the server.
 
-A second part compares a short conversation with a long one, one request at a time, with a model that answers at once.
+The first part keeps a number of requests in flight, each on its own connection and in its own conversation. The delay
+is drawn at random for each request, as a real model's varies. With one fixed delay, requests that a busy machine held
+up once would arrive together from then on. The figure is the time above the delay. Requests to the model alone and to
+the model behind the server run in turn. With 50 requests in flight and a model that takes 0.5 s on average, the server
+gets up to 100 requests a second, so requests wait for one another now and then.
+
+The second part keeps the same number of requests in flight with a model that answers at once. The server then works
+without a pause. The time of a response is the processor's time of all requests that are in flight, and shows only how
+many responses a second one core gives. The third part compares a short conversation with a long one, one request at a
+time, with a model that answers at once.
+
+`--framework` puts the scripted model of `recuerda.testing` in the place of the stand-in.
 """
 
 from __future__ import annotations
@@ -28,7 +37,7 @@ from typing import Any
 import psutil
 
 ALLOWED_MS = 5.0
-_MODEL = """
+_SCRIPTED = """
 import sys
 from recuerda.testing import ScriptedOpenAIServer
 from recuerda.testing.openai_server import Reply
@@ -40,6 +49,32 @@ with ScriptedOpenAIServer(default=answer) as server:
     server.requests = Forgetful()
     print(server.base_url, flush=True)
     sys.stdin.read()
+"""
+_BARE = """
+import asyncio, json, os, sys
+import uvloop
+message = {"role": "assistant", "content": "It is sunny in Lisbon, and will stay so."}
+usage = {"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30}
+choice = {"index": 0, "message": message, "finish_reason": "stop"}
+body = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
+data = json.dumps(body).encode()
+answer = b"HTTP/1.1 200 OK\\r\\ncontent-type: application/json\\r\\ncontent-length: %d\\r\\n\\r\\n" % len(data) + data
+class Model(asyncio.Protocol):
+    def connection_made(self, transport):
+        self.transport, self.read = transport, b""
+    def data_received(self, data):
+        self.read += data
+        head, _, body = self.read.partition(b"\\r\\n\\r\\n")
+        if body and len(body) >= int(head.lower().partition(b"content-length:")[2].split()[0]):
+            self.read = b""
+            delay = float(json.loads(body)["messages"][-1]["content"].split()[-1])
+            asyncio.get_running_loop().call_later(delay, self.transport.write, answer)
+async def main():
+    server = await asyncio.get_running_loop().create_server(Model, "127.0.0.1", 0)
+    print("http://127.0.0.1:%d/v1" % server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+    os._exit(0)
+uvloop.run(main())
 """
 
 
@@ -132,6 +167,20 @@ async def _compare(
     return alone, behind
 
 
+async def measure_saturated(server: str, *, count: int, each: int) -> tuple[float, float]:
+    """Return the responses a second and the median seconds of a response, with a model that answers at once."""
+    async with connected(server, count) as connections:
+        conversations = [(await one.post("/v1/conversations", {}))["id"] for one in connections]
+
+        async def send(number: int, text: str) -> None:
+            await connections[number].post("/v1/responses", {"input": text, "conversation": conversations[number]})
+
+        await in_flight(count, 2, send, delay_s=0.0, seed=0)
+        started = time.perf_counter()
+        taken = await in_flight(count, each, send, delay_s=0.0, seed=1)
+        return len(taken) / (time.perf_counter() - started), median(taken)
+
+
 async def measure_lengths(server: str, lengths: Sequence[int], *, rounds: int) -> dict[int, float]:
     """Return the median seconds of a response in a conversation of each length, one request at a time."""
     async with connected(server, 1) as (connection,):
@@ -176,6 +225,21 @@ def serving(folder: Path, model: str, *further: str, storage: str | None = None)
     return started([sys.executable, "-m", "recuerda", "serve", *options, *further])
 
 
+class _Used:
+    """The processor time that a process uses from now on."""
+
+    def __init__(self, pid: int) -> None:
+        self._process = psutil.Process(pid)
+        self._before = self._seconds()
+
+    def ms(self, requests: int) -> float:
+        """Return the milliseconds for each of a number of requests."""
+        return (self._seconds() - self._before) / requests * 1000
+
+    def _seconds(self) -> float:
+        return sum(self._process.cpu_times()[:2])
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the results, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench.server", description=(__doc__ or "").splitlines()[0])
@@ -186,11 +250,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--each", type=int, default=5, metavar="N", help="requests of each connection in a round")
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
     parser.add_argument("--lengths", default="10,10000", metavar="N,N", help="messages of the conversations compared")
-    parser.add_argument("--check", action="store_true", help="exit with 1 when more than 5 ms are added")
+    parser.add_argument("--framework", action="store_true", help="use the scripted model of recuerda.testing")
+    parser.add_argument("--check", action="store_true", help=f"exit with 1 when more than {ALLOWED_MS:g} ms are added")
     options = parser.parse_args(arguments)
     lengths = [int(length) for length in options.lengths.split(",")]
     with tempfile.TemporaryDirectory(prefix="recuerda-bench-") as folder:
-        model, model_url = started([sys.executable, "-c", _MODEL])
+        model, model_url = started([sys.executable, "-c", _SCRIPTED if options.framework else _BARE])
         server, server_url = serving(Path(folder), model_url, "--window-messages", "20")
         try:
             load = measure_load(
@@ -201,10 +266,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 rounds=options.rounds,
                 delay_s=options.delay,
             )
-            before = sum(psutil.Process(server.pid).cpu_times()[:2])
+            used = _Used(server.pid)
             alone, behind = asyncio.run(load)
-            requests = options.in_flight * (1 + options.each * (options.rounds + 1))
-            processor_ms = (sum(psutil.Process(server.pid).cpu_times()[:2]) - before) / requests * 1000
+            paced_ms = used.ms(options.in_flight * (1 + options.each * (options.rounds + 1)))
+            used = _Used(server.pid)
+            each = options.each * options.rounds
+            a_second, taken_s = asyncio.run(measure_saturated(server_url, count=options.in_flight, each=each))
+            saturated_ms = used.ms(options.in_flight * (each + 3))
             flat = asyncio.run(measure_lengths(server_url, lengths, rounds=40 * options.rounds))
         finally:
             for process in (model, server):
@@ -216,7 +284,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         p95 = quantiles(above, n=20)[-1]
         print(f"  {name:22} median {median(above) * 1000:6.2f} ms above that, 95% under {p95 * 1000:6.2f} ms")
     print(f"  {'added at the median':22}        {added_ms:6.2f} ms (at most {ALLOWED_MS:g})")
-    print(f"  {'processor time':22}        {processor_ms:6.2f} ms of the service for each request")
+    print(f"  {'processor time':22}        {paced_ms:6.2f} ms of the service for each request")
+    print(f"{options.in_flight} requests in flight, a model that answers at once: {a_second:.0f} responses a second")
+    print(f"  {'a response':22} median {taken_s * 1000:6.2f} ms")
+    print(f"  {'processor time':22}        {saturated_ms:6.2f} ms of the service for each request")
     for length, seconds in flat.items():
         print(f"one at a time, {length:6,} messages before: median {seconds * 1000:5.2f} ms")
     return int(options.check and added_ms > ALLOWED_MS)
