@@ -57,10 +57,10 @@ def wire_messages(
     Each speaker's name is sent with the message, except the agent's own.
     """
     wire: list[JsonObject] = [{"role": "system", "content": mend_text(instructions)}] if instructions else []
-    last_input = max((i for i, message in enumerate(messages) if message.role == "user"), default=-1)
+    last_input = next((i for i in range(len(messages) - 1, -1, -1) if messages[i].role == "user"), -1)
     for i, message in enumerate(messages):
         if message.role == "assistant":
-            name = _name(other_speaker(message, agent_name))
+            name = _name(other_speaker(message, agent_name)) if message.author_name else {}
             if isinstance(message.content, str):  # usual, and cheaper: a plain text has no calls
                 if message.content:
                     wire.append({"role": "assistant", "content": mend_text(message.content), **name})

@@ -26,6 +26,11 @@ _REST = 2.0
 """The rest after a piece of work, in times of the work."""
 
 
+def is_small(body: bytes) -> bool:
+    """Return whether the work on a request is short enough for the event loop."""
+    return len(body) < _LARGE_BYTES and body.count(b"{") < _MANY_OBJECTS
+
+
 class Beside:
     """Run functions in a thread of their own if the request that they work on is large.
 
@@ -51,7 +56,7 @@ class Beside:
             args: the function's positional arguments.
             kwargs: the function's keyword arguments.
         """
-        if len(body) < _LARGE_BYTES and body.count(b"{") < _MANY_OBJECTS:
+        if is_small(body):
             return function(*args, **kwargs)
         work = partial(function, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._paced, work)

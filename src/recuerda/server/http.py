@@ -25,7 +25,7 @@ from recuerda import _observing
 from recuerda._drivers.hosts import is_loopback
 from recuerda._observing import RequestWork
 from recuerda.server.azure_paths import DEPLOYMENT
-from recuerda.server.beside import Beside
+from recuerda.server.beside import Beside, is_small
 from recuerda.server.encodings import Unpacking
 from recuerda.server.faults import ApiFault, bad_request, fault_of
 from recuerda.server.json_limits import JsonMeter
@@ -61,9 +61,12 @@ class ApiCall:
         self.body = body
         self._request = request
         self._beside = beside
+        self._is_small = is_small(body)
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Return the result of a function that works on the request: beside the event loop if the request is large."""
+        if self._is_small:
+            return function(*args, **kwargs)
         return await self._beside.run(self.body, function, *args, **kwargs)
 
     @property
