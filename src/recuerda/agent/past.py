@@ -42,8 +42,8 @@ async def _record(store: ChatMessageStore, named: str | int) -> TurnRecord | Non
     return next((record for record in found.records if record.number == named), None)
 
 
-async def read_before(store: ChatMessageStore, number: int, settings: AgentSettings) -> Reading:
-    """Read a thread as it was before the turn with a number."""
+async def read_before(store: ChatMessageStore, number: int, settings: AgentSettings, *, spare: int) -> Reading:
+    """Read a thread as it was before the turn with a number, and `spare` messages beyond the window."""
     window = settings.window
     keep_files = None if window is None else window.keep_files
     if settings.summarizer is not None:
@@ -52,7 +52,7 @@ async def read_before(store: ChatMessageStore, number: int, settings: AgentSetti
             history, summary = past
             await _add_files(store, history)
             return Reading(loaded=_loaded(history, summary=history.summary), summary=summary)
-    limit = None if window is None else window.last_messages
+    limit = None if window is None or window.last_messages is None else window.last_messages + spare
     found = await store.view.read(store.thread_id, before=number, last_messages=limit, blobs=keep_files)
     history = History(store.thread_id, with_summary=settings.summarizer is not None)
     history.take(found, last_messages=limit)

@@ -33,6 +33,9 @@ from recuerda.window.summary import Summary
 from recuerda.window.tokens import TokenCounter
 from recuerda.window.window import ContextWindow
 
+SPARE = 40
+"""The number of messages that are read beyond the window, to show the newest ones that a run leaves out."""
+
 Part: TypeAlias = Literal["instructions", "tools", "context", "summary", "pinned", "thread", "input"]
 """A part of a request.
 
@@ -65,7 +68,7 @@ class PartTokens(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EarlierTurns(msgspec.Struct, frozen=True, kw_only=True):
-    """Turns that a run does not read, because it surely does not send them.
+    """Turns that are not read, because a run surely does not send them.
 
     Attributes:
         first: the number of the first of these turns, or of a turn before it.
@@ -140,11 +143,11 @@ async def preview_run(settings: AgentSettings, wanted: PreviewRequest) -> RunPre
     thread = _own_handle(wanted.thread)
     past, said = None, wanted.messages
     if wanted.turn is None:
-        reading = await read_thread(RunRequest(thread=thread), settings)
+        reading = await read_thread(RunRequest(thread=thread), settings, spare=SPARE)
     else:
         past = await read_turn(_turns_of(thread), wanted.turn)
         said = wanted.messages or asked_with(past, wanted.request)
-        reading = await read_before(_turns_of(thread), past.number, settings)
+        reading = await read_before(_turns_of(thread), past.number, settings, spare=SPARE)
     asking = said if past is None else past.messages[: past.turn.input_count] or said
     given, providers = await _asked(settings, thread, reading, asking, past)
     prompt = prompt_of(settings, given, reading, is_kept=False)

@@ -2,4 +2,91 @@
 
 from __future__ import annotations
 
-WORDS: dict[str, tuple[str, str]] = {}
+WORDS: dict[str, tuple[str, str]] = {
+    "seen": ("What the model saw", "Lo que vio el modelo"),
+    "seen.now": ("What would be sent now", "Lo que se enviaría ahora"),
+    "seen.then": ("What the model saw with turn {number}", "Lo que vio el modelo en el turno {number}"),
+    "seen.agent": (
+        "This is the request of the studio's agent. The page asks no model.",
+        "Esta es la solicitud del agente del estudio. La página no consulta ningún modelo.",
+    ),
+    "seen.no-agent": (
+        "The studio has no agent, so this page explains a window alone. It asks no model.",
+        "El estudio no tiene agente, así que esta página explica solo una ventana. No consulta ningún modelo.",
+    ),
+    "seen.past": (
+        "The page uses today's settings and the turns that are still there.",
+        "La página usa la configuración de hoy y los turnos que aún existen.",
+    ),
+    "seen.requests": ("Requests of this turn:", "Solicitudes de este turno:"),
+    "seen.sends.one": ("{shown} message of the thread is sent", "Se envía {shown} mensaje del hilo"),
+    "seen.sends.other": ("{shown} messages of the thread are sent", "Se envían {shown} mensajes del hilo"),
+    "seen.tokens.one": ("{shown} token in all", "{shown} token en total"),
+    "seen.tokens.other": ("{shown} tokens in all", "{shown} tokens en total"),
+    "seen.no-limit": (
+        "There is no limit of tokens. The numbers are estimates.",
+        "No hay límite de tokens. Los números son estimaciones.",
+    ),
+    "seen.limit.one": ("The limit is {shown} token.", "El límite es {shown} token."),
+    "seen.limit.other": ("The limit is {shown} tokens.", "El límite es de {shown} tokens."),
+    "seen.reserve.one": (
+        "{shown} more token is kept free for the answer.",
+        "Otro {shown} token queda libre para la respuesta.",
+    ),
+    "seen.reserve.other": (
+        "{shown} more tokens are kept free for the answer.",
+        "Otros {shown} tokens quedan libres para la respuesta.",
+    ),
+    "seen.compared": (
+        "Without this window: {messages} messages of the thread, {tokens} tokens in all.",
+        "Sin esta ventana: {messages} mensajes del hilo, {tokens} tokens en total.",
+    ),
+    "seen.warning": ("Warning", "Aviso"),
+    "seen.try": ("Try another window", "Probar otra ventana"),
+    "seen.show": ("Show what would be sent", "Mostrar lo que se enviaría"),
+    "seen.question": ("The next message", "El próximo mensaje"),
+    "seen.max-messages": ("Most messages", "Máximo de mensajes"),
+    "seen.max-tokens": ("Most tokens", "Máximo de tokens"),
+    "seen.reserve-tokens": ("Tokens for the answer", "Tokens para la respuesta"),
+    "seen.keep-results": ("Newest turns with tool results", "Turnos recientes con resultados"),
+    "seen.keep-files": ("Newest turns with files, or “all”", "Turnos recientes con archivos, o «all»"),
+    "seen.part.instructions": ("Instructions", "Instrucciones"),
+    "seen.part.tools": ("Tools", "Herramientas"),
+    "seen.part.context": ("Providers", "Proveedores"),
+    "seen.part.summary": ("Summary", "Resumen"),
+    "seen.part.pinned": ("Pinned messages", "Mensajes fijados"),
+    "seen.part.thread": ("Thread", "Hilo"),
+    "seen.part.input": ("Input and the turn so far", "Entrada y el turno hasta aquí"),
+    "seen.sent": ("Sent", "Enviado"),
+    "seen.sent-as": ("The model gets this in its place:", "En su lugar, el modelo recibe:"),
+    "seen.not-sent.one": ("{shown} message that is not sent", "{shown} mensaje que no se envía"),
+    "seen.not-sent.other": ("{shown} messages that are not sent", "{shown} mensajes que no se envían"),
+    "seen.left-out.message_limit": ("Left out: too many messages", "Fuera: demasiados mensajes"),
+    "seen.left-out.token_limit": ("Left out: too many tokens", "Fuera: demasiados tokens"),
+    "seen.left-out.step": ("Left out: the window moves in steps", "Fuera: la ventana avanza por pasos"),
+    "seen.left-out.long_turn": ("Left out: the turn is too long", "Fuera: el turno es demasiado largo"),
+    "seen.left-out.summary": ("In the summary", "En el resumen"),
+    "seen.change.result_left_out": ("Old result left out", "Resultado antiguo omitido"),
+    "seen.change.result_shortened": ("Result shortened", "Resultado acortado"),
+    "seen.change.file_named": ("File named instead of sent", "Archivo nombrado en vez de enviado"),
+    "seen.difference.more": ("Only with this window", "Solo con esta ventana"),
+    "seen.difference.less": ("Only without this window", "Solo sin esta ventana"),
+    "seen.earlier": (
+        "Turns {first} to {last} are not even read.",
+        "Los turnos {first} a {last} ni siquiera se leen.",
+    ),
+    "seen.unlisted.one": (
+        "{shown} earlier turn is part of the plan and is not listed here.",
+        "{shown} turno anterior forma parte del plan y no aparece aquí.",
+    ),
+    "seen.unlisted.other": (
+        "{shown} earlier turns are part of the plan and are not listed here.",
+        "{shown} turnos anteriores forman parte del plan y no aparecen aquí.",
+    ),
+    "seen.provider": ("Added by {name}", "Añadido por {name}"),
+    "seen.provider.unknown": (
+        "This provider cannot tell what it added to a past turn.",
+        "Este proveedor no puede decir qué añadió a un turno pasado.",
+    ),
+    "seen.provider.nothing": ("It adds nothing.", "No añade nada."),
+}
