@@ -2,56 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import pytest
 import pytest_asyncio
-import uvicorn
 from playwright.async_api import Browser
-from starlette.applications import Starlette
 
 from recuerda import Storage
 from recuerda.recall import RecallProvider
 from recuerda.sqlite import SQLiteStorage
-from recuerda.studio import create_studio
 from tests.servers.browser import find_chromium, running_browser
+from tests.studio.browser.serving import studio_of
 from tests.studio.browser.story import NOW, StoryClock, tell
 from tests.studio.browser.visitor import Visitor
-from tests.studio.client import TOKEN, settings_of
+from tests.studio.client import TOKEN
 
 Scheme: TypeAlias = Literal["light", "dark"]
 
 Visit: TypeAlias = Callable[..., AbstractAsyncContextManager[Visitor]]
 """Opens a browser window on a studio: `visit(url, width=390, language="es", theme="dark")`."""
-
-
-class QuietServer(uvicorn.Server):
-    """uvicorn, except that it looks often whether it should stop."""
-
-    async def main_loop(self) -> None:
-        while not self.should_exit:  # noqa: ASYNC110 - uvicorn sets no event
-            await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def served(app: Starlette) -> AsyncGenerator[str]:
-    """Serve a studio in this event loop, and give its address."""
-    config = uvicorn.Config(
-        app, port=0, log_level="error", access_log=False, lifespan="off", timeout_graceful_shutdown=1
-    )
-    server = QuietServer(config)
-    serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn sets no event
-        await asyncio.sleep(0.005)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = server.force_exit = True
-        await serving
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -103,12 +75,4 @@ async def storage(tmp_path: Path, clock: StoryClock) -> AsyncIterator[Storage]:
 async def studio(storage: Storage, clock: StoryClock) -> AsyncIterator[str]:
     """The address of a studio on the story, in which changes are allowed."""
     async with studio_of(storage, clock=clock, allow_changes=True) as url:
-        yield url
-
-
-@asynccontextmanager
-async def studio_of(storage: Storage, **settings: Any) -> AsyncGenerator[str]:
-    """Run a studio in this event loop, and give its address."""
-    app = create_studio(settings_of(storage, **settings))
-    async with app.router.lifespan_context(app), served(app) as url:
         yield url

@@ -1,0 +1,48 @@
+"""A studio that a browser can reach, in this event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+
+from recuerda import Storage
+from recuerda.studio import create_studio
+from tests.studio.client import settings_of
+
+
+class QuietServer(uvicorn.Server):
+    """uvicorn, except that it looks often whether it should stop."""
+
+    async def main_loop(self) -> None:
+        while not self.should_exit:  # noqa: ASYNC110 - uvicorn sets no event
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def served(app: Starlette) -> AsyncGenerator[str]:
+    """Serve a studio in this event loop, and give its address."""
+    config = uvicorn.Config(
+        app, port=0, log_level="error", access_log=False, lifespan="off", timeout_graceful_shutdown=1
+    )
+    server = QuietServer(config)
+    serving = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn sets no event
+        await asyncio.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = server.force_exit = True
+        await serving
+
+
+@asynccontextmanager
+async def studio_of(storage: Storage, **settings: Any) -> AsyncGenerator[str]:
+    """Run a studio in this event loop, and give its address."""
+    app = create_studio(settings_of(storage, **settings))
+    async with app.router.lifespan_context(app), served(app) as url:
+        yield url
