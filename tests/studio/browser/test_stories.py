@@ -45,6 +45,7 @@ async def test_the_keyboard_reaches_a_thread_and_opens_its_parts(studio: str, vi
         await page.keyboard.press("?")
         await expect(page.get_by_role("dialog")).to_be_visible()
         await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).not_to_be_visible()
         await page.keyboard.press("/")
         await expect(page.get_by_label("Search")).to_be_focused()
         await page.keyboard.type("Lisbon")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import cast
 from urllib.parse import urlsplit
 
-from playwright.async_api import BrowserContext, ConsoleMessage, Dialog, Page, Route
+from playwright.async_api import BrowserContext, ConsoleMessage, Dialog, Page, Route, expect
 
 from tests.servers.browser import axe
 
 # A page answers in milliseconds. On a busy machine the browser may need longer.
 PATIENCE_MS = 20_000
+expect.set_options(timeout=PATIENCE_MS)
 
 _FINDINGS = """async (only) => (await axe.run(document, {
     resultTypes: ["violations"], ...(only.length ? { runOnly: { type: "rule", values: only } } : {}),
