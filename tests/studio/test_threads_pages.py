@@ -103,6 +103,7 @@ async def test_a_comparison_begins_behind_the_turns_that_both_threads_have(rich:
         page = await data(rich, f"/threads/{path}")
         assert page["shared"] == 2
         assert page["last_shared"]["number"] == 2
+        assert not page["is_cut"]
         numbers = {side: [pair[side] and pair[side]["number"] for pair in page["pairs"]] for side in sides}
         assert numbers[sides[0]] == [3, 5]
         assert numbers[sides[1]] == [3, None]
@@ -146,6 +147,9 @@ async def test_a_long_thread_is_read_page_by_page_at_the_same_number_of_reads() 
             numbers = [entry["number"] for entry in page["entries"]] + numbers
             href = page["before_href"]
         assert numbers == list(range(1, 301))
+        await ChatMessageStore(storage=storage, thread_id="long").fork(through=100, thread_id="fork")
+        compared = await data(client, "/threads/long/compare/fork")
+        assert (compared["shared"], len(compared["pairs"]), compared["is_cut"]) == (100, 59, True)
         first = await client.get("/threads/long?before=31")
         assert first.text.count('class="turn"') == 30
         assert "data-more" not in first.text
@@ -183,7 +187,8 @@ async def test_a_text_of_5_mb_is_cut_until_it_is_asked_for() -> None:
     await store.append(Turn(messages=(ChatMessage("user", "a " * 2_500_000 + "the end"),)))
     async with studio_client(settings_of(storage)) as client:
         page = await client.get("/threads/long")
-        assert len(page.content) < 50_000
+        assert len(page.content) < 80_000
+        assert "whole=1" in (await client.get("/threads/long/turns/1")).text
         assert "the end" not in page.text
         assert 'href="/threads/long/turns/1?whole=1"' in page.text
         assert "the end" in (await client.get("/threads/long/turns/1?whole=1")).text

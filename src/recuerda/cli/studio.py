@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import webbrowser
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -128,7 +127,7 @@ def studio(
             page.print(Text.assemble((f"{name:9}", "bold"), clean_line(value)), soft_wrap=True)
         page.file.flush()
         if is_opened:
-            webbrowser.open(link)
+            typer.launch(link)
 
     has_run = command.run_studio(
         storage=None if agent is not None and url is None else opened(url) if allow_changes else opened_to_read(url),

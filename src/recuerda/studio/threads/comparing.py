@@ -62,7 +62,7 @@ async def show_comparison(studio: Studio, request: Request) -> ComparisonPage:
         shared=max(0, place.count - 1) + count,
         last_shared=same[-1][0] if same else None,
         pairs=tuple(Pair(left=one, right=other) for one, other in zip_longest(lefts[count:], rights[count:])),
-        is_cut=_has_more(left, lefts) or _has_more(right, rights),
+        is_cut=_has_more(left, place.left) or _has_more(right, place.right),
     )
 
 
@@ -103,5 +103,5 @@ async def _turns(storage: Storage, info: ThreadInfo, number: int) -> Sequence[En
     return [entry_of(record, info.id) for record in found.records if record.kind == "turn" and record.number >= first]
 
 
-def _has_more(info: ThreadInfo, shown: Sequence[Entry]) -> bool:
-    return bool(shown) and shown[-1].number + 1 < info.revision
+def _has_more(info: ThreadInfo, number: int) -> bool:
+    return max(number, info.first) + COMPARED <= info.revision

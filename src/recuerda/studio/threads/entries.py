@@ -60,6 +60,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     service_thread_id: str | None = None
 
     @property
+    def is_cut(self) -> bool:
+        """Whether a text of a message is cut."""
+        return any(part.left_out for message in self.messages for part in message.parts)
+
+    @property
     def key(self) -> str:
         """The key of the entry in the list of a page."""
         return str(self.number)
