@@ -9,6 +9,8 @@ from mcp.client.client import Client
 from mcp_types import TextContent
 
 from recuerda.mcp_server import MemoryServer, Scope
+from recuerda.mcp_server.budget import MAX_TOKENS
+from recuerda.mcp_server.memories import Memories
 from recuerda.recall import SQLiteRecallIndex
 from recuerda.storage.contract import Storage
 from recuerda.storage.ram import MemoryStorage
@@ -31,6 +33,10 @@ class Served:
         self.server = MemoryServer(
             storage, SQLiteRecallIndex(":memory:"), scope=lambda: self.scope, poll_s=0.05, **options
         )
+
+    @property
+    def memories(self) -> Memories:
+        return Memories(self.storage, SQLiteRecallIndex(":memory:"), max_tokens=MAX_TOKENS)
 
     def client(self, **options: Any) -> Client:
         return Client(self.server.sdk_server(), **options)

@@ -17,6 +17,7 @@ from recuerda.errors import ConfigurationError
 EXAMPLES = (
     "recuerda mcp --print-config claude",
     "recuerda mcp --user ana --storage sqlite:///memory.db",
+    "recuerda mcp --user ana --import memory.json",
     "recuerda mcp --new-token laptop --user ana >> tokens.toml",
     "recuerda mcp --http --token-file tokens.toml --storage postgresql://db/app",
 )
@@ -64,6 +65,15 @@ def mcp(
             "--print-config",
             metavar="CLIENT",
             help="Print the lines to paste into the configuration of claude, claude-code, vscode or cursor, and exit.",
+        ),
+    ] = None,
+    imported: Annotated[
+        Path | None,
+        typer.Option(
+            "--import",
+            metavar="FILE",
+            help="Store the memories of another program, and exit: memory.json of the reference server, a list of "
+            "memories from Mem0 as JSON, or an export of OpenMemory. Repeating it adds nothing.",
         ),
     ] = None,
     is_http: Annotated[
@@ -126,6 +136,10 @@ def mcp(
         token, lines = command.make_token(new_token, chosen)
         warn(f"give this token to the client and keep it nowhere else: {token}")
         typer.echo(lines)
+    elif imported is not None:
+        new, known, deleted = command.run_import(chosen, imported)
+        gone = f", {deleted:,} left out because they were deleted" if deleted else ""
+        typer.echo(f"new memories: {new:,}, already there: {known:,}{gone}")
     elif is_http:
         _serve(command, chosen, host=host, port=port, token_file=token_file, is_stateless=is_stateless)
     elif token_file is not None:

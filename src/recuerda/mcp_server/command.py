@@ -9,7 +9,7 @@ import asyncio
 import getpass
 import logging
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -21,6 +21,8 @@ from recuerda.errors import ConfigurationError
 from recuerda.mcp_server import tokens
 from recuerda.mcp_server.budget import MAX_TOKENS
 from recuerda.mcp_server.client_config import client_config
+from recuerda.mcp_server.importing import ImportedMemory, read_memories
+from recuerda.mcp_server.memories import Memories
 from recuerda.mcp_server.scope import Scope
 from recuerda.mcp_server.server import MemoryServer
 from recuerda.recall.index import RecallIndex
@@ -102,6 +104,31 @@ def config_of(client: str, chosen: Settings) -> tuple[str, str]:
 def make_token(name: str, chosen: Settings) -> tuple[str, str]:
     """Return a new token, and the lines for the token file that make the server accept it."""
     return tokens.make_token(name, chosen.scope)
+
+
+def run_import(chosen: Settings, file: Path) -> tuple[int, int, int]:
+    """Store the memories of another program.
+
+    Returns:
+        The number of new memories, of memories that were there already, and of memories that the other program has
+        deleted.
+
+    Raises:
+        InvalidInput: there is no such file.
+        StateError: the file has another form; nothing was stored.
+    """
+    found = read_memories(file)
+    new = asyncio.run(_import(chosen, found.memories))
+    return new, len(found.memories) - new, found.deleted
+
+
+async def _import(chosen: Settings, found: Sequence[ImportedMemory]) -> int:
+    async with _opened(chosen) as (storage, index):
+        memories = Memories(storage, index, max_tokens=chosen.max_tokens)
+        try:
+            return await memories.remember_all(chosen.scope, found)
+        finally:
+            await memories.close()
 
 
 def run_stdio(chosen: Settings) -> None:

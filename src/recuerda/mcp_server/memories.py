@@ -16,6 +16,7 @@ from recuerda.ids import new_id
 from recuerda.mcp_server.answers import Corrected, MemoryItem, Recalled, Remembered
 from recuerda.mcp_server.budget import fitting
 from recuerda.mcp_server.finding import FORGOTTEN, HOLDS, MEMORIES, FoundMemory, find_memory
+from recuerda.mcp_server.importing import ImportedMemory
 from recuerda.mcp_server.references import Place
 from recuerda.mcp_server.scope import Scope
 from recuerda.messages.message import ChatMessage, Turn
@@ -129,6 +130,20 @@ class Memories:
             _check_same(stored_turn(appended.record, thread_id).turn, turn)
         memory = Place(thread_id, appended.record.id).id
         return Remembered(memory=memory, thread=thread_id, text=words, is_new=not appended.replayed)
+
+    async def remember_all(self, scope: Scope, memories: Sequence[ImportedMemory]) -> int:
+        """Store memories of another program, and return the number of new ones. The same call stores nothing twice."""
+        if not memories:
+            return 0
+        await self._prepare(scope)
+        new = [
+            msgspec.structs.replace(new_turn(one.turn, self.storage, id=one.turn_id), created_us=one.created_us)
+            for one in memories
+        ]
+        appended = await scope.view(self.storage).append_all(scope.memories_thread, new)
+        if any(one.created for one in appended):
+            await self._prepare(scope, is_anew=True)
+        return sum(not one.replayed for one in appended)
 
     async def correct(self, scope: Scope, memory: str, text: str) -> Corrected:
         """Replace the words of a memory. The earlier words are kept, with the time until which they held.
