@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from recuerda.studio import changes, chat, inbox, seen, threads
+from recuerda.studio import changes, chat, health, inbox, memory, seen, threads
 from recuerda.studio.rendering import STATIC
 
 _YEAR_S = 31_536_000
@@ -36,6 +36,8 @@ def all_routes() -> Sequence[BaseRoute]:
         Mount("/static", _Files(directory=STATIC, follow_symlink=False)),
         *threads.ROUTES,
         *seen.ROUTES,
+        *memory.ROUTES,
+        *health.ROUTES,
         *inbox.ROUTES,
         *changes.ROUTES,
         *chat.ROUTES,

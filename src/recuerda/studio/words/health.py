@@ -2,4 +2,89 @@
 
 from __future__ import annotations
 
-WORDS: dict[str, tuple[str, str]] = {}
+WORDS: dict[str, tuple[str, str]] = {
+    "health.storage": ("Storage", "Almacén"),
+    "health.kind": ("Kind", "Tipo"),
+    "health.name": ("Name", "Nombre"),
+    "health.size": ("Size", "Tamaño"),
+    "health.persistence": ("Persistence", "Persistencia"),
+    "health.warning": ("Warning", "Aviso"),
+    "health.lasting.process": (
+        "The threads are in the memory of this process and end with it.",
+        "Los hilos están en la memoria de este proceso y terminan con él.",
+    ),
+    "health.lasting.nothing": (
+        "The server keeps nothing on disk, so the threads end with its process.",
+        "El servidor no guarda nada en disco: los hilos terminan con su proceso.",
+    ),
+    "health.lasting.unknown": (
+        "The server does not say whether it keeps the threads on disk.",
+        "El servidor no dice si guarda los hilos en disco.",
+    ),
+    "health.damage": ("Damage", "Daños"),
+    "health.findings.one": ("{shown} finding", "{shown} hallazgo"),
+    "health.findings.other": ("{shown} findings", "{shown} hallazgos"),
+    "health.sound": ("Nothing to repair", "Nada que reparar"),
+    "health.examined": (
+        "{threads} threads with {turns} turns were examined.",
+        "Se examinaron {threads} hilos con {turns} turnos.",
+    ),
+    "health.of-newest": (
+        "They are the newest ones. `recuerda doctor` examines all threads.",
+        "Son los más recientes. `recuerda doctor` examina todos los hilos.",
+    ),
+    "health.more": ("Examine more", "Examinar más"),
+    "health.sealed.one": (
+        "{shown} encrypted value could not be examined.",
+        "No se pudo examinar {shown} valor cifrado.",
+    ),
+    "health.sealed.other": (
+        "{shown} encrypted values could not be examined.",
+        "No se pudieron examinar {shown} valores cifrados.",
+    ),
+    "health.skipped": (
+        "These threads are too long for this page; `recuerda doctor --thread ID` examines them:",
+        "Estos hilos son demasiado largos para esta página; los examina `recuerda doctor --thread ID`:",
+    ),
+    "health.finding": ("Finding", "Hallazgo"),
+    "health.next": ("Next step", "Siguiente paso"),
+    "health.repair": (
+        "The flags belong to `recuerda doctor`, which copies a thread before it repairs it.",
+        "Las opciones son de `recuerda doctor`, que copia un hilo antes de repararlo.",
+    ),
+    "health.kind.open_draft": ("Interrupted turn", "Turno interrumpido"),
+    "health.kind.waiting_draft": ("Waits for a person", "Espera a una persona"),
+    "health.kind.unreadable_draft": ("Unreadable unfinished turn", "Turno sin terminar ilegible"),
+    "health.kind.corrupt_turn": ("Unreadable turn", "Turno ilegible"),
+    "health.kind.newer_turn": ("Written by a newer version", "Escrito por una versión más nueva"),
+    "health.kind.lost_file": ("Lost file", "Archivo perdido"),
+    "health.kind.orphans": ("Calls and results without a pair", "Llamadas y resultados sin pareja"),
+    "health.kind.counters": ("Wrong counters", "Contadores erróneos"),
+    "health.kind.unreadable_summary": ("Unreadable summary", "Resumen ilegible"),
+    "health.kind.unreadable_thread": ("Unreadable thread", "Hilo ilegible"),
+    "health.leftovers": ("Unfinished turns", "Turnos sin terminar"),
+    "health.leftovers.none": ("There is no unfinished turn.", "No hay turnos sin terminar."),
+    "health.leftovers.more": ("There are more. These were begun first.", "Hay más. Estos empezaron antes."),
+    "health.state": ("State", "Estado"),
+    "health.state.waiting": ("Waits for approval", "Espera aprobación"),
+    "health.state.decided": ("Decided, waits for a run", "Decidido, espera una ejecución"),
+    "health.state.interrupted": ("Interrupted, or at work", "Interrumpido o en curso"),
+    "health.state.sealed": ("Sealed", "Sellado"),
+    "health.state.damaged": ("Unreadable", "Ilegible"),
+    "health.steps": ("Steps", "Pasos"),
+    "health.last-step": ("Last step", "Último paso"),
+    "health.unknown": (
+        "Storages list neither leases, which end by themselves, nor erasures, which are completed by a repetition.",
+        "Los almacenes no listan bloqueos, que terminan solos, ni borrados, que se completan al repetirlos.",
+    ),
+    "health.growth": ("Turns per day", "Turnos por día"),
+    "health.growth.what": (
+        "Counted in the {threads} examined threads, by days in UTC.",
+        "Contados en los {threads} hilos examinados, por días en UTC.",
+    ),
+    "health.day": ("Day", "Día"),
+    "health.index": ("Index of memories", "Índice de recuerdos"),
+    "health.index.owners": ("Users and threads without a user", "Usuarios e hilos sin usuario"),
+    "health.index.vectors": ("Vectors", "Vectores"),
+    "health.index.forgotten": ("Forgotten ranges of turns", "Rangos de turnos olvidados"),
+}
