@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import Generator
@@ -82,3 +83,24 @@ def test_the_studio_refuses_to_start_in_a_way_that_cannot_work(recuerda: Command
     ):
         assert said in recuerda.refused("studio", *options), options
     assert not (recuerda.folder / "mistyped.db").exists()
+
+
+def test_an_agent_is_run_by_its_import_path(recuerda: CommandLine) -> None:
+    (recuerda.folder / "desk.py").write_text(
+        "from recuerda.testing import ScriptedChatClient\n"
+        "def clerk():\n"
+        "    return ScriptedChatClient(['Hello!']).create_agent('Clerk', storage='sqlite:///desk.db')\n"
+    )
+    with running(recuerda, "desk:clerk", RECUERDA_STORAGE="sqlite:///other.db") as (link, _, lines):
+        assert lines[1].split() == ["storage", "desk:clerk"]
+        address, _, query = link.partition("?token=")
+        with httpx2.Client(headers={"authorization": f"Bearer {query}"}) as client:
+            told = client.post(f"{address}api/chat/studio-1/stream", json={"message": "Hi"}).text
+            assert [json.loads(line)["kind"] for line in told.splitlines()] == ["text", "committed"]
+    for options, said in (
+        (["desk:nobody"], "has no 'nobody'"),
+        (["nowhere:clerk"], "there is no module 'nowhere'"),
+        (["desk:clerk", "--storage", "sqlite:///desk.db"], "leave out --storage"),
+        (["memory:", "--audit-file", "/nowhere/audit.jsonl"], "the audit file /nowhere/audit.jsonl cannot be written"),
+    ):
+        assert said in recuerda.refused("studio", *options), options

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from recuerda import ChatMessage, ChatMessageStore, Storage
+from recuerda import ChatMessage, ChatMessageStore, ChatRequest, FunctionTool, MemoryStorage, Storage, TextContent
+from recuerda.agent import ChatUpdate
 from recuerda.sqlite import SQLiteStorage
-from tests.studio.browser.conftest import Visit
+from recuerda.testing.scripted import ScriptedChatClient, call
+from tests.studio.browser.conftest import Visit, studio_of
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
@@ -116,6 +119,54 @@ async def test_a_person_forks_a_thread_and_compares_the_two(storage: Storage, st
         await expect(page.get_by_role("heading", name="Turn 3")).to_be_visible()
         assert await page.get_by_role("heading", name="Turn 1").count() == 0
         assert await visitor.accessibility_problems() == []
+
+
+class GatedClient(ScriptedChatClient):
+    """A model that says one word, and the rest when a test lets it."""
+
+    def __init__(self, answers: Sequence[str | ChatMessage]) -> None:
+        super().__init__(answers)
+        self.may_go_on = asyncio.Event()
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatUpdate]:
+        async for update in super().stream(request):
+            yield update
+            if any(isinstance(part, TextContent) for part in update.contents):
+                await self.may_go_on.wait()
+
+
+def pay(euros: int) -> str:
+    """Pay."""
+    return f"{euros} paid"
+
+
+async def test_a_person_talks_to_an_agent_allows_a_call_and_stops_an_answer(visit: Visit) -> None:
+    storage = MemoryStorage()
+    client = GatedClient(["The sea is calm.", call("pay", {"euros": 9}), "It is paid.", "Wait a moment."])
+    agent = client.create_agent("Clerk", storage=storage, tools=[FunctionTool.of(pay, needs_approval=True)])
+    async with studio_of(storage, agent=agent, acting_as="eva") as url, visit(url) as visitor:
+        page = visitor.page
+        await visitor.open("/chat")
+        await page.get_by_role("button", name="New chat").click()
+        message, run = page.get_by_label("Message"), page.get_by_role("log")
+        await message.fill("How is the sea?")
+        await page.get_by_role("button", name="Send").click()
+        await expect(page.get_by_role("button", name="Stop")).to_be_visible()
+        client.may_go_on.set()
+        await expect(page.locator("#turn-1").get_by_text("The sea is calm.")).to_be_visible()
+        await message.fill("Pay.")
+        await message.press("Control+Enter")
+        await page.get_by_role("button", name="Allow").click()
+        await expect(page.locator("#turn-2").get_by_text("It is paid.")).to_be_visible()
+        assert await visitor.accessibility_problems() == []
+        client.may_go_on.clear()
+        await message.fill("And then?")
+        await message.press("Control+Enter")
+        await expect(run.get_by_text("And then?")).to_be_visible()
+        await page.get_by_role("button", name="Stop").click()
+        await expect(page.locator("#turn-3").get_by_text("Wait")).to_be_visible()
+        await page.get_by_role("link", name="What the model saw").first.click()
+        await expect(page.get_by_text("How is the sea?").first).to_be_visible()
 
 
 async def press_until(page: Page, key: str, wanted: Locator) -> None:

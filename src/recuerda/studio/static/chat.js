@@ -124,6 +124,17 @@ async function refresh() {
   }
 }
 
+// After a stop, the run still saves its answer so far. The turns are loaded until there is one more.
+async function refreshAfterStop() {
+  const shown = () => document.querySelectorAll("[data-chat-state] .turn").length;
+  const before = shown();
+  for (const pause_ms of [100, 300, 900, 1800]) {
+    await new Promise((resume) => { setTimeout(resume, pause_ms); });
+    await refresh();
+    if (shown() !== before) return;
+  }
+}
+
 async function run(address, body, asked) {
   box.replaceChildren();
   box.hidden = false;
@@ -143,7 +154,7 @@ async function run(address, body, asked) {
   }
   const isStopped = running.signal.aborted;
   running = null;
-  await refresh().catch(() => {});
+  await (isStopped ? refreshAfterStop() : refresh()).catch(() => {});
   setRunning(false);
   if (!answer.hasFailed) {
     box.replaceChildren();
