@@ -385,6 +385,27 @@ async def test_a_call_whose_time_is_over_is_refused_by_the_next_run_with_the_rea
     assert deed.done == []
 
 
+@pytest.mark.parametrize("has_earlier_turn", [False, True])
+async def test_a_turn_whose_call_was_not_allowed_in_time_is_ended_and_then_answered_again(
+    deed: Deed, has_earlier_turn: bool
+) -> None:
+    storage, now = late(25)
+    tool = FunctionTool.of(deed.act, needs_approval=True, approval_expires=DAY)
+    script: list[Any] = ["hello"] if has_earlier_turn else []
+    one, _ = agent_of([*script, calls("a"), "I was not allowed", "bye"], storage, tool)
+    if has_earlier_turn:
+        await one.run("hi", thread="t")
+    await one.run("go", thread="t")
+    if has_earlier_turn:
+        with pytest.raises(TurnPending):
+            await one.regenerate("t")
+    now[0] += 25 * HOUR_US
+    assert (await one.regenerate("t")).text == "bye"
+    asked = [turn.messages[0].text for turn in await stored_turns(storage)]
+    assert asked == (["hi", "go"] if has_earlier_turn else ["go"])
+    assert deed.done == []
+
+
 async def test_the_agents_time_holds_for_tools_without_their_own_and_for_providers_tools(deed: Deed) -> None:
     storage, now = late(25)
     slow = FunctionTool.of(deed.act, name="slow", needs_approval=True, approval_expires=2 * DAY)

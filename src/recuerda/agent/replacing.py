@@ -43,16 +43,24 @@ def store_with_turns(thread: AgentThread) -> ChatMessageStore:
     )
 
 
-async def read_for_replacement(request: RunRequest, settings: AgentSettings) -> tuple[RunRequest, Reading]:
-    """Read the thread without its newest turn, which the run replaces. Return the request with the run's input.
+async def read_with_newest(request: RunRequest, settings: AgentSettings) -> Reading:
+    """Read the thread with its newest turn, which the run replaces.
+
+    Raises:
+        ConfigurationError: the thread is kept by a service, or by a store that knows no turns.
+    """
+    store_with_turns(request.thread)
+    return await read_thread(request, settings, spare=SPARE)
+
+
+async def for_replacement(request: RunRequest, reading: Reading, settings: AgentSettings) -> tuple[RunRequest, Reading]:
+    """Return the request with the run's input, and the reading without the newest turn, which the run replaces.
 
     Raises:
         InvalidInput: the thread has no turn, the named turn is not the newest one, or the newest turn has no input.
         TurnGone: the named turn is not in the thread.
-        ConfigurationError: the thread is kept by a service, or by a store that knows no turns.
     """
     store = store_with_turns(request.thread)
-    reading = await read_thread(request, settings, spare=SPARE)
     if reading.loaded.committed is not None:
         return request, reading
     reading = await without_newest(request, reading, settings)

@@ -21,7 +21,7 @@ from recuerda.agent.incoming import incoming, may_repeat
 from recuerda.agent.journal import drop_draft, durable_store, load_draft
 from recuerda.agent.queue import QueueTicket
 from recuerda.agent.reading import Reading, read_thread
-from recuerda.agent.replacing import read_for_replacement, read_for_resumption
+from recuerda.agent.replacing import for_replacement, read_for_resumption, read_with_newest
 from recuerda.agent.request import Decisions, RunRequest
 from recuerda.agent.response import AgentResponse, AgentResponseUpdate, replayed
 from recuerda.agent.resuming import expires_by_itself
@@ -95,14 +95,13 @@ class Run:
 
         If the caller asked for it, resume or drop an interrupted turn, and read the thread again.
         """
-        request = self._request
-        if request.is_replacement and request.on_pending == "raise":
-            return await read_for_replacement(request, self._settings)
-        reading = await read_thread(request, self._settings)
+        request, settings = self._request, self._settings
+        read = read_with_newest if request.is_replacement else read_thread
+        reading = await read(request, settings)
         is_in_the_way = reading.loaded.has_draft and reading.loaded.committed is None and request.decisions is None
         if is_in_the_way and await self._clear_the_way(reading):
-            reading = await read_thread(request, self._settings)
-        return (await read_for_replacement(request, self._settings)) if request.is_replacement else (request, reading)
+            reading = await read(request, settings)
+        return await for_replacement(request, reading, settings) if request.is_replacement else (request, reading)
 
     async def _clear_the_way(self, reading: Reading) -> bool:
         """Drop or resume the interrupted turn, as the caller asked for. Return False if it stays.
