@@ -89,6 +89,7 @@ format: $(VENV)/.dev-installed  ## Put the code into shape
 picture: $(VENV)/.dev-installed  ## Draw the pictures of the documentation anew
 	@$(BIN)/python docs/picture.py
 	@$(BIN)/python docs/interop/picture.py
+	@$(BIN)/python -m docs.studio_pictures
 
 lock:  ## Write requirements/*.txt anew from *.in (needs uv; LOCK_ARGS="--upgrade" for newer versions)
 	$(LOCK) requirements/dev.in -o requirements/dev.txt

@@ -18,7 +18,7 @@ ASSETS = Path(__file__).with_name("assets")
 WIDTH, HEIGHT = 1200, 820
 PICTURES = (
     ("studio-thread.png", "/threads/lisbon", "light"),
-    ("studio-seen.png", "/threads/lisbon/turns/3/seen?max_tokens=700", "dark"),
+    ("studio-seen.png", "/threads/lisbon/seen?q=Are+there+window+seats+on+that+flight%3F&max_tokens=620", "dark"),
 )
 
 
@@ -28,8 +28,7 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with SQLiteStorage(Path(folder) / "memory.db", clock=clock) as storage:
             recall = RecallProvider(storage=storage)
-            await tell(storage, clock, recall)
-            await storage.delete_thread("<img src=x onerror=alert(1)>")
+            await tell(storage, clock, recall, attacks=False)
             await _take(storage, clock, recall)
             await recall.close()
 
@@ -42,6 +41,7 @@ async def _take(storage: Storage, clock: StoryClock, recall: RecallProvider) -> 
             page = await browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
             await page.goto(f"{url}/?token={TOKEN}&theme={theme}")
             await page.goto(f"{url}{path}{'&' if '?' in path else '?'}theme={theme}")
+            await page.evaluate("window.scrollTo(0, 0)")
             await page.screenshot(path=ASSETS / name)
             await page.close()
 

@@ -117,12 +117,15 @@ def agent_of(storage: Storage, *answers: ScriptedAnswer, recall: RecallProvider 
     )
 
 
-async def tell(storage: Storage, clock: StoryClock, recall: RecallProvider | None = None) -> None:
-    """Write the story into a storage."""
+async def tell(
+    storage: Storage, clock: StoryClock, recall: RecallProvider | None = None, *, attacks: bool = True
+) -> None:
+    """Write the story into a storage, with or without the thread that attacks."""
     await _earlier(storage, clock, recall)
     await _lisbon(storage, clock, recall)
     await _waiting(storage, clock, recall)
-    await _hostile(storage, clock)
+    if attacks:
+        await _hostile(storage, clock)
 
 
 async def _earlier(storage: Storage, clock: StoryClock, recall: RecallProvider | None) -> None:
