@@ -15,6 +15,7 @@ import httpx2
 import pytest
 
 from recuerda import ChatMessage, ChatMessageStore, MemoryStorage, Storage
+from recuerda.encryption import EncryptedStorage, KeyRing
 from recuerda.formats import READABLE
 from recuerda.sqlite import SQLiteStorage
 from tests.studio.client import settings_of, studio_client
@@ -281,6 +282,22 @@ async def test_a_studio_of_one_user_changes_nothing_of_another(storage: Storage)
         assert (await client.post("/import", files={"file": ("x", content)}, data={"user": "ben"})).status_code == 404
         assert (await client.post("/import", files={"file": ("x", content)})).status_code == 404
     assert await texts(storage, "bill") == ["Pay the bill, please.", "It is paid."]
+
+
+async def test_each_page_of_a_sealed_thread_answers(storage: Storage) -> None:
+    for thread_id in ("sealed", "other"):
+        sealing = EncryptedStorage(storage, KeyRing({"k": b"0" * 32}, current="k"))
+        await add(sealing, thread_id, "Quixotrope")
+    without_key = EncryptedStorage(storage, KeyRing({"x": b"1" * 32}, current="x"))
+    for shown in (storage, without_key):
+        async with studio_client(settings_of(shown, allow_changes=True)) as client:
+            for name in ("undo", "fork", "fork?before=1", "settings", "delete", "export", "download", "drop"):
+                answer = await client.get(f"/threads/sealed/{name}")
+                assert answer.status_code in (200, 404, 409), (shown, name, answer.text)
+                assert "Quixotrope" not in answer.text
+    async with studio_client(settings_of(storage, allow_changes=True)) as client:
+        assert (await confirmed(client, "/threads/sealed/undo")).status_code == 200
+        assert (await confirmed(client, "/threads/other/delete")).status_code == 200
 
 
 async def test_a_thread_and_a_turn_lead_to_their_changes_only_where_changes_are_allowed(

@@ -19,12 +19,13 @@ from msgspec import structs
 from starlette.requests import Request
 from starlette.responses import Response
 
-from recuerda.errors import InvalidInput, ThreadNotFound
+from recuerda.errors import CorruptTurn, InvalidInput, ThreadNotFound
 from recuerda.formats.format import Departure
 from recuerda.formats.leaving import thread_of_records, write
 from recuerda.formats.registry import WRITABLE
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import ThreadInfo, ThreadSlice
+from recuerda.studio.faults import Fault
 from recuerda.studio.paths import link
 from recuerda.studio.redaction import Redaction
 from recuerda.studio.studio import Studio
@@ -154,13 +155,28 @@ async def _written(studio: Studio, read: _Read, format: str) -> tuple[bytes, Seq
     if not studio.allow_changes:
         read = [_hidden(studio.redaction, info, one) for info, one in read]
     if format == OWN:
-        lines = [line for info, one in read for line in lines_of(info, one.records, blobs=one.blobs)]
+        try:
+            lines = [line for info, one in read for line in lines_of(info, one.records, blobs=one.blobs)]
+        except CorruptTurn as error:
+            raise _unreadable(error) from None
         return "".join(lines).encode(), [Departure(thread_id=info.id) for info, _ in read]
-    threads = [thread_of_records(info, one.records, one.blobs) for info, one in read]
+    try:
+        threads = [thread_of_records(info, one.records, one.blobs) for info, one in read]
+    except CorruptTurn as error:
+        raise _unreadable(error) from None
     with TemporaryDirectory(prefix="recuerda-export-") as folder:
         target = Path(folder) / "thread"
         departures = await write(threads, format, target)
         return await asyncio.to_thread(_content, target), departures
+
+
+def _unreadable(error: CorruptTurn) -> Fault:
+    return Fault(
+        409,
+        "damaged",
+        f"The thread cannot be exported in this format: {error}",
+        "Undo the turn first, or give the studio a storage with the key.",
+    )
 
 
 def _hidden(redaction: Redaction, info: ThreadInfo, read: ThreadSlice) -> tuple[ThreadInfo, ThreadSlice]:

@@ -70,11 +70,11 @@ async def before_forget_user(studio: Studio, request: Request) -> Confirmation:
     user_id: str = request.path_params["user_id"]
     query = request.query_params.get("query", "")
     turns = await _of_user(studio, user_id, query)
-    facts = [Fact(label="change.user", value=user_id, href=link("memory", user_id))]
+    facts = [Fact(label="change.user", value=user_id, href=link("memory", user=user_id))]
     if query:
         facts.append(Fact(label="change.query", value=query))
     return await _before(
-        studio, turns, facts, (Hidden(name="query", held_id=query),), link("memory", user_id, query=query or None)
+        studio, turns, facts, (Hidden(name="query", held_id=query),), link("memory", user=user_id, q=query or None)
     )
 
 
@@ -84,7 +84,7 @@ async def forget_user(studio: Studio, request: Request, fields: Fields) -> Done:
     turns = await _of_user(studio, user_id, fields.text("query") or "")
     async with audited(studio, "forget", user_id=user_id):
         await _forget(studio, turns, fields)
-    return Done(href=link("memory", user_id), done="forgotten")
+    return Done(href=link("memory", user=user_id), done="forgotten")
 
 
 async def _of_user(studio: Studio, user_id: str, query: str) -> Sequence[Forgetting]:
