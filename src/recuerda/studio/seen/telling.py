@@ -14,7 +14,6 @@ from recuerda.messages.message import (
     FunctionResultContent,
     RefusalContent,
     TextContent,
-    TextReasoningContent,
     file_mark,
 )
 from recuerda.studio.paths import link
@@ -105,7 +104,10 @@ def _seen(report: MessageReport) -> SeenMessage:
 
 
 def told(message: ChatMessage) -> str:
-    """Return the beginning of a message as one text: its words, calls, results and the names of its files."""
+    """Return the beginning of a message as one text: its words, calls, results and the names of its files.
+
+    Reasoning is left out, because it is not sent again.
+    """
     if isinstance(message.content, str):
         return message.content[:CUT]
     return "\n".join(filter(None, map(_told_part, message.contents)))[:CUT]
@@ -113,7 +115,7 @@ def told(message: ChatMessage) -> str:
 
 def _told_part(part: AnyContent) -> str:
     match part:
-        case TextContent() | TextReasoningContent():
+        case TextContent():
             return part.text[:CUT]
         case RefusalContent():
             return part.refusal[:CUT]
