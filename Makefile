@@ -63,6 +63,10 @@ peers: $(VENV)-peers/.installed $(VENV)-peers-betas/.installed  ## Run the other
 clients: $(VENV)/.dev-installed $(VENV)-clients/.installed $(VENV)-clients-older/.installed  ## Run the newest OpenAI clients on `recuerda serve`
 	@$(BIN)/python -m pytest tests/clients/every_client.py $(ARGS)
 
+.PHONY: mcp-clients
+mcp-clients: $(VENV)/.dev-installed  ## Run the MCP inspector and the protocol's conformance tests on `recuerda mcp`
+	@$(BIN)/python -m pytest tests/mcp_server/other_clients.py $(ARGS)
+
 bench: $(VENV)/.dev-installed  ## Measure what a turn costs (ARGS="--help" for the choices)
 	@$(BIN)/python -m bench $(ARGS)
 
