@@ -92,6 +92,7 @@ format: $(VENV)/.dev-installed  ## Put the code into shape
 
 picture: $(VENV)/.dev-installed  ## Draw the pictures of the documentation anew
 	@$(BIN)/python docs/picture.py
+	@$(BIN)/python docs/trace_picture.py
 	@$(BIN)/python docs/interop/picture.py
 	@$(BIN)/python -m docs.studio_pictures
 

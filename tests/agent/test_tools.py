@@ -217,7 +217,7 @@ async def test_the_model_is_told_the_type_of_an_error_and_the_log_has_its_traceb
     with caplog.at_level(logging.DEBUG, "recuerda"):
         told = await result_of(connect)
     assert told.result == "Error: the function failed with ConnectionError"
-    warning, record = [record for record in caplog.records if record.name == "recuerda"]
+    warning, record = [record for record in caplog.records if record.name == "recuerda.tools"]
     assert "hunter2" not in warning.getMessage()
     assert record.levelno == logging.DEBUG
     assert record.exc_info is not None

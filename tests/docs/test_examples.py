@@ -35,7 +35,9 @@ from tests.small_model import write_small_model
 SHELL_SYNTAX = re.compile(r"[|<>$&;*?`~=]")
 KNOWN_KINDS = {"python", "theirs", "text", "sh", "json", "sql", "toml"}
 OF_OTHER_PROGRAMS = {"dockerfile", "ini", "nginx", "yaml"}
-"""The kinds of the files on the page about many machines, which has a test of its own (`test_many_nodes_page.py`)."""
+"""The kinds of files of other programs, on pages that have tests of their own."""
+
+WITH_OTHER_FILES = ("serve-many-nodes.md", "observability.md")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
@@ -68,7 +70,7 @@ def test_the_python_of_a_page_runs_and_prints_what_it_says(
 def test_every_block_of_a_page_says_what_it_is() -> None:
     for page in PAGES:
         kinds = {block.kind for block in blocks(page)}
-        known = KNOWN_KINDS | OF_OTHER_PROGRAMS if page.name == "serve-many-nodes.md" else KNOWN_KINDS
+        known = KNOWN_KINDS | OF_OTHER_PROGRAMS if page.name in WITH_OTHER_FILES else KNOWN_KINDS
         assert kinds <= known, page_id(page)
 
 

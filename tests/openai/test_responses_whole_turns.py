@@ -182,7 +182,7 @@ async def test_a_retraction_that_fails_is_logged_and_not_raised(
         await responses.retract(first, [called])
         await responses.close()
         await responses.retract(first, [called])
-    assert [record.name for record in caplog.records] == ["recuerda", "recuerda"]
+    assert [record.name for record in caplog.records] == ["recuerda.openai", "recuerda.openai"]
 
 
 @WAYS

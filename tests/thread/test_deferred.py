@@ -16,7 +16,7 @@ from recuerda.providers.deferred import Deferred
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return recuerda's messages. asyncio may report a task of an earlier test while this one runs."""
-    return [record.getMessage() for record in caplog.records if record.name == "recuerda"]
+    return [record.getMessage() for record in caplog.records if record.name == "recuerda.providers"]
 
 
 def gated(gate: asyncio.Event, done: list[str], name: str) -> Callable[[], Awaitable[None]]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from recuerda._events import fields
 from recuerda.agent.beginning import Beginning
 from recuerda.agent.exchange import Exchange
 from recuerda.agent.failed import failure_text, is_lost_race
@@ -39,7 +40,7 @@ from recuerda.storage.finishing import finished
 from recuerda.storage.records import Appended
 from recuerda.threads.history import stored_turn
 
-_logger = logging.getLogger("recuerda")
+_logger = logging.getLogger("recuerda.agent")
 
 
 class Attempt:
@@ -241,7 +242,12 @@ class Attempt:
         try:
             await self._commit(self._turn.interrupted(self._exchange.partial, error=text))
         except Exception as failure:  # noqa: BLE001 - the caller is told of the interruption, not of this
-            _logger.warning("the interrupted turn could not be kept: %s: %s", type(failure).__name__, failure)
+            _logger.warning(
+                "the interrupted turn could not be kept: %s: %s",
+                type(failure).__name__,
+                failure,
+                extra=fields("turn_not_kept", thread_id=self._request.thread.id, error=type(failure).__name__),
+            )
 
     async def _tell(self, hook: str, call: Callable[[ContextProvider], Coroutine[Any, Any, None]]) -> None:
         self._warnings += await tell(

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from recuerda._events import fields
 from recuerda.agent import observing
 from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate, join_updates
 from recuerda.agent.hooks import call_each
@@ -40,7 +41,7 @@ T = TypeVar("T")
 TIDY_TIMEOUT_S = 10
 """The seconds that a run waits for its service to remove the messages of a failed turn, or the context of a turn."""
 
-_logger = logging.getLogger("recuerda")
+_logger = logging.getLogger("recuerda.agent")
 
 
 class Inside(Protocol):
@@ -314,7 +315,12 @@ class Exchange:
             async with asyncio.timeout(TIDY_TIMEOUT_S):
                 await finished(tidy(self._answers[0][0], responses))
         except Exception as error:  # noqa: BLE001 - the turn has failed or is committed; neither depends on this
-            _logger.warning("%s: %s", failed, type(error).__name__)
+            _logger.warning(
+                "%s: %s",
+                failed,
+                type(error).__name__,
+                extra=fields("service_not_tidied", thread_id=self._run.thread.id, error=type(error).__name__),
+            )
 
 
 def _first(step: Step, turn: RunningTurn) -> Step:

@@ -20,6 +20,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
+from recuerda._events import fields
 from recuerda.errors import ConfigurationError
 from recuerda.storage.run_lock import RunLock
 from recuerda.threads.thread import AgentThread
@@ -32,7 +33,7 @@ LEFT_S = 5.0
 GIVE_UP_S = 60.0
 """The seconds for which a stream must not have been read before a run that waits for it fails."""
 
-_logger = logging.getLogger("recuerda")
+_logger = logging.getLogger("recuerda.agent")
 
 
 class QueueTicket:
@@ -99,7 +100,8 @@ class QueueTicket:
         )
         if unread_s >= GIVE_UP_S:
             raise ConfigurationError(text)
-        _logger.warning("%s", text)
+        event = fields("stream_not_read", thread_id=self._thread.id, unread_s=unread_s)
+        _logger.warning("%s", text, extra=event)
 
     async def inside(self, work: Coroutine[Any, Any, T]) -> T:
         """Await `work` as part of the run.

@@ -29,6 +29,7 @@ from typing import (
 
 import msgspec
 
+from recuerda._events import fields
 from recuerda.agent.docstrings import described
 from recuerda.agent.parameters import ArgumentError, Parameters, given_parameters, typed_parameters
 from recuerda.agent.results import function_result
@@ -49,7 +50,7 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MAX_CALLS = 64
 """The largest number of calls in one answer that are run. They are run at the same time."""
 
-_logger = logging.getLogger("recuerda")
+_logger = logging.getLogger("recuerda.tools")
 
 
 class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
@@ -272,9 +273,14 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
         return self._kept(call, result)
 
     def _failed(self, call: FunctionCallContent, error: BaseException) -> FunctionResultContent:
-        _logger.warning("tool %s raised %s", self.name, type(error).__name__)
+        _logger.warning(
+            "tool %s raised %s",
+            self.name,
+            type(error).__name__,
+            extra=fields("tool_failed", tool=self.name, error=type(error).__name__),
+        )
         # The text of an error may hold a password, so only a log at this level has it.
-        _logger.debug("the error of tool %s", self.name, exc_info=error)
+        _logger.debug("the error of tool %s", self.name, exc_info=error, extra=fields("tool_error", tool=self.name))
         return _failure(call, self._told(error))
 
     def _told(self, error: BaseException) -> str:
@@ -287,7 +293,11 @@ class FunctionTool(msgspec.Struct, frozen=True, kw_only=True):
     def _kept(self, call: FunctionCallContent, result: object) -> FunctionResultContent:
         kept, is_changed = function_result(call.call_id, result)
         if is_changed:
-            _logger.warning("the result of tool %s has parts without a JSON form; they were kept as text", self.name)
+            _logger.warning(
+                "the result of tool %s has parts without a JSON form; they were kept as text",
+                self.name,
+                extra=fields("tool_result_changed", tool=self.name),
+            )
         return kept
 
     async def _run(self, values: dict[str, Any]) -> object:

@@ -21,6 +21,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.search.documents.aio import SearchClient
 from azure.search.documents.indexes.aio import SearchIndexClient
 
+from recuerda._events import fields
 from recuerda.azure_ai_search.connections import IndexClient, clients_of
 from recuerda.azure_ai_search.failures import FORBIDDEN, SDK_ERRORS, translate
 from recuerda.azure_ai_search.hits import MAX_QUOTED, SearchHit, hit_of
@@ -43,7 +44,7 @@ DEFAULT_PROMPT = (
 DEFAULT_TIMEOUT_S = 10.0
 DEFAULT_RETRIES = 2
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("recuerda.azure_ai_search")
 
 
 class AzureAISearchProvider(ContextProvider):
@@ -239,7 +240,11 @@ class AzureAISearchProvider(ContextProvider):
         except SDK_ERRORS as error:
             if not (isinstance(error, HttpResponseError) and error.status_code in FORBIDDEN):
                 raise self._translate(error) from error
-            _log.debug("the credentials may not read the definition of the index %s", self._settings.index_name)
+            _log.debug(
+                "the credentials may not read the definition of the index %s",
+                self._settings.index_name,
+                extra=fields("index_definition_hidden", index=self._settings.index_name),
+            )
         else:
             self._settings = facts.settle(self._settings)
             self._facts = facts

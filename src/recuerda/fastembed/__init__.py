@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 
+from recuerda._events import fields
 from recuerda.errors import MissingExtraError
 
 # fastembed runs models with ONNX Runtime, which sends usage data to its makers and keeps an id of the device in the
@@ -11,9 +12,10 @@ from recuerda.errors import MissingExtraError
 if "ORT_DISABLE_TELEMETRY" not in os.environ:
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     if "onnxruntime" in sys.modules:
-        logging.getLogger("recuerda").warning(
+        logging.getLogger("recuerda.fastembed").warning(
             "onnxruntime was imported before recuerda.fastembed, so it sends telemetry; import recuerda.fastembed "
-            "first, or set ORT_DISABLE_TELEMETRY to 1 (or to 0, if you want telemetry)"
+            "first, or set ORT_DISABLE_TELEMETRY to 1 (or to 0, if you want telemetry)",
+            extra=fields("onnx_telemetry_on"),
         )
 
 try:

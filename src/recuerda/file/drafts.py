@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from recuerda._events import fields
 from recuerda.errors import StorageError
 from recuerda.file.disk import Disk, opened, write_at
 from recuerda.file.lines import DraftLine, Line, draft_line, parse_draft
@@ -26,7 +27,7 @@ from recuerda.file.os_locks import shared
 from recuerda.storage.records import DraftInfo, DraftStep
 from recuerda.storage.rules import is_new_step
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("recuerda.storage.file")
 
 
 class _Place(NamedTuple):
@@ -127,7 +128,11 @@ def _info_of(folder: Path, disk: Disk, name: str) -> DraftInfo | None:
     try:
         thread_id = _named_in(folder / name)
         if thread_id is None:
-            _log.warning("not listed: the draft %s, because its first step cannot be read", folder / name)
+            _log.warning(
+                "not listed: the draft %s, because its first step cannot be read",
+                folder / name,
+                extra=fields("draft_not_listed", path=str(folder / name)),
+            )
             return None
         files = files_of(folder, thread_id)
         if files.draft.name != name:
@@ -138,7 +143,7 @@ def _info_of(folder: Path, disk: Disk, name: str) -> DraftInfo | None:
         return DraftInfo(thread_id=thread_id, user_id=users[0], begun_us=begun_us) if steps else None
     except StorageError as error:
         # One bad file must not hide the other files.
-        _log.warning("not listed: %s", error)
+        _log.warning("not listed: %s", error, extra=fields("draft_not_listed", error=type(error).__name__))
         return None
 
 

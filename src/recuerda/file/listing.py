@@ -17,6 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+from recuerda._events import fields
 from recuerda.errors import StorageError
 from recuerda.file.disk import Disk
 from recuerda.file.lines import SettingsLine, State, thread_info
@@ -33,7 +34,7 @@ NAMES_PER_PAGE = 2_000
 
 Stamp: TypeAlias = tuple[int, int, int, int]
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("recuerda.storage.file")
 
 
 class _Thread(NamedTuple):
@@ -120,11 +121,13 @@ class Listing:
                 settings, state, is_settled = log.settings(), log.state, not log.is_in_doubt
         except StorageError as error:
             # One bad file must not hide the other files.
-            _log.warning("not listed: %s", error)
+            _log.warning("not listed: %s", error, extra=fields("thread_not_listed", error=type(error).__name__))
             return None, True
         if settings is None:
             _log.warning(
-                "not listed: the settings of %s cannot be read. Its turns can be read by the thread's id.", path
+                "not listed: the settings of %s cannot be read. Its turns can be read by the thread's id.",
+                path,
+                extra=fields("thread_not_listed", path=str(path)),
             )
             return None, True
         # A copy of a file under another name is not a second thread.

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import msgspec
 
 from recuerda._drivers.hosts import is_loopback
+from recuerda._events import fields
 from recuerda.errors import ConfigurationError
 from recuerda.mcp_server import tokens
 from recuerda.mcp_server.budget import MAX_TOKENS
@@ -147,7 +148,7 @@ async def _stdio(chosen: Settings) -> None:
             async with stdio_server() as (reading, writing):
                 await sdk.run(reading, writing, sdk.create_initialization_options())
         except* BrokenPipeError:
-            _logger.debug("the client has gone without closing the connection")
+            _logger.debug("the client has gone without closing the connection", extra=fields("mcp_client_gone"))
         finally:
             await server.close()
 

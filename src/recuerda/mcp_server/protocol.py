@@ -40,6 +40,7 @@ from mcp_types import (
 )
 from mcp_types import Tool as ToolDefinition
 
+from recuerda._events import fields
 from recuerda.errors import RecuerdaError, ThreadOwnershipError
 from recuerda.mcp_server import prompts, resources
 from recuerda.mcp_server.progress import reported
@@ -120,7 +121,8 @@ class Protocol:
         except MCPError:
             raise
         except Exception as error:  # noqa: BLE001 - the text of an unexpected error may hold what was said
-            _logger.error("the tool %s failed with %s", tool.name, type(error).__name__)  # noqa: TRY400 - as above
+            event = fields("mcp_tool_failed", tool=tool.name, error=type(error).__name__)
+            _logger.error("the tool %s failed with %s", tool.name, type(error).__name__, extra=event)  # noqa: TRY400 - as above
             return _failure(f"{tool.name} failed in an unexpected way; the log of the server names the error")
         for uri in told.changed:
             await self._subscriptions.changed(scope, uri)

@@ -21,6 +21,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourcesListChanged, ResourceUpdated
 from mcp_types import SubscriptionsListenRequestParams, SubscriptionsListenResult
 
+from recuerda._events import fields
 from recuerda.errors import RecuerdaError
 from recuerda.mcp_server.references import thread_of
 from recuerda.mcp_server.scope import Scope
@@ -126,7 +127,8 @@ class Subscriptions:
                     if await self._look((scope, uri)):
                         await self._tell(scope, uri)
                 except RecuerdaError as error:
-                    _logger.warning("a watched thread could not be compared: %s", type(error).__name__)
+                    event = fields("thread_not_watched", error=type(error).__name__)
+                    _logger.warning("a watched thread could not be compared: %s", type(error).__name__, extra=event)
 
     async def _look(self, key: tuple[Scope, str]) -> bool:
         """Note the version of a thread, and return True if another version was known."""

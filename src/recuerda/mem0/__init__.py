@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 
+from recuerda._events import fields
 from recuerda.errors import MissingExtraError
 
 # This only looks for Mem0 and does not import it. The import takes a second, creates a folder, and starts Mem0's
@@ -22,9 +23,10 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 if "MEM0_TELEMETRY" not in os.environ:
     os.environ["MEM0_TELEMETRY"] = "False"
     if "mem0.memory.telemetry" in sys.modules:
-        logging.getLogger("recuerda").warning(
+        logging.getLogger("recuerda.mem0").warning(
             "mem0 was imported before recuerda.mem0, so it sends telemetry; import recuerda.mem0 first, or set "
-            "MEM0_TELEMETRY to False (or to True, if you want telemetry)"
+            "MEM0_TELEMETRY to False (or to True, if you want telemetry)",
+            extra=fields("mem0_telemetry_on"),
         )
 
 from recuerda.mem0.provider import Mem0Provider

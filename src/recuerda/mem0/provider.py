@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
+from recuerda._events import fields
 from recuerda.errors import ConfigurationError, ProviderError, RecuerdaError
 from recuerda.ids import check_limit
 from recuerda.mem0.failures import erasure_failure_of, failure_of
@@ -34,7 +35,7 @@ DEFAULT_CONTEXT_PROMPT = (
 )
 _RECALLED_KEPT = 100
 
-_logger = logging.getLogger("recuerda")
+_logger = logging.getLogger("recuerda.mem0")
 
 
 class Mem0Provider(ContextProvider):
@@ -268,5 +269,6 @@ class Mem0Provider(ContextProvider):
                 self.name,
                 len(memories) - len(owned),
                 thread.id,
+                extra=fields("foreign_memories", provider=self.name, thread_id=thread.id),
             )
         return owned

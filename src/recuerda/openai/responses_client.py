@@ -15,6 +15,7 @@ from typing import Any, Literal, Self, TypeAlias, TypeVar, Unpack, cast
 
 from openai import APIStatusError, AsyncOpenAI, NotFoundError
 
+from recuerda._events import fields
 from recuerda.agent.chat import ChatRequest, ChatResponse, ChatUpdate
 from recuerda.errors import ChatClientError, ConfigurationError, ServiceThreadNotFound
 from recuerda.messages.message import ChatMessage
@@ -44,7 +45,7 @@ T = TypeVar("T")
 
 _CLEANUP_TIMEOUT_S = 10.0
 
-_logger = logging.getLogger("recuerda")
+_logger = logging.getLogger("recuerda.openai")
 
 
 class OpenAIResponsesClient(OpenAIService):
@@ -310,7 +311,11 @@ class OpenAIResponsesClient(OpenAIService):
                 async with asyncio.timeout(_CLEANUP_TIMEOUT_S):
                     await work(sdk)
             except Exception as error:  # noqa: BLE001 - the caller gets the first failure, whatever fails here
-                _logger.warning("the service may still hold part of a failed turn (%s)", type(error).__name__)
+                _logger.warning(
+                    "the service may still hold part of a failed turn (%s)",
+                    type(error).__name__,
+                    extra=fields("service_not_tidied", error=type(error).__name__),
+                )
 
         task = asyncio.create_task(clean_up())
         self._cleanups.add(task)

@@ -18,6 +18,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeAlias
 
+from recuerda._events import fields
 from recuerda.ids import check_limit
 
 Work: TypeAlias = Callable[[], Awaitable[object]]
@@ -26,7 +27,7 @@ Work: TypeAlias = Callable[[], Awaitable[object]]
 _STUCK_CHECK_S = 0.5
 _STOPPED = "its event loop was stopped before it ended"
 
-_logger = logging.getLogger("recuerda")
+_logger = logging.getLogger("recuerda.providers")
 
 
 class Deferred:
@@ -116,11 +117,17 @@ class Deferred:
             if failure is None:
                 return
             if job.is_optional:
-                _logger.debug("%s: optional work after a reply ended early (%s): %s", self._owner, job.key, failure)
+                _logger.debug(
+                    "%s: optional work after a reply ended early (%s): %s",
+                    self._owner,
+                    job.key,
+                    failure,
+                    extra=fields("deferred_work_skipped", provider=self._owner, error=type(failure).__name__),
+                )
                 return
             text = f"{self._owner}: work after a reply failed ({job.key}): {failure}"
             self._failures.append(text)
-        _logger.warning("%s", text)
+        _logger.warning("%s", text, extra=fields("deferred_work_failed", provider=self._owner))
 
 
 class _Job:

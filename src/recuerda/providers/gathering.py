@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from recuerda._events import fields
 from recuerda.errors import ConfigurationError, ProviderError
 from recuerda.messages.message import ChatMessage
 from recuerda.providers.context import Context, ContextProvider
@@ -22,7 +23,7 @@ from recuerda.providers.context import Context, ContextProvider
 T = TypeVar("T")
 Hook = Callable[[ContextProvider], Awaitable[object]]
 
-_logger = logging.getLogger("recuerda")
+_logger = logging.getLogger("recuerda.providers")
 
 
 class Gathered(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,5 +140,6 @@ def _checked(provider: ContextProvider, given: object) -> Context | None:
 
 def _warning(provider: ContextProvider, hook: str, error: Exception) -> str:
     text = f"{provider.name}.{hook} failed: {type(error).__name__}: {error}"
-    _logger.warning("%s", text)
+    event = fields("provider_failed", provider=provider.name, hook=hook, error=type(error).__name__)
+    _logger.warning("%s", text, extra=event)
     return text

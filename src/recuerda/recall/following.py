@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
+from recuerda._events import fields
 from recuerda.errors import CorruptTurn, DecryptionError, StorageBusy
 from recuerda.recall.index import Document, NewDocument, Position, RecallIndex, ThreadUpdate
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, named_namespace, owner_of, thread_scope, user_scope
@@ -33,7 +34,7 @@ REMEMBERED_ROLES = ("user", "assistant")
 
 _TRIES = 20
 _FEW_TURNS = 8
-_logger = logging.getLogger("recuerda")
+_logger = logging.getLogger("recuerda.recall")
 
 
 def scope_of(info: ThreadInfo, user_id: str | None, known: Position | None) -> str:
@@ -211,7 +212,11 @@ def _documents_now(thread_id: str, records: Sequence[TurnRecord]) -> list[NewDoc
         try:
             documents.extend(documents_of(record, thread_id))
         except CorruptTurn as error:
-            _logger.warning("a turn is left out of the index of memories: %s", error)
+            _logger.warning(
+                "a turn is left out of the index of memories: %s",
+                error,
+                extra=fields("turn_not_indexed", error=type(error).__name__),
+            )
     return documents
 
 

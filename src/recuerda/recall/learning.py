@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from recuerda._events import fields
 from recuerda.errors import ChatClientError, ProviderError
 from recuerda.recall.facts import KNOWN_FACTS, Fact, FactExtractor, NewFact
 from recuerda.recall.index import Position, RecallIndex
@@ -17,7 +18,7 @@ _TURNS_FOR_FACTS = 10
 _REFUSALS = (400, 413, 422)
 """The statuses with which a service refuses a text. Any other status may be different next time."""
 
-_logger = logging.getLogger("recuerda")
+_logger = logging.getLogger("recuerda.recall")
 
 
 class Learning:
@@ -85,7 +86,11 @@ class Learning:
             if not (turn.id in self._failed_turns and _is_about_the_turn(error)):
                 self._failed_turns.add(turn.id)
                 raise
-            _logger.warning("a turn is searched for facts no more, because the model failed on it twice: %s", error)
+            _logger.warning(
+                "a turn is searched for facts no more, because the model failed on it twice: %s",
+                error,
+                extra=fields("facts_given_up", error=type(error).__name__),
+            )
             facts = []
         self._failed_turns.discard(turn.id)
         return facts

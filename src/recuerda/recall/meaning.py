@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from recuerda._events import fields
 from recuerda.errors import EmbedderError, StorageError
 from recuerda.providers.embedding import Embedder, embed, embed_question
 from recuerda.recall.index import RecallIndex, ScopeInfo, Unembedded
@@ -21,7 +22,7 @@ _BATCH_S = 60.0
 _EMBED_AT_ONCE = 32
 _EMBEDDED_CHARACTERS = 2_000
 
-_logger = logging.getLogger("recuerda")
+_logger = logging.getLogger("recuerda.recall")
 
 
 class Meaning:
@@ -98,7 +99,11 @@ class Meaning:
         except StorageError:
             raise
         except Exception as error:  # noqa: BLE001 - an embedder may raise anything, and a search needs it not
-            _logger.warning("memories are searched by words only, because %s", self._reason(error))
+            _logger.warning(
+                "memories are searched by words only, because %s",
+                self._reason(error),
+                extra=fields("searched_by_words_only", error=type(error).__name__),
+            )
             self.lacks_vectors.update(scopes)
             return None
         return unit(vector)

@@ -22,6 +22,7 @@ from weakref import WeakSet, WeakValueDictionary
 
 from msgspec import structs
 
+from recuerda._events import fields
 from recuerda.errors import (
     ConfigurationError,
     DecryptionError,
@@ -80,7 +81,7 @@ _CROWDED = 1.5
 _LISTED_AT_ONCE = 1_000
 _ERASED_AT_ONCE = 200
 
-_logger = logging.getLogger("recuerda")
+_logger = logging.getLogger("recuerda.recall")
 
 
 class Recollection:
@@ -266,9 +267,17 @@ class Recollection:
         try:
             return (await self.follow(thread_id, is_anew=is_anew)).added
         except DecryptionError as error:
-            _logger.warning("a thread is left out of the index of memories: %s", error)
+            _logger.warning(
+                "a thread is left out of the index of memories: %s",
+                error,
+                extra=fields("thread_not_indexed", thread_id=thread_id, error=type(error).__name__),
+            )
         except ThreadOwnershipError:
-            _logger.debug("thread %r is not compared with the index, because it is hidden from this user", thread_id)
+            _logger.debug(
+                "thread %r is not compared with the index, because it is hidden from this user",
+                thread_id,
+                extra=fields("thread_hidden", thread_id=thread_id),
+            )
         return 0
 
     # -- checking without a search -------------------------------------------------------------------------------------
@@ -721,7 +730,10 @@ class Recollection:
             turns |= await self._turns_with(terms, scope)
         chosen = sorted(turn for turn in turns if only_thread in (None, turn[0]))
         if not chosen:
-            _logger.warning("there is nothing to forget, because no message has all words of the query")
+            _logger.warning(
+                "there is nothing to forget, because no message has all words of the query",
+                extra=fields("nothing_to_forget"),
+            )
         positions = await self.index.positions(sorted({thread_id for thread_id, _ in chosen}))
         return [
             _forgetting(thread_id, positions[thread_id], turn, turn)

@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
+from recuerda._events import fields
 from recuerda.errors import RerankerError
 from recuerda.providers.reranking import Reranker, rerank
 from recuerda.recall.memory import Memory
@@ -32,7 +33,7 @@ WEIGHT = 0.75
 With this weight, a weak reranker does no harm, and a strong one has nearly its full effect; see docs/decisions/20.
 """
 
-_logger = logging.getLogger("recuerda")
+_logger = logging.getLogger("recuerda.recall")
 
 
 class Reranking:
@@ -65,7 +66,11 @@ class Reranking:
                 note(scores)
         except Exception as error:  # noqa: BLE001 - a reranker may raise anything, and a search does not need it
             if not self._is_failing:
-                _logger.warning("memories keep the order of the search, because %s", self._reason(error))
+                _logger.warning(
+                    "memories keep the order of the search, because %s",
+                    self._reason(error),
+                    extra=fields("not_reranked", error=type(error).__name__),
+                )
             self._is_failing = True
             return list(memories)
         self._is_failing = False

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
+from recuerda._events import fields
 from recuerda.errors import RecuerdaError
 from recuerda.redis import faults, scripts, wire
 from recuerda.redis.keys import ThreadKeys
@@ -22,7 +23,7 @@ from recuerda.storage.records import DraftInfo, ThreadInfo
 SCAN_COUNT = 1000
 """The number of keys that a server scans in one command. Other commands wait during the scan."""
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("recuerda.storage.redis")
 
 
 class Run(Protocol):
@@ -149,7 +150,11 @@ async def move_entries(run: Run, keys: ThreadKeys, old: str, new: str) -> None:
     try:
         await asyncio.gather(*(run(call, is_repeatable=True) for call in calls), _index(run, keys, old, new))
     except (RecuerdaError, *faults.DRIVER_ERRORS) as error:
-        _log.warning("a listing of threads on Redis could not be brought up to date: %s", type(error).__name__)
+        _log.warning(
+            "a listing of threads on Redis could not be brought up to date: %s",
+            type(error).__name__,
+            extra=fields("listing_stale", error=type(error).__name__),
+        )
 
 
 async def _index(run: Run, keys: ThreadKeys, old: str, new: str) -> None:

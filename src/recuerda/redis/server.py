@@ -22,6 +22,7 @@ from redis.credentials import CredentialProvider
 from redis.exceptions import ResponseError
 
 from recuerda._drivers.per_loop import PerLoop
+from recuerda._events import fields
 from recuerda.errors import ConfigurationError
 from recuerda.redis import faults
 from recuerda.redis.sentinel import SentinelUrl, is_sentinel_url
@@ -29,7 +30,7 @@ from recuerda.redis.trips import RedisCall, RedisClient, Trips
 
 Persistence: TypeAlias = Literal["none", "snapshots", "everysec", "always", "unknown"]
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("recuerda.storage.redis")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +183,7 @@ class Server:
                 "the Redis server %s keeps nothing on disk (persistence: none), so its threads end with its process; "
                 "for threads that last, start it with --appendonly yes",
                 self.name,
+                extra=fields("redis_without_persistence", server=self.name),
             )
 
 

@@ -17,6 +17,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+from recuerda._events import fields
 from recuerda.errors import DraftConflict, StorageError, ThreadConflict
 from recuerda.openai.reader import JoinedCall
 from recuerda.server.answer import Answer, read_answer
@@ -364,7 +365,11 @@ class Background:
         try:
             noted = await self._settle(live.tenancy, live.name, response, count=live.count)
         except StorageError as error:
-            _logger.warning("the end of a response could not be stored yet: %s", type(error).__name__)
+            _logger.warning(
+                "the end of a response could not be stored yet: %s",
+                type(error).__name__,
+                extra=fields("response_not_stored", error=type(error).__name__),
+            )
             live.write(_last_events(response), is_last=True)
             await self._settle_later(live, response)
         else:

@@ -23,6 +23,7 @@ from starlette.types import Receive, Scope, Send
 
 from recuerda import _observing
 from recuerda._drivers.hosts import is_loopback
+from recuerda._events import fields
 from recuerda._observing import RequestWork
 from recuerda.server.azure_paths import DEPLOYMENT
 from recuerda.server.beside import Beside, is_small
@@ -343,12 +344,23 @@ def known_fault(error: Exception) -> ApiFault:
         while frames is not None and frames.tb_next is not None:
             frames = frames.tb_next
         place = "" if frames is None else f" at {frames.tb_frame.f_code.co_name}:{frames.tb_lineno}"
-        _logger.error("request %s failed with %s%s", request_id(), type(error).__name__, place)
+        _logger.error(
+            "request %s failed with %s%s",
+            request_id(),
+            type(error).__name__,
+            place,
+            extra=fields("request_failed", request_id=request_id(), error=type(error).__name__),
+        )
         return ApiFault(500, "The server had an error while processing your request.")
     if fault.code == "storage_error":
         # The error's text names the thread, whose id belongs to a client, so it stays out of the log.
         names = type(error).__name__, type(error.__cause__).__name__
-        _logger.error("the storage failed in request %s: %s, %s", request_id(), *names)
+        _logger.error(
+            "the storage failed in request %s: %s, %s",
+            request_id(),
+            *names,
+            extra=fields("storage_failed", request_id=request_id(), error=names[0]),
+        )
     return fault
 
 

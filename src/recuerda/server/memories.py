@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from recuerda._events import fields
 from recuerda.errors import InvalidInput
 from recuerda.messages.message import ChatMessage, Turn
 from recuerda.recall.following import is_current
@@ -102,7 +103,11 @@ class Memories:
                 filters = _beside(tenancy, place, sent=len(turns) - 1)
                 found = await self._recollection.search(query, owner, limit=self._settings.limit, filters=filters)
         except Exception as error:  # noqa: BLE001 - a memory that fails must not keep the user from an answer
-            _logger.warning("a request got no memories: %s", type(error).__name__)
+            _logger.warning(
+                "a request got no memories: %s",
+                type(error).__name__,
+                extra=fields("memories_missing", error=type(error).__name__),
+            )
             return Recalled(turns)
         return self._quoted(tenancy, found, messages, asked=asked, query=query, thread=place.name.thread) or Recalled(
             turns
@@ -163,7 +168,11 @@ class Memories:
                 if self._recollection.count_turn():
                     await self._recollection.check()
         except Exception as error:  # noqa: BLE001 - the response is stored, and the client must get it
-            _logger.warning("a response is not remembered yet: %s", type(error).__name__)
+            _logger.warning(
+                "a response is not remembered yet: %s",
+                type(error).__name__,
+                extra=fields("response_not_remembered", error=type(error).__name__),
+            )
 
     async def _catch_up(self) -> None:
         """Add the turns of threads without a tenant that this process has not seen. They are nobody's in the storage.

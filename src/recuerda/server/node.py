@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from recuerda._events import fields
 from recuerda.errors import RecuerdaError
 from recuerda.ids import new_id
 from recuerda.server.threads import LEASE
@@ -65,7 +66,11 @@ class Node:
         try:
             await self._storage.release_lease(_lease_of(self.id), self._holder)
         except RecuerdaError as failure:
-            _logger.warning("the lease of this process will run out: %s", type(failure).__name__)
+            _logger.warning(
+                "the lease of this process will run out: %s",
+                type(failure).__name__,
+                extra=fields("node_lease_kept", error=type(failure).__name__),
+            )
 
     async def _take(self) -> None:
         await self._storage.take_lease(_lease_of(self.id), self._holder, LEASE)
@@ -77,7 +82,11 @@ class Node:
             try:
                 await self._take()
             except RecuerdaError as failure:
-                _logger.warning("the lease of this process could not be renewed: %s", type(failure).__name__)
+                _logger.warning(
+                    "the lease of this process could not be renewed: %s",
+                    type(failure).__name__,
+                    extra=fields("node_lease_not_renewed", error=type(failure).__name__),
+                )
 
 
 def _lease_of(id: str) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from recuerda._events import fields
 from recuerda.errors import RecuerdaError
 from recuerda.server.limits import RateLimit
 from recuerda.server.names import Tenancy
@@ -85,7 +86,11 @@ class SharedRate:
                 try:
                     await self._exchange(tenancy)
                 except RecuerdaError as failure:
-                    _logger.warning("the nodes could not share a rate limit: %s", type(failure).__name__)
+                    _logger.warning(
+                        "the nodes could not share a rate limit: %s",
+                        type(failure).__name__,
+                        extra=fields("rate_not_shared", error=type(failure).__name__),
+                    )
 
     async def _exchange(self, tenancy: Tenancy) -> None:
         """Note the number of this node, and count the new requests of the other nodes."""

@@ -15,6 +15,8 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from recuerda._events import fields
+
 REQUEST_ID = "x-request-id"
 CLIENT_REQUEST_ID = "x-client-request-id"
 
@@ -76,4 +78,7 @@ def _log(scope: Scope, status: int, *, id: str, trace: bytes | None) -> None:
     """Log a request that is being answered. The path is left out, because it may hold the id of a conversation."""
     if _logger.isEnabledFor(logging.INFO):
         shown = "-" if trace is None else trace.decode("ascii")
-        _logger.info("%s answered with %d, request %s, client request %s", scope.get("method"), status, id, shown)
+        event = fields("request_answered", method=scope.get("method"), status=status, request_id=id)
+        _logger.info(
+            "%s answered with %d, request %s, client request %s", scope.get("method"), status, id, shown, extra=event
+        )

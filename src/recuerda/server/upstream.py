@@ -20,6 +20,7 @@ import aiohttp
 import msgspec
 
 from recuerda import _observing
+from recuerda._events import fields
 from recuerda.openai.connection import CONNECT_TIMEOUT_S, Connection, public_url
 from recuerda.server.ending import Ending
 from recuerda.server.faults import ApiFault
@@ -187,7 +188,11 @@ class _Reading:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Exception) and not isinstance(error, ApiFault):
-            _logger.warning("the model's server ended an answer too early: %s", type(error).__name__)
+            _logger.warning(
+                "the model's server ended an answer too early: %s",
+                type(error).__name__,
+                extra=fields("upstream_broken", error=type(error).__name__),
+            )
             raise ApiFault(502, "The model's server ended its answer too early.", code="upstream_broken") from error
 
 
@@ -311,7 +316,11 @@ class Upstream:
         except TimeoutError:
             raise ApiFault(504, "The model's server did not answer in time.", code="upstream_timeout") from None
         except aiohttp.ClientError as error:
-            _logger.warning("the model's server cannot be reached: %s", type(error).__name__)
+            _logger.warning(
+                "the model's server cannot be reached: %s",
+                type(error).__name__,
+                extra=fields("upstream_unreachable", error=type(error).__name__),
+            )
             raise ApiFault(502, "The model's server cannot be reached.", code="upstream_unreachable") from None
         if answer.status == 200:
             return answer
@@ -337,7 +346,9 @@ class Upstream:
     async def _refusal(self, answer: aiohttp.ClientResponse) -> ApiFault:
         status = answer.status
         if status not in _PASSED_ON:
-            _logger.error("the model's server answered with status %d", status)
+            _logger.error(
+                "the model's server answered with status %d", status, extra=fields("upstream_failed", status=status)
+            )
             if status in (401, 403):
                 message = "The model's server does not accept this server's key."
                 return ApiFault(502, message, code="upstream_unauthorized")

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
+from recuerda._events import fields
 from recuerda.errors import StorageUnavailable
 
 Outcome: TypeAlias = Literal["removed", "nothing", "failed", "not reachable"]
 
-_logger = logging.getLogger("recuerda")
+_logger = logging.getLogger("recuerda.storage")
 
 
 class Follower(Protocol):
@@ -87,7 +88,12 @@ async def tell_deleted(followers: Iterable[Follower], thread_id: str) -> None:
     """Let each follower forget a thread. A failure is logged, because the thread itself is gone."""
     for answer in await asyncio.gather(*(_told(follower, [thread_id], None) for follower in followers)):
         if answer.problem:
-            _logger.warning("%s could not forget a deleted thread: %s", answer.name, answer.problem)
+            _logger.warning(
+                "%s could not forget a deleted thread: %s",
+                answer.name,
+                answer.problem,
+                extra=fields("thread_not_forgotten", follower=answer.name),
+            )
 
 
 async def _told(follower: Follower, thread_ids: Sequence[str], user_id: str | None) -> Forgotten:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from recuerda import _observing
+from recuerda._events import fields
 from recuerda.errors import InvalidInput, RecuerdaError, StorageError
 from recuerda.ids import new_id
 from recuerda.storage.finishing import finished
@@ -22,7 +23,7 @@ from recuerda.storage.finishing import finished
 FIRST_WAIT_S = 0.005
 LONGEST_WAIT_S = 0.25
 
-_logger = logging.getLogger("recuerda")
+_logger = logging.getLogger("recuerda.storage")
 
 
 class LeaseKeeper(Protocol):
@@ -95,7 +96,11 @@ class Lease:
             await self._keeper.release_lease(self._thread_id, self._holder)
         except RecuerdaError as failure:
             # The work under the lease is finished, so the error is only logged. The lease ends by itself.
-            _logger.warning("a lease could not be released, so it will run out: %s", failure)
+            _logger.warning(
+                "a lease could not be released, so it will run out: %s",
+                failure,
+                extra=fields("lease_not_released", thread_id=self._thread_id, error=type(failure).__name__),
+            )
 
     async def _take(self) -> bool:
         return await self._keeper.take_lease(self._thread_id, self._holder, self._ttl, user_id=self._user_id)
@@ -105,7 +110,15 @@ class Lease:
             await asyncio.sleep(self._ttl.total_seconds() / 3)
             try:
                 if not await self._take():
-                    _logger.warning("the lease of thread %r was lost to another holder", self._thread_id)
+                    _logger.warning(
+                        "the lease of thread %r was lost to another holder",
+                        self._thread_id,
+                        extra=fields("lease_lost", thread_id=self._thread_id),
+                    )
                     return
             except RecuerdaError as failure:
-                _logger.warning("a lease could not be renewed: %s", failure)
+                _logger.warning(
+                    "a lease could not be renewed: %s",
+                    failure,
+                    extra=fields("lease_not_renewed", thread_id=self._thread_id, error=type(failure).__name__),
+                )

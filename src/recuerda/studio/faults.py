@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from starlette.exceptions import HTTPException
 
+from recuerda._events import fields
 from recuerda.errors import (
     ConfigurationError,
     DecryptionError,
@@ -76,7 +77,8 @@ def fault_of(error: Exception) -> Fault:
         if isinstance(error, kinds):
             return Fault(status, kind, str(error), headers={"retry-after": "5"} if status == UNAVAILABLE else None)
     # The text of an unknown error may hold anything, so the page does not show it.
-    _logger.error("a page failed with %s", type(error).__name__, exc_info=error)
+    event = fields("page_failed", error=type(error).__name__)
+    _logger.error("a page failed with %s", type(error).__name__, exc_info=error, extra=event)
     return Fault(500, "failed", f"The page failed with {type(error).__name__}.", "The log of the studio has more.")
 
 

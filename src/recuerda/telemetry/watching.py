@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from recuerda import _observing
+from recuerda._events import fields
 from recuerda.errors import ConfigurationError, RecuerdaError
 from recuerda.storage.contract import Storage
 from recuerda.telemetry import names
@@ -53,7 +54,11 @@ async def _watch(storage: Storage, metrics: Metrics, every: timedelta) -> None:
         try:
             await _count(storage, metrics)
         except RecuerdaError as error:
-            _logger.warning("the drafts could not be counted: %s", type(error).__name__)
+            _logger.warning(
+                "the drafts could not be counted: %s",
+                type(error).__name__,
+                extra=fields("drafts_not_counted", error=type(error).__name__),
+            )
 
 
 async def _count(storage: Storage, metrics: Metrics) -> None:

@@ -23,6 +23,7 @@ from recuerda._drivers.postgres.address import DEFAULT_SCHEMA, PostgresAddress, 
 from recuerda._drivers.postgres.database import Database, Work
 from recuerda._drivers.postgres.failures import DRIVER_ERRORS
 from recuerda._drivers.postgres.pools import Connection, PoolSettings
+from recuerda._events import fields
 from recuerda.errors import ConfigurationError, InvalidInput, StorageBusy, StorageError
 from recuerda.ids import check_limit
 from recuerda.recall.facts import Fact, NewFact
@@ -49,7 +50,7 @@ from recuerda.recall.postgres.searching import Searching
 
 T = TypeVar("T")
 
-_logger = logging.getLogger("recuerda")
+_logger = logging.getLogger("recuerda.recall")
 
 
 class PostgresRecallIndex(RecallIndex):
@@ -227,7 +228,11 @@ class PostgresRecallIndex(RecallIndex):
         try:
             await self._enter(scope)
         except StorageError as error:
-            _logger.warning("terms of memories could not be entered, which is tried again later: %s", error)
+            _logger.warning(
+                "terms of memories could not be entered, which is tried again later: %s",
+                error,
+                extra=fields("terms_not_entered", error=type(error).__name__),
+            )
         finally:
             self._entering.pop(scope, None)
 
@@ -275,6 +280,7 @@ class PostgresRecallIndex(RecallIndex):
                     "vector to let the server compare them",
                     self.place,
                     reason,
+                    extra=fields("vectors_compared_here", place=self.place),
                 )
             await self._prepare(connection)
         self._has_asked_for_vectors = True

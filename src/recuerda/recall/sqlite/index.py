@@ -23,6 +23,7 @@ from recuerda._drivers.identity import identity
 from recuerda._drivers.private_files import make_private_file, make_private_folder
 from recuerda._drivers.sqlite import DRIVER_ERRORS, delete_files
 from recuerda._drivers.sqlite_names import OpenFile
+from recuerda._events import fields
 from recuerda.errors import (
     ConfigurationError,
     StorageBusy,
@@ -58,7 +59,7 @@ MAX_TRIES = 3
 """The number of attempts at a write if the file is removed or replaced before the write is acknowledged."""
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_logger = logging.getLogger("recuerda")
+_logger = logging.getLogger("recuerda.recall")
 
 
 class SQLiteRecallIndex(RecallIndex):
@@ -262,7 +263,11 @@ class SQLiteRecallIndex(RecallIndex):
             try:
                 job()
             except StorageError as error:
-                _logger.warning("the clean-up of the index of memories failed, and is repeated later: %s", error)
+                _logger.warning(
+                    "the clean-up of the index of memories failed, and is repeated later: %s",
+                    error,
+                    extra=fields("index_not_cleaned", error=type(error).__name__),
+                )
 
         with self._mutex:
             if (worker := executor or self._executor) is not None:
@@ -336,7 +341,12 @@ class SQLiteRecallIndex(RecallIndex):
             return
         self._disconnect()
         forgotten = salvage(self.path)
-        _logger.warning("the index of memories %s is damaged (%s); it is rebuilt from the log", self.path, error)
+        _logger.warning(
+            "the index of memories %s is damaged (%s); it is rebuilt from the log",
+            self.path,
+            error,
+            extra=fields("index_damaged", path=str(self.path), error=type(error).__name__),
+        )
         delete_files(self.path)
         self.generation += 1
         restore(self._connected(), forgotten)

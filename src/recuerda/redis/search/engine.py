@@ -12,6 +12,7 @@ from typing import Any
 
 from redis import exceptions
 
+from recuerda._events import fields
 from recuerda.errors import ProviderError
 from recuerda.redis import faults
 from recuerda.redis.search.schema import Shape, parsed_info
@@ -21,7 +22,7 @@ from recuerda.redis.trips import RedisCall
 RETRY_AFTER_S = 0.05
 BUILDING_POLL_S = 0.05
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("recuerda.redis")
 
 
 class IndexMissing(ProviderError):
@@ -81,7 +82,11 @@ class Engine:
         if info is not None:
             self._compare(shape, info)
             if str(info.get("indexing", "0")) not in ("0", "0.0"):
-                _log.warning("the index %s is still being built: a search does not find all memories yet", shape.name)
+                _log.warning(
+                    "the index %s is still being built: a search does not find all memories yet",
+                    shape.name,
+                    extra=fields("index_being_built", index=shape.name),
+                )
         self._checked = shape
 
     def forget_check(self) -> None:

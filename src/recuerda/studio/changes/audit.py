@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from recuerda._drivers.private_files import open_private
+from recuerda._events import fields
 from recuerda.errors import ConfigurationError
 from recuerda.storage.records import from_microseconds
 from recuerda.studio.studio import Studio
@@ -85,7 +86,7 @@ def check_audit_file(path: Path) -> None:
 
 def _write(path: Path | None, line: AuditLine) -> None:
     text = msgspec.json.encode(line)
-    _logger.info("%s", text.decode())
+    _logger.info("%s", text.decode(), extra=fields("studio_changed"))
     if path is None:
         return
     try:
@@ -97,4 +98,6 @@ def _write(path: Path | None, line: AuditLine) -> None:
             os.close(descriptor)
     except OSError:
         # The change is made, and this log has its line.
-        _logger.exception("the audit file %s cannot be written", path)
+        _logger.exception(
+            "the audit file %s cannot be written", path, extra=fields("audit_not_written", path=str(path))
+        )

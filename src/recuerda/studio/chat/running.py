@@ -16,6 +16,7 @@ import msgspec
 from msgspec import structs
 from starlette.responses import StreamingResponse
 
+from recuerda._events import fields
 from recuerda.agent.events import TurnCommittedEvent
 from recuerda.agent.stream import AgentResponseStream
 from recuerda.errors import RecuerdaError
@@ -40,7 +41,7 @@ async def told_run(studio: Studio, stream: AgentResponseStream[object], thread_i
         yield _failed(studio, str(error))
     except Exception as error:
         # The text of an unknown error may hold anything, so the page does not show it.
-        _logger.exception("a run in the chat pane failed")
+        _logger.exception("a run in the chat pane failed", extra=fields("chat_run_failed"))
         yield _failed(studio, f"The run failed with {type(error).__name__}. The log of the studio has more.")
 
 
