@@ -60,3 +60,17 @@ def uninstrument() -> None:
     """Record nothing from now on. The providers stay as they are: the application shuts them down."""
     _observing.observer = None
     observing.observer = None
+
+
+class Instrumentor:
+    """The entry point of `opentelemetry-instrument`, which switches telemetry on without a change to the program."""
+
+    def instrument(self, **options: object) -> None:
+        """Call `instrument` with the providers and the environment of the process. Other options are for others."""
+        del options
+        instrument()
+
+    def uninstrument(self, **options: object) -> None:
+        """Call `uninstrument`."""
+        del options
+        uninstrument()
