@@ -9,9 +9,19 @@ from typing import Any
 import httpx2
 import pytest
 
-from recuerda import Agent, ChatMessage, Context, ContextWindow, FunctionResultContent, MemoryStorage, Storage
+from recuerda import (
+    Agent,
+    ChatMessage,
+    Context,
+    ContextWindow,
+    FunctionResultContent,
+    MemoryStorage,
+    NewTurn,
+    Storage,
+)
 from recuerda.encryption import EncryptedStorage, KeyRing
 from recuerda.file import FileStorage
+from recuerda.studio.seen.seeing import MOST_MESSAGES
 from recuerda.testing.scripted import ScriptedChatClient, call
 from tests.agent.recording import Recorder
 from tests.studio.client import settings_of, studio_client
@@ -127,6 +137,22 @@ async def test_without_an_agent_a_window_alone_is_explained(agent: Agent) -> Non
         assert (earlier["first"], earlier["left_out"]) == (1, "message_limit")
         assert earlier["last"] + 1 == page["turns"][0]["number"]
         assert "The studio has no agent" in (await client.get("/threads/long/turns/3/seen")).text
+
+
+async def test_a_window_that_sends_thousands_of_messages_is_not_planned() -> None:
+    storage = MemoryStorage()
+    body = b'{"messages":[{"role":"user","content":"hi"}]}'
+    await storage.append_all("long", [NewTurn(body=body, message_count=1) for _ in range(MOST_MESSAGES + 1)])
+    async with studio_client(settings_of(storage)) as client:
+        for path, problem in (
+            ("/threads/long/seen", "too_long"),
+            ("/threads/long/seen?max_messages=50", None),
+            ("/threads/long/turns/30/seen", None),
+            (f"/threads/long/turns/{MOST_MESSAGES + 1}/seen?max_tokens=9999999", "too_long"),
+        ):
+            assert (await client.get(f"/api{path}")).json()["problem"] == problem, path
+        assert "Choose a smaller one" in (await client.get("/threads/long/seen")).text
+        assert "max_tokens" in (await client.get("/threads/long/seen")).text
 
 
 async def test_hostile_words_are_shown_and_never_run() -> None:

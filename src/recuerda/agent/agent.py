@@ -156,6 +156,11 @@ class Agent:
         """The home of this agent's threads, unless they come from a store factory."""
         return self._threads.storage
 
+    @property
+    def window(self) -> ContextWindow | None:
+        """The limit for the part of the thread that is sent with each run; None for the whole thread."""
+        return self._settings.window
+
     # -- threads -------------------------------------------------------------------------------------------------------
 
     def get_new_thread(self, *, user_id: str | None = None, service_thread_id: str | None = None) -> AgentThread:

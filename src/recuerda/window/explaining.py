@@ -15,7 +15,7 @@ from recuerda.messages.message import ChatMessage
 from recuerda.window.choosing import Choice, LeftOut, Limits, why_left_out
 from recuerda.window.shortening import elided, rounds_of
 from recuerda.window.tally import Tally
-from recuerda.window.tokens import TokenCounter
+from recuerda.window.tokens import Size, TokenCounter
 
 Change: TypeAlias = Literal["result_left_out", "result_shortened", "file_named"]
 """How a message that is sent differs from the stored one.
@@ -120,8 +120,16 @@ def report_of(
 def _left_out(tally: Tally, planned: Planned, counter: TokenCounter, index: int) -> TurnReport:
     turn = tally.turns[index]
     reason = why_left_out(tally, planned.limits, planned.choice, index)
-    messages = tuple(MessageReport(message=message, left_out=reason) for message in turn.turn.messages)
-    return TurnReport(number=turn.number, messages=messages, tokens=counter.count(tally.named(index)), left_out=reason)
+    messages = tuple([MessageReport(message=message, left_out=reason) for message in turn.turn.messages])
+    return TurnReport(number=turn.number, messages=messages, tokens=_tokens_of(tally, counter, index), left_out=reason)
+
+
+def _tokens_of(tally: Tally, counter: TokenCounter, index: int) -> int:
+    """Return the tokens of a turn. A tally with a counter has measured the turns that might be sent."""
+    if tally.counter is None or index < tally.measured_from:
+        return counter.count(tally.named(index))
+    whole, rest = tally.sums_from(index), tally.sums_from(index + 1)
+    return counter.tokens(Size(whole.fixed - rest.fixed, whole.text - rest.text))
 
 
 def _sent(tally: Tally, planned: Planned, index: int, take: Callable[[], ChatMessage]) -> list[MessageReport]:

@@ -20,9 +20,14 @@ from recuerda.studio.seen.chosen import WindowForm, explaining_agent
 from recuerda.studio.seen.telling import SeenMessage, SeenTurn, plain_messages, seen_messages, seen_turn
 from recuerda.studio.studio import Studio
 from recuerda.threads.thread import AgentThread
+from recuerda.window.window import ContextWindow
 
-TURNS = 100
+TURNS = 60
 """The largest number of turns that the page lists: the newest ones."""
+
+
+MOST_MESSAGES = 4_000
+"""The largest number of messages of which the page makes a plan. A window that sends more is not explained."""
 
 
 class SeenProvider(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +72,8 @@ class SeenPage(msgspec.Struct, frozen=True, kw_only=True):
         question: the input that would be sent, from the form.
         form: the fields of the form for another window.
         has_agent: whether the studio's own agent is explained. Otherwise a window alone is.
-        problem: why there is nothing to show: "sealed" or the reason why a turn cannot be read; None without a problem.
+        problem: why there is nothing to show: "sealed", "too_long" if the window would send more messages than a page
+            can explain, or the reason why a turn cannot be read; None without a problem.
         parts: the tokens of each part.
         max_tokens: the limit for the request, without the reserve; None for no limit.
         reserve_tokens: the tokens that are kept free for the answer.
@@ -129,7 +135,7 @@ async def show_seen(studio: Studio, request: Request) -> SeenPage:
         has_agent=agent is studio.agent,
     )
     try:
-        return await _filled(page, agent, thread)
+        return await _filled(page, agent, thread, info)
     except DecryptionError:
         return msgspec.structs.replace(page, problem="sealed")
     except CorruptTurn as error:
@@ -151,12 +157,22 @@ def _opened(studio: Studio, info: ThreadInfo) -> tuple[Agent, AgentThread]:
     return agent, agent.get_thread(info.id, user_id=user)
 
 
-async def _filled(page: SeenPage, agent: Agent, thread: AgentThread) -> SeenPage:
+def _is_too_long(page: SeenPage, info: ThreadInfo, window: ContextWindow | None) -> bool:
+    """Return whether a window may send more messages of a thread than the page explains."""
+    turns = info.turns if page.number is None else min(info.turns, page.number)
+    messages = info.messages * turns / max(1, info.turns)
+    limit = None if window is None else window.last_messages
+    return min(messages, messages if limit is None else limit) > MOST_MESSAGES
+
+
+async def _filled(page: SeenPage, agent: Agent, thread: AgentThread, info: ThreadInfo) -> SeenPage:
     question = [ChatMessage("user", page.question)] if page.question else None
     window = page.form.window()
+    if _is_too_long(page, info, agent.window if window is UNSET else window):
+        return msgspec.structs.replace(page, problem="too_long")
     chosen = await agent.preview(question, thread=thread, turn=page.number, request=page.request, window=window)
     other = None
-    if window is not UNSET:
+    if window is not UNSET and not _is_too_long(page, info, agent.window):
         other = await agent.preview(question, thread=thread, turn=page.number, request=page.request)
     sent = None if other is None else {turn.number for turn in other.window.turns if turn.left_out is None}
     turns = chosen.window.turns

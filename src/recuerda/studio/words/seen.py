@@ -14,6 +14,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "The studio has no agent, so this page explains a window alone. It asks no model.",
         "El estudio no tiene agente, así que esta página explica solo una ventana. No consulta ningún modelo.",
     ),
+    "seen.too-long": (
+        "This window would send more messages than a page can explain. Choose a smaller one.",
+        "Esta ventana enviaría más mensajes de los que una página puede explicar. Elige una más pequeña.",
+    ),
     "seen.past": (
         "The page uses today's settings and the turns that are still there.",
         "La página usa la configuración de hoy y los turnos que aún existen.",
