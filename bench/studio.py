@@ -43,6 +43,9 @@ CLICKS = {
     "its first turns": "/threads/long?before=31",
     "one of its turns": "/threads/long/turns/123",
     "its forks": "/threads/long/branches",
+    "what the model saw with a turn": "/threads/long/turns/25000/seen?max_messages=50",
+    "what it would see now": "/threads/long/seen?max_tokens=8000",
+    "the health of the storage": "/health",
 }
 """The addresses of the clicks by their names."""
 

@@ -27,7 +27,7 @@ from recuerda.studio.studio import Studio
 EXAMINED = 20
 """The number of threads that are examined unless the query asks for more."""
 
-MOST_EXAMINED = 200
+MOST_EXAMINED = 100
 LONG_TURNS = 2_000
 """A thread with more turns is not examined here."""
 
