@@ -116,6 +116,12 @@ async def test_settings_change_only_what_the_form_changes(changing: httpx2.Async
     info = await storage.head("trip/1")
     assert info is not None
     assert (info.title, info.title_turn, info.tags, info.archived) == ("Ferry", None, ("boats", "sea"), False)
+    version = sent((await changing.get("/api/threads/trip%2F1/settings")).json())["version"]
+    only = {"version": version, "archived": True}
+    assert (await changing.post("/api/threads/trip%2F1/settings", json=only)).status_code == 200
+    info = await storage.head("trip/1")
+    assert info is not None
+    assert (info.title, info.tags, info.archived) == ("Ferry", ("boats", "sea"), True)
     await confirmed(changing, "/threads/trip%2F1/settings", title="", tags="", archived="0")
     info = await storage.head("trip/1")
     assert info is not None

@@ -50,6 +50,10 @@ class Fields:
     def __init__(self, held: Mapping[str, Sequence[object]]) -> None:
         self._held = held
 
+    def has(self, name: str) -> bool:
+        """Return whether a field was sent, also an empty one."""
+        return name in self._held
+
     def text(self, name: str) -> str | None:
         """Return the text of a field; None if it is missing or empty."""
         value = next(iter(self._held.get(name, ())), None)

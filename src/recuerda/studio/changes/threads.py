@@ -137,7 +137,7 @@ async def before_settings(studio: Studio, request: Request) -> Confirmation:
 
 
 async def settings(studio: Studio, request: Request, fields: Fields) -> Done:
-    """Set the title, the tags and the mark of the archive of a thread."""
+    """Set the title, the tags and the mark of the archive of a thread. A field that is not sent changes nothing."""
     thread_id: str = request.path_params["thread_id"]
     info = await studio.storage.head(thread_id)
     if info is None:
@@ -148,9 +148,9 @@ async def settings(studio: Studio, request: Request, fields: Fields) -> Done:
         await studio.storage.update_thread(
             thread_id,
             # A title that was made from a turn stays one, if nobody has changed it. The form shows it without secrets.
-            title=UNSET if (title or "") == hide(info.title or "") else title,
-            tags=UNSET if tags == [hide(tag) for tag in info.tags] else tags,
-            archived=fields.flag("archived"),
+            title=UNSET if not fields.has("title") or (title or "") == hide(info.title or "") else title,
+            tags=UNSET if not fields.has("tags") or tags == [hide(tag) for tag in info.tags] else tags,
+            archived=fields.flag("archived") if fields.has("archived") else UNSET,
             expected=version_of(fields),
         )
     return Done(href=link("threads", thread_id), done="changed")
