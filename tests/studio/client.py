@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
+from starlette.routing import Route
 
 from recuerda import MemoryStorage, Storage
 from recuerda.studio import StudioSettings, create_studio
@@ -37,3 +39,17 @@ async def signed_in(client: httpx2.AsyncClient) -> str:
     answer = await client.get("/", params={"token": TOKEN})
     assert answer.status_code == 303, answer.text
     return settings_of(MemoryStorage()).derived("form")
+
+
+def every_page(settings: StudioSettings, values: dict[str, str]) -> list[str]:
+    """Return the addresses of all pages and of their JSON, with values for the parameters. Streams are left out."""
+    paths = [
+        route.path
+        for route in create_studio(settings).routes
+        if isinstance(route, Route) and "GET" in (route.methods or ())
+    ]
+    return [
+        re.sub(r"\{(\w+)(:\w+)?\}", lambda found: values.get(found[1], "1"), path)
+        for path in paths
+        if not path.endswith("/live")
+    ]

@@ -12,9 +12,10 @@ import pytest
 from recuerda import ChatMessage, ChatMessageStore, MemoryStorage, NewTurn, Storage, Turn
 from recuerda.encryption import EncryptedStorage, KeyRing
 from recuerda.file import FileStorage
+from recuerda.recall import SQLiteRecallIndex
 from recuerda.sqlite import SQLiteStorage
 from recuerda.storage import ReadQuery, ThreadSlice
-from tests.studio.client import settings_of, studio_client
+from tests.studio.client import every_page, settings_of, studio_client
 from tests.studio.seeded import PNG, SVG, seed
 
 
@@ -196,7 +197,7 @@ async def test_a_text_of_5_mb_is_cut_until_it_is_asked_for() -> None:
 
 async def test_a_secret_is_hidden_in_the_page_and_in_its_json() -> None:
     storage = MemoryStorage()
-    store = ChatMessageStore(storage=storage, thread_id="secrets")
+    store = ChatMessageStore(storage=storage, thread_id="secrets", user_id="ana")
     secrets = (
         "sk-proj-abcdefghijklmnop1234",
         "AKIAIOSFODNN7EXAMPLE",
@@ -214,14 +215,12 @@ async def test_a_secret_is_hidden_in_the_page_and_in_its_json() -> None:
         Turn(messages=(ChatMessage("user", text), ChatMessage("assistant", text)), metadata={"api_key": "x"})
     )
     await storage.update_thread("secrets", metadata={"password": "plain", "note": text})
-    async with studio_client(settings_of(storage, redactions=(r"order-\d+-\d+",))) as client:
-        for path in (
-            "/threads",
-            "/api/threads",
-            "/threads/secrets",
-            "/api/threads/secrets",
-            "/threads/secrets/turns/1?whole=1",
-        ):
+    index = SQLiteRecallIndex(":memory:")
+    settings = settings_of(storage, redactions=(r"order-\d+-\d+",), recall_index=index)
+    values = {"thread_id": "secrets", "other_id": "secrets", "user_id": "ana", "number": "1", "file": "0"}
+    words = ("/threads?q=bye&user=ana", "/memory?user=ana&q=bye", "/api/memory?user=ana&q=bye")
+    async with studio_client(settings) as client:
+        for path in ("/threads/secrets/turns/1?whole=1", *words, *every_page(settings, values)):
             shown = (await client.get(path)).text
             assert [secret for secret in (*secrets, '"plain"', "&#34;plain") if secret in shown] == [], path
-        assert "bye" in shown
+        assert "bye" in (await client.get("/threads/secrets")).text

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from recuerda._events import fields
 from recuerda.errors import (
     ConfigurationError,
+    CorruptTurn,
     DecryptionError,
     DraftConflict,
     RecuerdaError,
@@ -27,6 +28,7 @@ _STATUSES: Sequence[tuple[tuple[type[Exception], ...], int, str]] = (
     ((ThreadNotFound,), NOT_FOUND, "not_found"),
     ((ThreadConflict, DraftConflict, TurnPending), 409, "conflict"),
     ((DecryptionError,), 409, "sealed"),
+    ((CorruptTurn,), 409, "damaged"),
     ((StorageError,), UNAVAILABLE, "unavailable"),
     ((ConfigurationError,), 400, "not_possible"),
     ((RecuerdaError,), 400, "invalid"),

@@ -48,7 +48,9 @@ _KEYS = (
 )
 _KEY_HINTS = ("k-", "k_", "gh", "pat_", "xox", "akia", "asia", "aiza", "glpat-", "hf_")
 _PRIVATE = r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)"
-_NAMED = rf"(?i:(?<![\w-]){_NAMES}\\?[\"']?\s{{0,3}}[:=]\s{{0,3}}\\?[\"']?)(?P<kept>)[^\s\"'\\,;&}}]{{4,}}"
+_NAMED = (
+    rf"(?i:(?<![\w-]){_NAMES}\\?[\"']?\s{{0,3}}[:=]\s{{0,3}}\\?[\"']?)(?P<kept>)(?!\[redacted)[^\s\"'\\,;&}}]{{4,}}"
+)
 
 RULES: tuple[Rule, ...] = (
     Rule("private key", ("private key",), re.compile(_PRIVATE)),

@@ -7,6 +7,7 @@ makes a page partial: it says so, and the next page continues.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -15,16 +16,21 @@ from starlette.requests import Request
 from recuerda.agent.resuming import pending_turn
 from recuerda.errors import CorruptTurn, DecryptionError, RecuerdaError
 from recuerda.json_value import JsonObject
-from recuerda.recall.thread_search import FoundThread
+from recuerda.recall.text import MAX_TEXT
+from recuerda.recall.thread_search import FoundThread, Passage
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import SEAL, Draft, ThreadInfo
 from recuerda.studio.paths import link
+from recuerda.studio.redaction import Redaction
 from recuerda.studio.studio import Studio
 from recuerda.studio.threads.wanted import Wanted
 from recuerda.threads.history import stored_turn
 
 PAGE = 50
 """The number of threads on a page."""
+
+HIT_CHARACTERS = 160
+"""The length of a part of a message in which searched words stand."""
 
 EXAMINED_TURNS = 100
 """The number of a thread's newest turns that are read to see whether they are damaged."""
@@ -173,8 +179,10 @@ async def _found(studio: Studio, wanted: Wanted) -> _Found:
     if wanted.state == "damaged":
         return await _damaged(studio.storage, listed)
     if wanted.q and not wanted.cursor and studio.search is not None:
-        said = await studio.search.search(wanted.q, user_id=wanted.user or studio.user_id, limit=PAGE)
-        return _with_said(said, wanted, listed)
+        said = await studio.search.search(
+            wanted.q, user_id=wanted.user or studio.user_id, limit=PAGE, max_characters=MAX_TEXT
+        )
+        return _with_said(said, wanted, listed, studio.redaction)
     return listed
 
 
@@ -223,24 +231,35 @@ async def _unreadable(storage: Storage, thread_id: str) -> int:
     return count
 
 
-def _with_said(found: Sequence[FoundThread], wanted: Wanted, listed: _Found) -> _Found:
+def _with_said(found: Sequence[FoundThread], wanted: Wanted, listed: _Found, redaction: Redaction) -> _Found:
     """Return the threads in which the words were said, and then the threads that have them in the title."""
     matches = wanted.filter(has_title=False).matches
     said = {one.thread.id: one for one in found if one.passages and matches(one.thread)}
     infos = [*(one.thread for one in said.values()), *(info for info in listed.infos if info.id not in said)]
-    return msgspec.structs.replace(listed, infos=infos, hits={thread_id: _hits(one) for thread_id, one in said.items()})
+    return msgspec.structs.replace(
+        listed, infos=infos, hits={thread_id: _hits(one, redaction) for thread_id, one in said.items()}
+    )
 
 
-def _hits(found: FoundThread) -> tuple[Hit, ...]:
-    return tuple(
-        Hit(
-            text=passage.text,
-            matches=passage.matches,
-            who=passage.speaker or passage.role,
-            turn=passage.turn,
-            href=link("threads", found.thread.id, "turns", passage.turn),
-        )
-        for passage in found.passages
+def _hits(found: FoundThread, redaction: Redaction) -> tuple[Hit, ...]:
+    return tuple(_hit(found.thread.id, passage, redaction) for passage in found.passages)
+
+
+def _hit(thread_id: str, passage: Passage, redaction: Redaction) -> Hit:
+    """Return a part of a message. Secrets are hidden in the whole message, because a part may not show what it is."""
+    words = {re.escape(passage.text[start:end]) for start, end in passage.matches}
+    text = redaction.text(passage.text)
+    found = [match.span() for match in re.finditer(rf"\b(?:{'|'.join(words)})\b", text)] if words else []
+    begin = max(0, found[0][0] - HIT_CHARACTERS // 3) if found else 0
+    end = min(len(text), begin + HIT_CHARACTERS)
+    first, last = "…" if begin else "", "…" if end < len(text) else ""
+    shift = len(first) - begin
+    return Hit(
+        text=f"{first}{text[begin:end]}{last}",
+        matches=tuple((at + shift, to + shift) for at, to in found if to <= end),
+        who=passage.speaker or passage.role,
+        turn=passage.turn,
+        href=link("threads", thread_id, "turns", passage.turn),
     )
 
 
