@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
+from recuerda import Storage
 from tests.studio.browser.conftest import Visit
-from tests.studio.browser.story import PAYLOADS
+from tests.studio.browser.serving import studio_of
+from tests.studio.browser.story import PAYLOADS, StoryClock, agent_of
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
@@ -23,6 +27,13 @@ PAGES = (
     "/threads/lisbon/fork",
     "/threads/lisbon/export",
     "/threads/booking",
+    "/threads/lisbon/seen?max_tokens=300&q=Which+seats",
+    "/threads/lisbon/turns/2/seen",
+    "/memory",
+    "/memory?user=ana&q=window+seats",
+    "/health",
+    "/chat",
+    "/chat/lisbon",
     "/inbox",
     "/import",
     "/users/ana/erase",
@@ -31,15 +42,24 @@ PAGES = (
 MARKUP = "script, iframe, style, meta, [onerror], [onclick], [onload], a[href^='javascript:'], img[src^='http']"
 
 
+@pytest_asyncio.fixture(loop_scope="session")
+async def studio(storage: Storage, clock: StoryClock) -> AsyncIterator[str]:
+    """The address of a studio on the story with each of its rooms: it has an agent, and allows changes."""
+    async with studio_of(storage, clock=clock, agent=agent_of(storage), allow_changes=True) as url:
+        yield url
+
+
 async def test_no_page_keeps_anybody_out(studio: str, visit: Visit) -> None:
     # The other theme has other colours, and the other language other texts; the structure is the same.
     rest = ("color-contrast", "html-has-lang", "html-lang-valid", "valid-lang", "button-name", "link-name", "label")
     for theme, language, rules in (("light", "en", ()), ("dark", "es", rest)):
         async with visit(studio, theme=theme, language=language) as visitor:
+            found: dict[str, list[str]] = {}
             for path in PAGES:
                 await visitor.open(path)
                 assert await visitor.page.locator("html").get_attribute("lang") == language
-                assert await visitor.accessibility_problems(*rules) == [], f"{path} {theme}"
+                found[path] = await visitor.accessibility_problems(*rules)
+            assert {path: problems for path, problems in found.items() if problems} == {}, theme
 
 
 async def test_no_page_is_wider_than_a_phone(studio: str, visit: Visit) -> None:
@@ -62,7 +82,16 @@ async def test_the_language_and_the_theme_stay_chosen(studio: str, visit: Visit)
 
 async def test_a_hostile_message_does_nothing_on_any_page(studio: str, visit: Visit) -> None:
     async with visit(studio) as visitor:
-        for path in (HOSTILE, f"{HOSTILE}/turns/1?whole=1", f"{HOSTILE}/branches", "/threads?q=" + quote(PAYLOADS[1])):
+        for path in (
+            HOSTILE,
+            f"{HOSTILE}/turns/1?whole=1",
+            f"{HOSTILE}/branches",
+            f"{HOSTILE}/seen",
+            f"/chat/{HOSTILE[9:]}",
+            "/health",
+            "/memory",
+            "/threads?q=" + quote(PAYLOADS[1]),
+        ):
             await visitor.open(path)
             await visitor.page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
             assert await visitor.page.locator("main").locator(MARKUP).count() == 0
