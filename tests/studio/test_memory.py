@@ -91,6 +91,20 @@ async def test_facts_show_what_they_replaced_and_forgotten_turns_are_named(clien
     assert "like tea" not in (await client.get("/memory?user=ana")).text
 
 
+async def test_a_turn_shows_what_is_remembered_of_it_and_leads_back(client: httpx2.AsyncClient) -> None:
+    page = await data(client, "/threads/home/turns/1/memories")
+    assert [one["text"] for one in page["memories"]] == ["I live in Oslo.", "I see."]
+    assert [fact["text"] for fact in page["facts"]] == ["I live in Bergen."]
+    assert (page["all_href"], page["is_forgotten"]) == ("/memory?user=ana", False)
+    gone = await data(client, "/threads/home/turns/2/memories")
+    assert (gone["memories"], gone["is_forgotten"]) == ([], True)
+    assert (await data(client, "/threads/alone/turns/1/memories"))["all_href"] == "/memory?thread=alone"
+    assert (await client.get("/threads/none/turns/1/memories")).status_code == 404
+    for path in ("home/turns/1", "home/turns/2", "home/turns/99"):
+        assert (await client.get(f"/threads/{path}/memories", params={"lang": "es"})).status_code == 200, path
+    assert "/threads/home/turns/1/memories" in (await client.get("/threads/home")).text
+
+
 async def test_a_thread_without_a_user_has_its_own_memories(client: httpx2.AsyncClient) -> None:
     page = await data(client, thread="alone")
     assert [one["text"] for one in page["memories"]] == ["I see.", "Nobody lives in Lima."]
@@ -110,6 +124,7 @@ async def test_a_studio_of_one_user_shows_no_other_user(storage: Storage, index:
             texts = [one["text"] for one in page["memories"]]
             assert texts in (["I see.", "A secret of Eva."], [])
             assert (page["facts"], page["forgotten"]) == ([], [])
+        assert (await client.get("/threads/home/turns/1/memories")).status_code == 404
 
 
 async def test_hostile_memories_are_shown_without_secrets_and_never_run(index: SQLiteRecallIndex) -> None:

@@ -28,6 +28,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "memory.all": ("Everything that is remembered", "Todo lo que se recuerda"),
     "memory.none": ("Nothing is remembered.", "No se recuerda nada."),
     "memory.none-such": ("Nothing that was said fits.", "Nada de lo dicho coincide."),
+    "memory.of-turn": ("Memories", "Recuerdos"),
+    "memory.of-turn.heading": ("What is remembered of turn {number}", "Lo que se recuerda del turno {number}"),
     "memory.from": ("turn {turn}", "turno {turn}"),
     "memory.corrected": ("corrected", "corregido"),
     "memory.replaced": ("replaced", "reemplazado"),
