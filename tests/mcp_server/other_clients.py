@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.cli.processes import CommandLine
-from tests.forking import ForkedProcess
+from tests.mcp_server.processes import HTTPServer
 from tests.servers.npm_packages import installed, node
 
 ROOT = Path(__file__).parents[2]
@@ -80,20 +80,8 @@ def packages() -> Path:
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
     """Serve a memory over HTTP."""
-    reader, writer = os.pipe()
-    options = ["--http", "--port", "0", "--user", "ana", "--storage", f"sqlite:///{tmp_path}/memory.db"]
-    with Path(os.devnull).open() as nothing, (tmp_path / "errors").open("w") as errors:
-        process = ForkedProcess(
-            ["recuerda", "mcp", *options],
-            folder=tmp_path,
-            environ=os.environ,
-            standard=(nothing.fileno(), writer, errors.fileno()),
-        )
-    os.close(writer)
-    with os.fdopen(reader) as output:
-        yield output.readline().split()[1]
-        process.kill()
-        process.wait()
+    with HTTPServer(f"sqlite:///{tmp_path}/memory.db") as server:
+        yield server.url
 
 
 def run(*words: object, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -77,9 +79,9 @@ class StdioServer:
                 return message
         raise EOFError
 
-    def kill(self) -> None:
-        """End it with SIGKILL."""
-        self._process.kill()
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """Send it a signal that ends it."""
+        self._process.send_signal(number)
 
     def vanish(self) -> int:
         """Close both pipes as a client does that has crashed, and return the exit code of the server."""
@@ -105,3 +107,44 @@ class StdioServer:
     ) -> None:
         self._close()
         self._process.wait(TIMEOUT_S)
+
+
+class HTTPServer:
+    """A running `recuerda mcp --http`; ended with its block.
+
+    Args:
+        storage_url: the storage.
+    """
+
+    def __init__(self, storage_url: str) -> None:
+        reader, writer = os.pipe()
+        self._output = os.fdopen(reader)
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - the block closes it
+        with Path(os.devnull).open() as nothing:
+            self._process = ForkedProcess(
+                ["recuerda", "mcp", "--http", "--port", "0", "--user", "ana", "--storage", storage_url],
+                folder=Path.cwd(),
+                environ={name: value for name, value in os.environ.items() if not name.startswith("RECUERDA_")},
+                standard=(nothing.fileno(), writer, self._errors.fileno()),
+                prepared=_PREPARED,
+            )
+        os.close(writer)
+        self.url = self._output.readline().split()[1]
+
+    def stop(self) -> tuple[int, str]:
+        """Send it SIGTERM, and return its exit code and its standard error."""
+        self._process.send_signal(signal.SIGTERM)
+        code = self._process.wait(TIMEOUT_S)
+        self._errors.seek(0)
+        return code, self._errors.read()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.wait(TIMEOUT_S)
+        self._output.close()
+        self._errors.close()

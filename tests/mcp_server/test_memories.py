@@ -188,3 +188,21 @@ async def test_two_agents_share_what_they_remember(served: Served) -> None:
     assert (await served.call("remember", cursor, text="Use ruff."))["thread"] != first["thread"]
     (found,) = (await served.call("recall", cursor, query="tabs or spaces?"))["memories"]
     assert found["speaker"] == "claude"
+
+
+async def test_a_thread_of_memories_that_is_deleted_meanwhile_gets_its_namespace_again(served: Served) -> None:
+    work = Scope(user_id="ana", namespace="work")
+    kept = await served.call("remember", work, text="The launch is in May.")
+    await served.storage.delete(kept["thread"])
+    await served.call("remember", work, text="The launch is in June.")
+    assert (await served.call("recall", query="launch"))["memories"] == []
+    (found,) = (await served.call("recall", work, query="launch"))["memories"]
+    assert found["text"] == "The launch is in June."
+
+
+async def test_characters_that_no_database_keeps_are_left_out(client: Client) -> None:
+    kept = await answer(client, "remember", text="A\x00B \ud800 C", about="\udc00x")
+    assert kept["text"] == "?x: A B ? C"
+    assert "no thread" in await failure(client, "read_thread", thread="\ud800")
+    said = {"role": "user", "text": "\ud800", "speaker": "\x00"}
+    assert await failure(client, "save_turn", messages=[said])

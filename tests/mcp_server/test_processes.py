@@ -1,16 +1,22 @@
 """Several servers on one storage, servers that are killed, and clients that vanish: what was acknowledged is stored."""
 
+import asyncio
 import random
+import signal
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp.client.client import Client
+from mcp.client.subscriptions import SubscriptionLost
+from mcp.shared.exceptions import MCPError
 
 from recuerda import ChatMessageStore, open_storage
-from tests.mcp_server.processes import StdioServer
+from tests.mcp_server.processes import HTTPServer, StdioServer
 from tests.servers.postgres_server import postgres_url, schema_of
 
 PROCESSES = 2
@@ -93,3 +99,24 @@ async def test_a_client_that_vanishes_leaves_whole_memories_and_ends_its_server(
     assert kept["The first fact."] == 1
     assert set(kept.values()) == {1}
     assert kept.keys() <= {"The first fact.", *(f"Fact {number}." for number in range(20))}
+
+
+def test_a_signal_ends_a_server_of_one_client_at_once(tmp_path: Path) -> None:
+    with StdioServer(f"sqlite:///{tmp_path}/memory.db") as server:
+        server.call("remember", text="A fact.")
+        server.kill(signal.SIGINT)
+        with pytest.raises(EOFError):
+            server.read()
+
+
+async def test_a_signal_ends_a_server_of_many_clients_while_one_of_them_listens(tmp_path: Path) -> None:
+    ends: list[tuple[int, str]] = []
+    with HTTPServer(f"sqlite:///{tmp_path}/memory.db") as server:
+        async with Client(server.url) as client:
+            await client.call_tool("remember", {"text": "A fact."})
+            with suppress(SubscriptionLost, MCPError):
+                async with client.listen(resource_subscriptions=["recuerda://thread/x"]) as stream:
+                    ends.append(await asyncio.to_thread(server.stop))
+                    async for _ in stream:
+                        pass
+    assert ends == [(-signal.SIGTERM, "")]

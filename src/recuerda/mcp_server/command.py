@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import logging
+import signal
 import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -133,7 +134,12 @@ async def _import(chosen: Settings, found: Sequence[ImportedMemory]) -> int:
 
 
 def run_stdio(chosen: Settings) -> None:
-    """Serve one client on standard input and output until it leaves."""
+    """Serve one client on standard input and output until it leaves, or until a signal ends the process.
+
+    Ctrl-C ends the process at once, as SIGTERM does. The wait for standard input cannot be interrupted in another way,
+    and nothing is lost: everything that was acknowledged is stored.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     asyncio.run(_stdio(chosen))
 
 
@@ -196,7 +202,9 @@ async def _http(
         try:
             app = http_app(server, tokens=known, host=host, is_stateless=is_stateless)
             count = None if known is None else len(known)
-            return await serve_http(app, host=host, port=port, announce=lambda url: announce(url, count))
+            return await serve_http(
+                app, host=host, port=port, announce=lambda url: announce(url, count), before_end=server.end_streams
+            )
         finally:
             await server.close()
 

@@ -114,11 +114,12 @@ class Memories:
         Raises:
             InvalidInput: the text is empty or too long, or the key was used for another memory.
         """
-        words = _words(text, about)
+        subject = clean_text(about or "")[:_ABOUT]
+        words = _words(text, subject)
         turn = Turn(
             messages=(ChatMessage("assistant", words, author_name=scope.agent),),
             input_count=0,
-            metadata={"about": about} if about else None,
+            metadata={"about": subject} if subject else None,
         )
         thread_id = scope.memories_thread
         await self._prepare(scope)
@@ -232,7 +233,7 @@ def turn_id_of(key: str | None) -> str:
     return f"key-{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
-def _words(text: str, about: str | None) -> str:
+def _words(text: str, subject: str) -> str:
     words = clean_text(text)
     if not words:
         raise InvalidInput("the text is empty: say in one or two sentences what to remember")
@@ -241,7 +242,6 @@ def _words(text: str, about: str | None) -> str:
             f"a memory has at most {MAX_TEXT:,} characters, and this text has {len(text):,}: remember its main points, "
             "or keep a long conversation with save_turn"
         )
-    subject = clean_text(about or "")[:_ABOUT]
     return f"{subject}: {words}" if subject else words
 
 

@@ -56,8 +56,12 @@ class MemoryServer:
             self._protocol = Protocol(self._room, scope=self._scope, poll_s=self._poll_s)
         return self._protocol.sdk_server()
 
-    async def close(self) -> None:
-        """End the subscriptions, and close the index."""
+    async def end_streams(self) -> None:
+        """End the streams on which clients hear of changes, because they would hold up the end of a process."""
         if self._protocol is not None:
             await self._protocol.close()
+
+    async def close(self) -> None:
+        """End the streams, and close the index."""
+        await self.end_streams()
         await self._room.memories.close()
