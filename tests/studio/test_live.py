@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from starlette.applications import Starlette
 
-from recuerda import ChatMessage, ChatMessageStore, MemoryStorage
+from recuerda import ChatMessage, ChatMessageStore, MemoryStorage, NewTurn, StorageBusy
 from recuerda.agent.steps import Step, encode_step
 from recuerda.sqlite import SQLiteStorage
 from recuerda.storage import DraftStep, ReadQuery, ThreadSlice
@@ -136,3 +137,29 @@ async def test_many_pages_of_a_thread_cost_one_look_and_none_after_the_last_page
     before = storage.looks
     await asyncio.sleep(0.1)
     assert storage.looks == before
+
+
+class FailingOnceStorage(MemoryStorage):
+    """A storage of which the second read of new turns fails."""
+
+    reads = 0
+
+    async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
+        if query.after:
+            self.reads += 1
+            if self.reads == 2:
+                raise StorageBusy("another program writes")
+        return await super()._read(thread_id, query)
+
+
+async def test_a_storage_that_does_not_answer_for_a_moment_costs_no_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recuerda.studio.threads.live.RETRY_S", 0.01)
+    storage = FailingOnceStorage()
+    store = ChatMessageStore(storage=storage, thread_id="t")
+    await store.add_messages([ChatMessage("user", "first")])
+    app = create_studio(settings_of(storage, live_interval_s=0.02))
+    async with streaming(app, "/threads/t/live", "after=1") as stream:
+        assert await stream.event() == ("gone", "draft")
+        await storage.append("t", NewTurn(body=b'{"messages":[{"role":"user","content":"second"}]}', message_count=1))
+        assert "second" in (await stream.event())[1]
+        assert storage.reads == 3

@@ -6,6 +6,7 @@ turn that was undone, or the unfinished turn that was committed. An event `reloa
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 
 from starlette.requests import Request
@@ -24,6 +25,9 @@ from recuerda.studio.watching import Watching
 
 HEARTBEAT_S = 15.0
 """The seconds after which a stream without news sends a comment, so that a closed page is noticed."""
+
+RETRY_S = 1.0
+"""The seconds after which a stream asks a storage again that did not answer."""
 
 _DRAFT_KEY = "draft"
 
@@ -57,12 +61,13 @@ class _Stream:
                 if seen == changes:
                     yield b": still here\n\n"
                     continue
-                changes = seen
                 try:
                     async for event in self._news(version):
                         yield event
                 except StorageError:
-                    continue  # the next change, or the next look, finds the same news
+                    await asyncio.sleep(RETRY_S)
+                    continue
+                changes = seen
                 version = after if self._info is None else self._info.version
 
     async def _news(self, version: Expected) -> AsyncGenerator[bytes]:
