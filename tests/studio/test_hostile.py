@@ -27,6 +27,7 @@ from recuerda.agent.steps import Step, encode_step
 from recuerda.recall import SQLiteRecallIndex
 from recuerda.storage import DraftStep
 from recuerda.studio.rendering import TEMPLATES
+from recuerda.testing.scripted import ScriptedChatClient
 from recuerda.window.summary import Summary, encode_summary
 from tests.studio.client import every_page, settings_of, studio_client
 from tests.studio.seeded import PNG
@@ -182,6 +183,56 @@ async def test_no_text_of_a_conversation_becomes_an_element_or_an_attribute() ->
                     shown = checked(answer)
                     assert "49" not in shown or "{{" not in payload, path
             assert "xss9" in (await client.get(f"/threads/{at}")).text
+
+
+async def test_no_text_becomes_an_element_on_the_pages_of_changes_and_decisions() -> None:
+    for payload in (PAYLOADS[2], PAYLOADS[5], PAYLOADS[10]):
+        storage = MemoryStorage()
+        thread_id = await attack(storage, payload)
+        at, name = quote(thread_id, safe=""), quote(payload.replace("\x00", ""), safe="")
+        agent = ScriptedChatClient([]).create_agent(payload, storage=storage)
+        settings = settings_of(
+            storage,
+            recall_index=SQLiteRecallIndex(":memory:"),
+            allow_changes=True,
+            acting_as=payload,
+            agent=agent,
+            storage_name=payload,
+        )
+        changes = ("undo", "fork?through=1", "settings", "drop", "resume", "delete", "forget", "forget?turn=1")
+        async with studio_client(settings) as client:
+            for path in (
+                "/inbox",
+                f"/inbox?user={name}",
+                *(f"/threads/{at}/{change}" for change in changes),
+                f"/threads/{at}/export?format=markdown&branches=1",
+                f"/threads/{at}/export?format={name}",
+                f"/users/{name}/erase",
+                f"/users/{name}/forget",
+                f"/users/{name}/forget?query=xss9",
+                "/import",
+                "/chat",
+                f"/chat/{at}?user={name}",
+            ):
+                answer = await client.get(path)
+                assert answer.status_code in (200, 400), (path, answer.text[-300:])
+                # A field of a form holds a tag as it is, so that it comes back as it is.
+                if path.endswith("settings"):
+                    assert Page(answer.text).wrong == []
+                else:
+                    checked(answer)
+            exported = (await client.get(f"/threads/{at}/download?branches=1")).content
+            report = await client.post("/import", files={"file": (payload.replace("\r\n", ""), exported)})
+            assert report.status_code == 200, report.text
+            checked(report)
+            refused = await client.post(f"/threads/{at}/decide", data={"action": payload, "call_id": payload})
+            assert refused.status_code == 400
+            checked(refused)
+            page = (await client.get(f"/api/users/{name}/erase")).json()
+            held = {one["name"]: one["held_id"] for one in page["hidden"]}
+            receipt = await client.post(f"/users/{name}/erase", data=held)
+            assert receipt.status_code == 200, receipt.text
+            checked(receipt)
 
 
 async def test_a_picture_that_is_no_picture_is_a_download_whatever_its_type_says() -> None:

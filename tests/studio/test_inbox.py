@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -241,3 +243,18 @@ async def test_sealed_turns_are_counted(desk: MemoryStorage, clerk: httpx2.Async
     assert (page["turns"], page["sealed"]) == ([], 1)
     assert "1 unfinished turn is encrypted" in (await clerk.get("/inbox")).text
     assert (await decided(clerk, "trip", call_id="c1", action="approve")).status_code == 400
+
+
+async def test_hidden_characters_in_arguments_are_seen_and_come_back(
+    desk: MemoryStorage, clerk: httpx2.AsyncClient
+) -> None:
+    arguments: dict[str, object] = {"euros": 9, "to": "a\u202eb\x1b\U000e0041\u200b"}
+    await cashier(desk, call("pay", arguments)).run("Pay.", thread="trip")
+    page = (await clerk.get("/inbox")).text
+    (shown,) = re.findall(r'<textarea name="arguments"[^>]*>([^<]*)</textarea>', page)
+    assert shown.isascii()
+    assert "\x1b" not in shown
+    written = html.unescape(shown).replace("9", "5", 1)
+    assert (await decided(clerk, "trip", call_id="call_1", action="edit", arguments=written)).status_code == 200
+    (turn,) = (await clerk.get("/api/inbox")).json()["turns"]
+    assert turn["calls"][0]["new_arguments"] == arguments | {"euros": 5}

@@ -26,6 +26,7 @@ _HIDDEN = (
     "\ud800-\udfff\U000e0000-\U000e01ef"
 )
 _ODD = re.compile(f"([{_HIDDEN}])|(https?://[^\\s<>\"'`{_HIDDEN}]+)")
+_INVISIBLE = re.compile(f"[{_HIDDEN}]")
 _TRAILING = ".,;:!?)]}*_"
 
 
@@ -58,6 +59,16 @@ def plain(text: str) -> str:
 def marked(text: str) -> str:
     """Return lines of text for a script that shows them as text: hidden characters become marks."""
     return _ODD.sub(lambda found: found[2] or _symbol(found[1]), text.replace("\r\n", "\n"))
+
+
+def escaped(text: str) -> str:
+    """Return the text of a JSON value with escapes in place of hidden characters, which means the same."""
+    return _INVISIBLE.sub(lambda found: _escape(found[0]), text)
+
+
+def _escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
 def _symbol(character: str) -> str:

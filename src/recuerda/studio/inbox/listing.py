@@ -19,7 +19,9 @@ from recuerda.agent.response import PendingCall, PendingTurn, WaitsFor
 from recuerda.storage.records import to_microseconds
 from recuerda.studio.changes.confirming import Said
 from recuerda.studio.paths import link
+from recuerda.studio.rendering import indented
 from recuerda.studio.studio import Studio
+from recuerda.studio.visible import escaped
 
 PAGE = 50
 """The number of unfinished turns that one page looks at."""
@@ -56,6 +58,11 @@ class WaitingCall(msgspec.Struct, frozen=True, kw_only=True):
     decided_us: int | None = None
     reason: str | None = None
     new_arguments: Mapping[str, Any] | None = None
+
+    @property
+    def editable(self) -> str:
+        """The arguments as JSON to be edited; an empty text if the model gave no object."""
+        return "" if isinstance(self.arguments, str) else escaped(indented(self.arguments))
 
 
 class WaitingTurn(msgspec.Struct, frozen=True, kw_only=True):
