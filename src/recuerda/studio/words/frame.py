@@ -40,6 +40,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "close": ("Close", "Cerrar"),
     # Lists and filters.
     "filter": ("Filter", "Filtrar"),
+    "filter.more": ("More filters", "Más filtros"),
     "filter.clear": ("Clear", "Limpiar"),
     "pager": ("Pages", "Páginas"),
     "pager.next": ("Next page", "Página siguiente"),
