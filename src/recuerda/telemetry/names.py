@@ -9,12 +9,13 @@ own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 CONVENTIONS: Final = "1.41.1"
 """The version of the semantic conventions."""
 
-SCHEMA_URL: Final = f"https://opentelemetry.io/schemas/{CONVENTIONS}"
+SCHEMA_URL: Final[str] = f"https://opentelemetry.io/schemas/{CONVENTIONS}"
 SCOPE: Final = "recuerda"
 
 # -- operations, which are the names of spans ------------------------------------------------------------------------
@@ -25,7 +26,7 @@ EXECUTE_TOOL: Final = "execute_tool"
 SEARCH_MEMORY: Final = "search_memory"
 """The other operations on memories are the values of `_observing.MemoryOperation`, which are the conventions' names."""
 
-STORAGE_OPERATIONS: Final = {
+STORAGE_OPERATIONS: Final[Mapping[str, str]] = {
     "append to": "append",
     "read": "read",
     "undo": "undo",
@@ -46,7 +47,7 @@ STORAGE_OPERATIONS: Final = {
 }
 """The names of a storage's operations, by the words for them in error messages."""
 
-STORAGES: Final = {
+STORAGES: Final[Mapping[str, str]] = {
     "memory": "recuerda.memory",
     "file": "recuerda.file",
     "sqlite": "sqlite",
@@ -69,7 +70,7 @@ CONVERSATION_ID: Final = "gen_ai.conversation.id"
 OUTPUT_TYPE: Final = "gen_ai.output.type"
 REQUEST_MODEL: Final = "gen_ai.request.model"
 REQUEST_STREAM: Final = "gen_ai.request.stream"
-REQUEST_OPTIONS: Final = {
+REQUEST_OPTIONS: Final[Mapping[str, str]] = {
     "temperature": "gen_ai.request.temperature",
     "top_p": "gen_ai.request.top_p",
     "max_tokens": "gen_ai.request.max_tokens",
@@ -151,17 +152,32 @@ DRAFTS_OPEN: Final = "recuerda.drafts.open"
 DRAFTS_AGE: Final = "recuerda.drafts.age"
 LEASE_WAITS: Final = "recuerda.lease.wait.duration"
 
-OPERATION_S: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+OPERATION_S: Final[tuple[float, ...]] = (
+    0.01,
+    0.02,
+    0.04,
+    0.08,
+    0.16,
+    0.32,
+    0.64,
+    1.28,
+    2.56,
+    5.12,
+    10.24,
+    20.48,
+    40.96,
+    81.92,
+)
 """The bounds that the conventions give for the durations of calls of models."""
 
-TOKENS: Final = tuple(4**power for power in range(14))
+TOKENS: Final[tuple[int, ...]] = tuple(4**power for power in range(14))
 """The bounds that the conventions give for numbers of tokens: 1, 4, 16, … 67,108,864."""
 
-DB_S: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
+DB_S: Final[tuple[float, ...]] = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
 """The bounds that the conventions give for the durations of operations of databases."""
 
-HTTP_S: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+HTTP_S: Final[tuple[float, ...]] = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 """The bounds that the conventions give for the durations of requests of a server."""
 
-COUNTS: Final = (0.0, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0, 55.0, 89.0)
+COUNTS: Final[tuple[float, ...]] = (0.0, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0, 55.0, 89.0)
 """The bounds for small numbers, such as the trips of a run."""

@@ -135,11 +135,11 @@ class RunSpan(SpanWork):
 
     def begin(self, thread_id: str, agent: str | None, metrics: Metrics, contents: Contents | None) -> None:
         """Take what only a run needs."""
-        self.thread_id = thread_id
-        self.system = ""
-        self.is_counted = False
-        self.trips = 0
-        self.is_windowed = False
+        self.thread_id: str = thread_id
+        self.system: str = ""
+        self.is_counted: bool = False
+        self.trips: int = 0
+        self.is_windowed: bool = False
         self._agent = agent
         self._metrics = metrics
         self._contents = contents
