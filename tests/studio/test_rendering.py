@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from starlette.responses import Response
 
 from recuerda.studio import figures
 from recuerda.studio.preferences import Preferences, accepted_language, preferences_of
-from recuerda.studio.rendering import STATIC, Frame, Renderer, compact, indented, static, with_query
+from recuerda.studio.rendering import ROOT, STATIC, Frame, Renderer, compact, indented, static, with_query
 from recuerda.studio.visible import CUT_CHARACTERS, plain, visible
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
@@ -134,6 +135,12 @@ def test_json_is_shown_on_one_line_or_on_lines() -> None:
 def test_the_address_of_a_file_changes_with_the_file() -> None:
     for file in STATIC.iterdir():
         assert static(file.name).startswith(f"/static/{file.name}?v=")
+
+
+def test_the_studio_adds_at_most_400_kb_to_the_wheel() -> None:
+    files = [path for path in ROOT.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    assert {".css", ".html", ".js", ".py", ".svg"} == {path.suffix for path in files}
+    assert sum(len(zlib.compress(path.read_bytes())) for path in files) < 400_000
 
 
 def test_an_error_page_renders_in_each_language_and_escapes_its_message() -> None:
