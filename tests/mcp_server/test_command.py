@@ -47,6 +47,7 @@ def test_each_clients_configuration_has_the_clients_form_and_absolute_names(
     words = shlex.split(recuerda.ok("mcp", "--print-config", "claude-code", *storage))
     start = ["claude", "mcp", "add", "--scope", "user", "--env", f"RECUERDA_STORAGE={url}", "recuerda", "--"]
     assert words == [*start, sys.executable, *options]
+    assert shlex.split(recuerda.ok("mcp", "--print-config", "code", *storage)) == words
     assert "choose one of claude, claude-code, vscode, cursor" in recuerda.refused("mcp", "--print-config", "emacs")
     files = json.loads(recuerda.ok("mcp", "--print-config", "cursor", "--storage", "file:my folder"))
     assert files["mcpServers"]["recuerda"]["env"]["RECUERDA_STORAGE"] == f"{tmp_path.as_uri()}/my%20folder"

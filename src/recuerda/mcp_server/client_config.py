@@ -43,12 +43,13 @@ def _cursor(command: Sequence[str], variables: Mapping[str, str]) -> tuple[str, 
 _CLIENTS: Mapping[str, Callable[[Sequence[str], Mapping[str, str]], tuple[str, str]]] = {
     "claude": _claude_desktop,
     "claude-code": _claude_code,
+    "code": _claude_code,
     "vscode": _vscode,
     "cursor": _cursor,
 }
 
-CLIENTS: tuple[str, ...] = tuple(_CLIENTS)
-"""The clients whose configuration is known."""
+CLIENTS: tuple[str, ...] = tuple(name for name in _CLIENTS if name != "code")
+"""The clients whose configuration is known. The shorter name "code" stands for Claude Code, too."""
 
 
 def client_config(client: str, command: Sequence[str], variables: Mapping[str, str]) -> tuple[str, str]:
