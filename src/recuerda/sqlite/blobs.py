@@ -22,10 +22,6 @@ _HELD_BY_PARENT = (
     " AND parent.incarnation = fork.parent ->> 'incarnation'"
     " JOIN turn_blobs ON position >> 32 = parent.key AND digest = ? WHERE fork.key = ? LIMIT 1"
 )
-_DATA = (
-    "SELECT data FROM blobs WHERE key ="
-    " (SELECT blob_key FROM turn_blobs WHERE position >> 32 = ? AND digest = ? LIMIT 1)"
-)
 _USES = "SELECT position & 4294967295, digest FROM turn_blobs WHERE position BETWEEN ? AND ? ORDER BY position, place"
 _UNUSED = (
     "DELETE FROM blobs WHERE key IN (SELECT blob_key FROM turn_blobs WHERE position BETWEEN :low AND :high)"
@@ -88,9 +84,11 @@ def read(db: sqlite3.Connection, key: int, digests: Iterable[str]) -> Mapping[st
     """Return the bytes of a thread's blobs by their digests. A digest that the thread does not hold is left out."""
     found: dict[str, bytes] = {}
     for digest in digests:
-        row = db.execute(_DATA, (key, digest)).fetchone()
+        row = db.execute(_HELD, (key, digest)).fetchone()
         if row is not None:
-            found[digest] = row[0]
+            # A value in a row of a result would be copied once more, and the copy costs as much as the reading.
+            with db.blobopen("blobs", "data", row[0], readonly=True) as file:
+                found[digest] = file.read()
     return found
 
 
