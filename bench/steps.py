@@ -1,0 +1,189 @@
+"""Where a turn on SQLite goes, by the processor's instructions: `python -m bench.steps`.
+
+Each step of a turn runs alone, many times, under valgrind (see `instructions.py`), and so does the whole run of an
+agent. The rest of the run is the agent and the event loop. The thread holds 60 turns, and the window 20 messages of 300
+characters. Instructions of the kernel, such as those of a write, are not counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+from msgspec import structs
+
+from bench.instructions import SETTLED_S, count
+from recuerda import ChatMessage, ContextWindow, NewTurn, Turn
+from recuerda._drivers.sqlite_names import Place
+from recuerda.messages import encode_turn
+from recuerda.sqlite import SQLiteStorage
+from recuerda.sqlite.worker import Worker
+from recuerda.storage.records import ThreadSlice, TurnRecord, Version
+from recuerda.threads.history import History
+
+Step: TypeAlias = Callable[[], Awaitable[object]]
+
+WINDOW = ContextWindow(max_messages=20)
+TURN = Turn(messages=(ChatMessage("user", "x" * 300), ChatMessage("assistant", "y" * 300)), input_count=1)
+IN_LOOP = ("commit", "encode", "decode", "plan", "follow")
+STEPS = ("hop", "look", "read", "append", *IN_LOOP)
+REPEATS = 20
+"""A step that needs no other thread runs this number of times at once. So other work of the process hardly counts."""
+
+
+def main() -> int:
+    """Print the table, or run one step for valgrind: `STEP TIMES`."""
+    if len(sys.argv) == 3:
+        asyncio.run(repeat(sys.argv[1], int(sys.argv[2])))
+        return 0
+    if shutil.which("valgrind") is None:
+        print("valgrind is not installed, or not in PATH; install the package valgrind to count", file=sys.stderr)
+        return 1
+    cost = {step: count("bench.steps", step) // (REPEATS if step in IN_LOOP else 1) for step in STEPS}
+    whole = {mode: count("bench.instructions", mode) for mode in ("first-run", "run")}
+    print("| step | a first handle | a warm handle |\n|---|---|---|")
+    for name, first, warm in table(cost, first_run=whole["first-run"], warm_run=whole["run"]):
+        print(f"| {name} | {first:,} | {warm:,} |")
+    return 0
+
+
+def table(cost: dict[str, int], *, first_run: int, warm_run: int) -> list[tuple[str, int, int]]:
+    """Return the rows of the table: the name of a step, and its instructions on a first and on a warm handle."""
+    hop, commit = cost["hop"], cost["commit"]
+    rows = [
+        ("to SQLite's thread and back: for the read, and for the append", 2 * hop, hop),
+        ("the read: the rows of ten turns, or the thread's row alone", cost["read"] - hop, cost["look"]),
+        ("decoding ten turns", cost["decode"], 0),
+        ("planning the window", cost["plan"] - cost["decode"], cost["follow"]),
+        ("encoding the new turn", cost["encode"], cost["encode"]),
+        ("the statements of the append", cost["append"] - hop - commit, cost["append"] - hop - commit),
+        ("the commit", commit, commit),
+    ]
+    first, warm = sum([row[1] for row in rows]), sum([row[2] for row in rows])
+    return [
+        *rows,
+        ("the agent, its client and the event loop", first_run - first, warm_run - warm),
+        ("a run", first_run, warm_run),
+    ]
+
+
+async def repeat(step: str, times: int) -> None:
+    """Run a step many times on a thread of 60 turns."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "threads.db"
+        async with SQLiteStorage(path, synchronous="NORMAL") as storage:
+            for _ in range(60):
+                await storage.append("a", _new_turn(), user_id="ana", title="Rain")
+            await asyncio.sleep(SETTLED_S)
+            once = await _made(step, storage, path, times)
+            for _ in range(times):
+                await once()
+
+
+async def _made(step: str, storage: SQLiteStorage, path: Path, times: int) -> Step:
+    """Return a step that is ready to run."""
+    found = await storage.read("a", last_messages=20)
+    assert found.info is not None
+    version = found.info.version
+    match step:
+        case "look":
+            return partial(storage.read, "a", after=version)
+        case "read":
+            return partial(storage.read, "a", last_messages=20)
+        case "append":
+            return _append(storage, version)
+        case "hop":
+            return await _hop(path)
+        case _:
+            return _in_loop(_made_in_loop(step, found, path, times))
+
+
+def _append(storage: SQLiteStorage, version: Version) -> Step:
+    async def append() -> None:
+        nonlocal version
+        appended = await storage.append("a", _new_turn(), expected=version, user_id="ana")
+        version = structs.replace(version, revision=appended.revision, record_id=appended.record.id)
+
+    return append
+
+
+async def _hop(path: Path) -> Step:
+    worker = Worker(partial(_connect, path), is_writer=False, name="hop", place=Place(path))
+
+    async def hop() -> None:
+        await worker.submit(_nothing).future
+
+    await hop()
+    return hop
+
+
+def _made_in_loop(step: str, found: ThreadSlice, path: Path, times: int) -> Callable[[], object]:
+    match step:
+        case "commit":
+            return partial(_commit, _connect(path))
+        case "encode":
+            return _new_turn
+        case "decode":
+            return partial(_decoded, found)
+        case "plan":
+            return lambda: _decoded(found).window(WINDOW)
+        case _:
+            return _follow(_decoded(found), found.records[-1], times * REPEATS)
+
+
+def _decoded(found: ThreadSlice) -> History:
+    history = History("a")
+    history.take(found, last_messages=20)
+    return history
+
+
+def _follow(history: History, record: TurnRecord, times: int) -> Callable[[], object]:
+    """Return a function that adds a turn to a history and plans the next window."""
+    history.window(WINDOW)
+    coming = iter([structs.replace(record, number=record.number + place) for place in range(1, times + 1)])
+
+    def follow() -> None:
+        history.committed(next(coming), TURN)
+        history.window(WINDOW)
+
+    return follow
+
+
+def _in_loop(run: Callable[[], object]) -> Step:
+    async def step() -> None:
+        for _ in range(REPEATS):
+            run()
+
+    return step
+
+
+def _new_turn() -> NewTurn:
+    return NewTurn(body=encode_turn(TURN), message_count=2)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return connection
+
+
+def _nothing(connection: sqlite3.Connection) -> None:
+    """Do nothing in SQLite's thread."""
+
+
+def _commit(connection: sqlite3.Connection) -> None:
+    """Commit a change of one page."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("UPDATE erasures SET due = due + 1")
+    connection.execute("COMMIT")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
