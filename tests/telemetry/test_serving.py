@@ -47,6 +47,9 @@ async def test_a_request_is_a_part_of_the_trace_that_its_headers_name(recorded: 
             "http.response.status_code": 200,
             "url.scheme": "http",
         }
+    assert (calls[0].attributes or {})["gen_ai.request.model"] == "small"
+    durations = recorded.points("gen_ai.client.operation.duration")
+    assert all("gen_ai.request.model" not in point.attributes for point in durations)  # a client could send any name
     appended = [span for span in recorded.spans if span.name == "append"]
     assert [span.parent and span.parent.span_id for span in appended] == [context_id(span) for span in requests]
 

@@ -6,12 +6,14 @@ the observer: it begins the spans of `spans.py` and records the metrics of `metr
 their form if they are recorded, and `watching.py` counts the open drafts of a storage.
 """
 
+from importlib import import_module
+
 from recuerda.errors import MissingExtraError
 
 try:
-    import opentelemetry.trace  # noqa: F401  # pyright: ignore[reportUnusedImport] - the import is the check
-except ImportError as error:
-    raise MissingExtraError(module="recuerda.telemetry", extra="otel") from error
+    import_module("opentelemetry.trace")
+except ImportError:
+    raise MissingExtraError(module="recuerda.telemetry", extra="otel") from None
 
 from recuerda.telemetry.contents import Redact
 from recuerda.telemetry.switch import instrument, uninstrument

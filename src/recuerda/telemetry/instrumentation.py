@@ -232,13 +232,17 @@ class Instrumentation:
         )
 
     def upstream(self, url: str, model: str | None) -> SpanWork:
-        """Begin the server's call of a model, which speaks OpenAI's protocol."""
-        measured = self._shared(names.CHAT, OPENAI, model)
+        """Begin the server's call of a model, which speaks OpenAI's protocol.
+
+        A client chooses the name of the model. So the name is on the span, and does not part the metrics.
+        """
+        measured = self._shared(names.CHAT, OPENAI, None)
+        named = {} if model is None else {names.REQUEST_MODEL: model}
         return SpanWork(
             self._tracer,
             names.CHAT if model is None else f"{names.CHAT} {model}",
             SpanKind.CLIENT,
-            {**measured, **_server_at(url)},
+            {**measured, **named, **_server_at(url)},
             durations=self.metrics.operations,
             measured=measured,
         )

@@ -143,7 +143,7 @@ class RunSpan(SpanWork):
         self._agent = agent
         self._metrics = metrics
         self._contents = contents
-        self.context = set_value(_RUN, self, self.context)
+        self.context: Context = set_value(_RUN, self, self.context)
 
     def answered(self, response: AgentResponse[object]) -> None:
         """Note the response."""
