@@ -39,10 +39,14 @@ def visit(browser: Browser) -> Visit:
 
     @asynccontextmanager
     async def visited(
-        url: str, *, width: int = 1280, theme: Scheme = "light", language: str = "en"
+        url: str, *, width: int = 1280, theme: Scheme = "light", language: str = "en", has_scripts: bool = True
     ) -> AsyncGenerator[Visitor]:
         context = await browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=theme, locale=language, reduced_motion="reduce"
+            viewport={"width": width, "height": 900},
+            color_scheme=theme,
+            locale=language,
+            reduced_motion="reduce",
+            java_script_enabled=has_scripts,
         )
         try:
             visitor = Visitor(await context.new_page(), url)

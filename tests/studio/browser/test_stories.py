@@ -205,6 +205,24 @@ async def test_a_person_forgets_a_memory_and_finds_no_trace(storage: Storage, st
         assert await storage.head("porto-2025") is None
 
 
+async def test_a_person_without_scripts_reads_earlier_turns_and_decides(
+    storage: Storage, studio: str, visit: Visit
+) -> None:
+    store = ChatMessageStore(storage=storage, thread_id="long")
+    for number in range(1, 61):
+        await store.add_messages([ChatMessage("user", f"Question {number}"), ChatMessage("assistant", "Answer.")])
+    async with visit(studio, has_scripts=False) as visitor:
+        page = visitor.page
+        await visitor.open("/threads/long")
+        await page.get_by_role("link", name="Earlier turns").click()
+        await expect(page.get_by_text("Question 20", exact=True)).to_be_visible()
+        await visitor.open("/inbox")
+        await page.get_by_text("Refuse", exact=True).first.click()
+        await page.get_by_label("Reason (may be empty)").fill("Too expensive.")
+        await page.get_by_role("button", name="Refuse").last.click()
+        await expect(page.get_by_text("Too expensive.")).to_be_visible()
+
+
 async def press_until(page: Page, key: str, wanted: Locator) -> None:
     """Press a key until something has the focus."""
     for _ in range(40):
