@@ -20,6 +20,7 @@ from recuerda import (
 )
 from recuerda.mcp_server import Scope
 from recuerda.mcp_server.budget import MAX_TOKENS
+from recuerda.mcp_server.subscriptions import MAX_WATCHED
 from recuerda.mcp_server.threads import Threads
 from recuerda.storage.ram import MemoryStorage
 from tests.mcp_server.conftest import ANA, BOB, Served, answer, failure, text_of
@@ -237,6 +238,14 @@ async def test_a_stream_hears_of_changes_here_and_in_other_processes(served: Ser
         assert await anext(events) == ResourceUpdated(uris[0])
         await answer(client, "save_turn", messages=said("A new thread."))
         assert await anext(events) == ResourcesListChanged()
+
+
+async def test_a_stream_watches_a_limited_number_of_threads(served: Served) -> None:
+    uris = [f"recuerda://thread/{number}" for number in range(MAX_WATCHED + 1)]
+    async with served.client() as client:
+        with pytest.raises(MCPError, match="at most 500 resources"):
+            async with client.listen(resource_subscriptions=uris):
+                pass
 
 
 @pytest.mark.filterwarnings("ignore:.*removed as of 2026-07-28:mcp.MCPDeprecationWarning")

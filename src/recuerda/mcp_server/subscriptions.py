@@ -22,10 +22,13 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, Res
 from mcp_types import SubscriptionsListenRequestParams, SubscriptionsListenResult
 
 from recuerda._events import fields
-from recuerda.errors import RecuerdaError
+from recuerda.errors import InvalidInput, RecuerdaError
 from recuerda.mcp_server.references import thread_of
 from recuerda.mcp_server.scope import Scope
 from recuerda.storage.contract import Storage
+
+MAX_WATCHED = 500
+"""The largest number of resources that one connection, or one stream, watches. Each costs a look every two seconds."""
 
 _UPDATED = "notifications/resources/updated"
 _logger = logging.getLogger("recuerda.mcp")
@@ -62,6 +65,7 @@ class Subscriptions:
         if handler is None:
             handler = self._listeners[scope] = ListenHandler(self._bus(scope))
         watched = [(scope, uri) for uri in params.notifications.resource_subscriptions or ()]
+        _check_number(len(watched))
         for key in watched:
             await self._look(key)
         self._listened.update(watched)
@@ -69,12 +73,14 @@ class Subscriptions:
         try:
             return await handler(context, params)
         finally:
-            self._listened.subtract(watched)
+            self._listened -= Counter(watched)  # and this drops what nobody watches any more
 
     async def subscribe(self, scope: Scope, connection: Connection, uri: str) -> None:
         """Tell a connection about changes of a resource, in the protocol's versions up to 2025-11-25."""
+        subscriber = self._connections.get(connection) or _Subscriber(scope=scope, uris=set())
+        _check_number(len(subscriber.uris | {uri}))
         await self._look((scope, uri))
-        self._connections.setdefault(connection, _Subscriber(scope=scope, uris=set())).uris.add(uri)
+        self._connections.setdefault(connection, subscriber).uris.add(uri)
         self._watch()
 
     def unsubscribe(self, connection: Connection, uri: str) -> None:
@@ -151,3 +157,8 @@ class Subscriptions:
         for connection, subscriber in list(self._connections.items()):
             if subscriber.scope == scope and uri in subscriber.uris:
                 await connection.outbound.notify(_UPDATED, {"uri": uri})
+
+
+def _check_number(number: int) -> None:
+    if number > MAX_WATCHED:
+        raise InvalidInput(f"one connection can watch at most {MAX_WATCHED} resources: end some subscriptions first")
