@@ -21,7 +21,7 @@ class AnswerTransport:
     def __init__(
         self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, close: Callable[[], None]
     ) -> None:
-        self.is_closing = transport.is_closing
+        self.is_closing: Callable[[], bool] = transport.is_closing
         self._transport = transport
         self._loop = loop
         self._close = close
