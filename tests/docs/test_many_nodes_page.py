@@ -13,8 +13,9 @@ import pytest
 import typer
 import yaml
 
+from recuerda._drivers.bearer_keys import new_key
 from recuerda.cli.app import app
-from recuerda.server.keys import file_line, new_key
+from recuerda.server.keys import file_line
 from recuerda.testing import ScriptedOpenAIServer
 from tests.docs.pages import ROOT, blocks
 from tests.server.processes import ServerProcess
