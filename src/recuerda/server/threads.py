@@ -81,8 +81,8 @@ class Threads:
         self._last_messages = last_messages
         self._queue_s = queue_s
         self._views: dict[str, Storage] = {}
-        self._newest = WarmHistories(warm_bytes)
-        self._whole = WarmHistories(warm_bytes)
+        self._newest: WarmHistories = WarmHistories(warm_bytes)
+        self._whole: WarmHistories = WarmHistories(warm_bytes)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
