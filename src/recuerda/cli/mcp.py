@@ -84,7 +84,7 @@ def mcp(
     ] = "127.0.0.1",
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="The port to listen on; 0 for a free port.")
-    ] = 8788,
+    ] = 8789,
     is_stateless: Annotated[
         bool,
         typer.Option(
