@@ -28,7 +28,7 @@ PAGES = (
     "/threads/lisbon/export",
     "/threads/booking",
     "/threads/lisbon/seen?max_tokens=300&q=Which+seats",
-    "/threads/lisbon/turns/2/seen",
+    f"{HOSTILE}/turns/1/seen?max_tokens=200",
     "/memory",
     "/memory?user=ana&q=window+seats",
     "/health",

@@ -169,20 +169,6 @@ async def test_a_person_talks_to_an_agent_allows_a_call_and_stops_an_answer(visi
         await expect(page.get_by_text("How is the sea?").first).to_be_visible()
 
 
-async def test_a_person_sees_why_a_message_was_not_sent(studio: str, visit: Visit) -> None:
-    async with visit(studio) as visitor:
-        page = visitor.page
-        await visitor.open("/threads/lisbon")
-        await page.get_by_role("link", name="What the model saw").last.click()
-        await page.get_by_text("Try another window").click()
-        await page.get_by_label("Most tokens").fill("400")
-        await page.get_by_role("button", name="Show what would be sent").click()
-        first = page.locator("#turn-1")
-        await expect(first.get_by_text("Left out: too many tokens").first).to_be_visible()
-        await first.get_by_text("messages that are not sent").click()
-        await expect(first.get_by_text("Find me a flight to Lisbon")).to_be_visible()
-
-
 async def test_a_person_forgets_a_memory_and_finds_no_trace(storage: Storage, studio: str, visit: Visit) -> None:
     async with visit(studio) as visitor:
         page = visitor.page
