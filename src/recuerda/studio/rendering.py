@@ -70,7 +70,6 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
         room: the name of the current entry.
         storage: the storage's name for people. It holds no password.
         user: the user to whom the studio is limited. None shows all users.
-        waiting: the number of turns in the inbox, if it is known.
     """
 
     preferences: Preferences
@@ -81,7 +80,6 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     room: str = ""
     storage: str = ""
     user: str | None = None
-    waiting: int | None = None
 
     @property
     def language(self) -> Language:

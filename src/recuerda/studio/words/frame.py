@@ -12,8 +12,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "room.inbox": ("Inbox", "Pendientes"),
     "room.health": ("Health", "Estado"),
     "room.chat": ("Chat", "Chat"),
-    "rooms.waiting.one": ("{shown} turn waits", "{shown} turno espera"),
-    "rooms.waiting.other": ("{shown} turns wait", "{shown} turnos esperan"),
     "breadcrumbs": ("Path", "Ruta"),
     "only-user": ("Only user {user}", "Solo el usuario {user}"),
     "read-only": ("Read-only", "Solo lectura"),
