@@ -1,6 +1,8 @@
 """The tools recall, remember, correct and forget, by the SDK's own client."""
 
+import pytest
 from mcp.client.client import Client
+from mcp.shared.exceptions import MCPError
 
 from recuerda import ChatMessage, ChatMessageStore
 from recuerda.mcp_server import Scope
@@ -206,3 +208,13 @@ async def test_characters_that_no_database_keeps_are_left_out(client: Client) ->
     assert "no thread" in await failure(client, "read_thread", thread="\ud800")
     said = {"role": "user", "text": "\ud800", "speaker": "\x00"}
     assert await failure(client, "save_turn", messages=[said])
+
+
+async def test_a_very_long_query_is_refused_at_once(client: Client) -> None:
+    await answer(client, "remember", text="Ana keeps bees.")
+    query = "bees " * 200_000  # to look for all these words would take minutes, in which no other client is answered
+    for name in ("recall", "forget"):
+        assert "at most 20,000 characters" in await failure(client, name, query=query)
+    with pytest.raises(MCPError, match="at most 20,000 characters"):
+        await client.get_prompt("what_do_you_know_about_me", {"topic": query})
+    assert len((await answer(client, "recall", query=query[:20_000]))["memories"]) == 1

@@ -14,7 +14,7 @@ from recuerda.errors import InvalidInput, ThreadConflict
 from recuerda.mcp_server.answers import ForgetItem, Forgotten
 from recuerda.mcp_server.budget import cut_text, fitting
 from recuerda.mcp_server.finding import FORGOTTEN, FoundMemory
-from recuerda.mcp_server.memories import Memories, check_writable
+from recuerda.mcp_server.memories import Memories, check_query, check_writable
 from recuerda.mcp_server.references import Place
 from recuerda.mcp_server.scope import Scope
 from recuerda.mcp_server.threads import Threads, no_thread
@@ -73,8 +73,9 @@ class Forgetting:
         """Return the ids of the memories with all words of a query, also in the words of a correction.
 
         Raises:
-            InvalidInput: the query has no word to look for.
+            InvalidInput: the query has no word to look for, or is too long.
         """
+        check_query(query)
         recollection = self._memories.recollection
         whose = Whose(user_id=scope.user_id, namespaces=(scope.namespace,))
         turns = await recollection.turns_with_words(query, whose, only_thread=None)

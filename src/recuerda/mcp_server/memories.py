@@ -71,20 +71,23 @@ class Memories:
             limit: the largest number of memories.
             with_corrected: True also returns words that were corrected.
             tell: called during the first search for a user, which may have to index the user's threads.
+
+        Raises:
+            InvalidInput: the query is empty or too long.
         """
-        if not query.strip():
-            raise InvalidInput("the query is empty: ask a question, or name some words of the memory")
+        check_query(query)
         if tell is not None and scope.user_id not in self._caught_up:
             await self.recollection.catch_up(scope.user_id, tell)
             self._caught_up.add(scope.user_id)
+        question = essence(query)
         found = await self.recollection.search(
-            essence(query),
+            question,
             scope.whose,
             limit=limit,
             filters=Filters(min_relevance=MIN_RELEVANCE),
             has_history=with_corrected,
         )
-        items = self._fitting([item_of(memory, query) for memory in found])
+        items = self._fitting([item_of(memory, question) for memory in found])
         return Recalled(memories=items, left_out=len(found) - len(items)), found[: len(items)]
 
     async def about_me(self, scope: Scope) -> list[Memory]:
@@ -203,6 +206,21 @@ def item_of(memory: Memory, query: str = "", *, max_characters: int = _QUOTE) ->
 def shortened(item: MemoryItem, max_characters: int) -> MemoryItem:
     """Return an item with a shorter text."""
     return msgspec.structs.replace(item, text=excerpt(item.text, "", max_characters), is_cut=True)
+
+
+def check_query(query: str) -> None:
+    """Check that a text can be searched for. A very long one would keep the server from answering other clients.
+
+    Raises:
+        InvalidInput: the query is empty or too long.
+    """
+    if not query.strip():
+        raise InvalidInput("the query is empty: ask a question, or name some words of the memory")
+    if len(query) > MAX_TEXT:
+        raise InvalidInput(
+            f"a query has at most {MAX_TEXT:,} characters, and this one has {len(query):,}: name some words of the "
+            "memory"
+        )
 
 
 def check_writable(scope: Scope, found: FoundMemory) -> None:

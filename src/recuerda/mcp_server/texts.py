@@ -72,7 +72,8 @@ def forgotten(answer: Forgotten) -> str:
 def listed(answer: ListedThreads) -> str:
     """Return a line for each thread."""
     lines = [
-        f'- {thread.thread}: "{one_line(thread.title or "")}", {thread.messages} messages, changed {thread.updated_at}'
+        f'- {one_line(thread.thread)}: "{one_line(thread.title or "")}", {thread.messages} messages, changed '
+        f"{thread.updated_at}"
         for thread in answer.threads
     ]
     more = [f'More: cursor "{answer.next_cursor}".'] if answer.next_cursor else []
@@ -88,7 +89,7 @@ def part(answer: ThreadPart) -> str:
 
 def saved(answer: SavedTurn) -> str:
     """Return the sentence about a turn that was stored."""
-    return f"{'Saved' if answer.is_new else 'Already saved'} as turn {answer.turn} of thread {answer.thread}."
+    return f"{'Saved' if answer.is_new else 'Already saved'} as turn {answer.turn} of thread {one_line(answer.thread)}."
 
 
 def _said(message: MessageItem, said_at: str) -> str:
@@ -98,6 +99,6 @@ def _said(message: MessageItem, said_at: str) -> str:
 
 
 def _item(item: ForgetItem) -> str:
-    name = f"memory {item.memory}" if item.memory else f"thread {item.thread}"
+    name = f"memory {item.memory}" if item.memory else f"thread {one_line(item.thread or '')}"
     effect = "is erased" if item.effect == "erased" else "is not recalled any more, and stays in its conversation"
     return f'- {name}: "{one_line(item.text)}" ({effect})'
