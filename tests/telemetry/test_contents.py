@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from typing import cast
 
 import pytest
 
-from recuerda import Agent, ChatMessage, DataContent, Storage, TextContent, tool
+from recuerda import Agent, ChatMessage, DataContent, EncodeError, Storage, TextContent, tool
 from recuerda.telemetry.settings import CAPTURE, OPT_IN
 from recuerda.testing import ScriptedChatClient, call
 from tests.telemetry.recorded import Recorded
@@ -91,6 +92,40 @@ async def test_a_redaction_that_fails_lets_no_text_through_and_ends_no_run(
     await _talk(storage)
     assert SECRET not in _all(recorded)
     assert "the redaction of this text failed" in _all(recorded)
+
+
+async def test_a_redaction_without_a_text_lets_no_text_through_and_ends_no_run(
+    recorded: Recorded, storage: Storage
+) -> None:
+    class Marked(str):
+        __slots__ = ()
+
+    recorded.switch_on(content=True, redact=lambda text: Marked(text.replace(SECRET, "…")))
+    await _talk(storage)
+    assert "My code is …." in recorded.facts("invoke_agent Guide")["gen_ai.input.messages"]
+    recorded.forget()
+    for nothing in (None, object(), 4711, b"4711"):
+        recorded.switch_on(content=True, redact=lambda _, nothing=nothing: cast("str", nothing))
+        await _talk(storage)
+    assert SECRET not in _all(recorded)
+    assert "the redaction of this text failed" in _all(recorded)
+
+
+async def test_a_content_that_is_no_json_fails_as_it_does_without_telemetry(
+    recorded: Recorded, storage: Storage
+) -> None:
+    deep: object = SECRET
+    for _ in range(900):
+        deep = [deep]
+    recorded.switch_on(content=True)
+    half = "\ud800"
+    asked = (call("look_up", {"name": deep, "tags": []}), call("look_up", {"name": half, "tags": []}), half)
+    for number, (said, answer) in enumerate(((half, "Yes."), *(("Look.", answer) for answer in asked))):
+        agent = Agent(ScriptedChatClient([answer], default="Yes."), tools=[look_up], storage=storage)
+        with pytest.raises(EncodeError, match="cannot be stored"):
+            await agent.run(said, thread=str(number))
+    assert "cannot be written as JSON" in _all(recorded)
+    assert all(span.end_time for span in recorded.spans)
 
 
 async def test_the_old_name_of_the_provider_is_left_out_for_the_newest_conventions(

@@ -6,6 +6,8 @@ import asyncio
 import gc
 
 import pytest
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 
 from recuerda import (
@@ -214,3 +216,42 @@ async def test_a_resumed_run_is_linked_to_the_runs_before_it(recorded: Recorded,
         (first.trace_id, first.span_id)
     ]
     assert resumed.parent is None
+
+
+class Failing(SpanProcessor):
+    """An application's processor with a fault."""
+
+    def __init__(self, *, fails_at_start: bool) -> None:
+        self._fails_at_start = fails_at_start
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        if self._fails_at_start:
+            raise ValueError("a fault")
+
+    def on_end(self, span: ReadableSpan) -> None:
+        if not self._fails_at_start:
+            raise ValueError("a fault")
+
+
+async def test_a_processor_with_a_fault_ends_no_run(
+    recorded: Recorded, storage: Storage, caplog: pytest.LogCaptureFixture
+) -> None:
+    agent = Agent(ScriptedChatClient(default="Yes."), storage=storage)
+    for fails_at_start in (False, True):
+        recorded.tracers.add_span_processor(Failing(fails_at_start=fails_at_start))
+        assert (await agent.run("Hello.", thread="t")).text == "Yes."
+    assert {getattr(record, "event", "") for record in caplog.records} == {"span_not_recorded"}
+
+
+async def test_a_stream_that_nobody_begins_to_read_begins_no_span(recorded: Recorded, storage: Storage) -> None:
+    begun: list[str] = []
+
+    class Begun(SpanProcessor):
+        def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+            begun.append(span.name)
+
+    recorded.tracers.add_span_processor(Begun())
+    agent = Agent(ScriptedChatClient(default="Yes."), storage=storage)
+    agent.run_stream("Hello.", thread="t")
+    gc.collect()
+    assert begun == []

@@ -16,6 +16,7 @@ from recuerda.agent.response import AgentResponse
 from recuerda.messages.message import ChatMessage, FunctionCallContent, FunctionResultContent
 
 T = TypeVar("T")
+W = TypeVar("W", bound=Work)
 
 
 class RunWork(Work, Protocol):
@@ -83,16 +84,19 @@ observer: RunObserver | None = None
 """The observer; None if nobody observes."""
 
 
-async def observed(work: Work, steps: AsyncGenerator[T], told: Callable[[], None]) -> AsyncGenerator[T]:
-    """Yield the steps of a piece of work, and end the work after the last step.
+async def observed(begin: Callable[[], W], steps: AsyncGenerator[T], told: Callable[[W], None]) -> AsyncGenerator[T]:
+    """Begin a piece of work with its first step, yield its steps, and end the work after the last step.
+
+    Steps that nobody asks for begin no work, so no work stays without an end.
 
     Each step is taken in an active block of its own, because the consumer of the steps is not a part of the work.
 
     Args:
-        work: the work.
+        begin: begins the work.
         steps: the steps.
-        told: is called after the last step, before the work ends.
+        told: is called with the work after the last step, before the work ends.
     """
+    work = begin()
     try:
         while True:
             with work.active():
@@ -108,7 +112,7 @@ async def observed(work: Work, steps: AsyncGenerator[T], told: Callable[[], None
         finally:
             work.end(error)
         raise
-    told()
+    told(work)
     work.end()
 
 
@@ -138,7 +142,11 @@ def streamed(model: ChatModel, request: ChatRequest, *, thread_id: str) -> Async
 
 async def _streamed(work: ModelWork, stream: AsyncGenerator[ChatUpdate]) -> AsyncGenerator[ChatUpdate]:
     said: list[ChatUpdate] = []
-    async with aclosing(observed(work, stream, lambda: work.answered(join_updates(said)))) as updates:
+
+    def told(work: ModelWork) -> None:
+        work.answered(join_updates(said))
+
+    async with aclosing(observed(lambda: work, stream, told)) as updates:
         async for update in updates:
             if not said:
                 work.began_to_arrive()

@@ -60,16 +60,18 @@ class Run:
 
         A None comes first, when the thread has been read and checked, before anything is paid for.
         """
-        if observing.observer is None:
+        if (observer := observing.observer) is None:
             return self._updates()
         settings, request = self._settings, self._request
-        work = observing.observer.run(settings.name, settings.model, thread_id=request.thread.id, said=request.messages)
 
-        def told() -> None:
+        def begin() -> observing.RunWork:
+            return observer.run(settings.name, settings.model, thread_id=request.thread.id, said=request.messages)
+
+        def told(work: observing.RunWork) -> None:
             if self.response is not None:
                 work.answered(self.response)
 
-        return observing.observed(work, self._updates(), told)
+        return observing.observed(begin, self._updates(), told)
 
     async def _updates(self) -> AsyncGenerator[AgentResponseUpdate | None]:
         _check_can_be_stored(self._request)

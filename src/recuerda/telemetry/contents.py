@@ -28,6 +28,9 @@ Redact: TypeAlias = Callable[[str], str]
 
 FAILED = "[the redaction of this text failed]"
 
+NO_JSON = "[this content cannot be written as JSON]"
+"""The value for a content that no storage would take either, such as a text with half of a surrogate pair."""
+
 
 class Contents:
     """Turns contents into the values of attributes.
@@ -44,26 +47,28 @@ class Contents:
         if self._redact is None:
             return text
         try:
-            return self._redact(text)
+            redacted = cast("object", self._redact(text))
         except Exception:  # noqa: BLE001 - the function is the application's, and must neither end a run nor let a text through
             return FAILED
+        # A subclass of str, such as the one of a template engine, is made a plain text, because JSON knows no other.
+        return str.__str__(redacted) if isinstance(redacted, str) else FAILED
 
     def instructions(self, text: str) -> str:
         """Return the value for the instructions of a model."""
-        return _encoded([{"type": "text", "content": self.text(text)}])
+        return _encoded(lambda: [{"type": "text", "content": self.text(text)}])
 
     def messages(self, messages: Iterable[ChatMessage], *, finish_reason: str | None = None) -> str:
         """Return the value for messages. Messages with a reason why the model has stopped are its answer."""
         more = {} if finish_reason is None else {"finish_reason": finish_reason}
-        return _encoded([{"role": one.role, "parts": self._parts(one.contents), **more} for one in messages])
+        return _encoded(lambda: [{"role": one.role, "parts": self._parts(one.contents), **more} for one in messages])
 
     def value(self, value: object) -> str:
         """Return the value for the arguments or the result of a tool, with each text in it redacted."""
-        return self.text(value) if isinstance(value, str) else _encoded(self._redacted(value))
+        return self.text(value) if isinstance(value, str) else _encoded(lambda: self._redacted(value))
 
     def records(self, records: Iterable[Record]) -> str:
         """Return the value for memories."""
-        return _encoded([{"id": name, "content": self.text(text)} for name, text in records])
+        return _encoded(lambda: [{"id": name, "content": self.text(text)} for name, text in records])
 
     def _parts(self, parts: Sequence[AnyContent]) -> list[Json]:
         return [self._part(part) for part in parts]
@@ -92,5 +97,9 @@ class Contents:
         return value if isinstance(value, bool | int | float) or value is None else type(value).__name__
 
 
-def _encoded(value: object) -> str:
-    return msgspec.json.encode(value).decode()
+def _encoded(made: Callable[[], object]) -> str:
+    """Return a value as JSON. A value that cannot be written ends no run: the run itself says what is wrong with it."""
+    try:
+        return msgspec.json.encode(made()).decode()
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return NO_JSON

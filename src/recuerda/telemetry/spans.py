@@ -6,6 +6,7 @@ collector closes in another context, cannot leave a foreign span behind.
 
 from __future__ import annotations
 
+import logging
 import time
 from asyncio import CancelledError
 from collections.abc import Iterable, Mapping
@@ -15,8 +16,9 @@ from typing import TypeAlias
 
 from opentelemetry.context import Context, attach, create_key, detach, get_value, set_value
 from opentelemetry.metrics import Histogram
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
 
+from recuerda._events import fields
 from recuerda._observing import Record
 from recuerda.agent.chat import ChatResponse
 from recuerda.agent.response import AgentResponse
@@ -29,6 +31,7 @@ from recuerda.telemetry.metrics import Metrics
 Attributes: TypeAlias = dict[str, str | int | float | bool]
 
 _RUN = create_key("recuerda-run")
+_logger = logging.getLogger("recuerda.telemetry")
 
 
 class Active:
@@ -76,7 +79,11 @@ class SpanWork:
         measured: Mapping[str, str | int],
         parent: Context | None = None,
     ) -> None:
-        self.span: Span = tracer.start_span(name, parent, kind, attributes)
+        try:
+            self.span: Span = tracer.start_span(name, parent, kind, attributes)
+        except Exception as error:  # noqa: BLE001 - a sampler or a processor is the application's, and must end no run
+            self.span = INVALID_SPAN
+            _tell(error)
         self.context: Context = set_span_in_context(self.span, parent)
         self._durations = durations
         self._measured = measured
@@ -101,7 +108,10 @@ class SpanWork:
         if error is not None:
             measured = {**measured, names.ERROR_TYPE: self._failed(error)}
         self._durations.record(self.seconds, measured, self.context)
-        self.span.end()
+        try:
+            self.span.end()
+        except Exception as problem:  # noqa: BLE001 - a processor is the application's, and must end no run
+            _tell(problem)
 
     def _failed(self, error: BaseException) -> str:
         """Note an error by its type. Its text may hold a part of a message, so it is never recorded."""
@@ -111,6 +121,11 @@ class SpanWork:
         if not is_cancelled:
             self.span.set_status(Status(StatusCode.ERROR))
         return name
+
+
+def _tell(error: Exception) -> None:
+    name = type(error).__name__
+    _logger.warning("a span could not be recorded: %s", name, extra=fields("span_not_recorded", error=name))
 
 
 def error_type(error: BaseException) -> str:
