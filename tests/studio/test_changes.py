@@ -104,6 +104,13 @@ async def test_a_fork_before_or_after_a_turn_is_made_once(changing: httpx2.Async
     assert len(await ChatMessageStore(storage=storage, thread_id="bill").list_branches()) == 4
 
 
+async def test_the_page_of_a_fork_names_the_turn_that_it_shows(changing: httpx2.AsyncClient) -> None:
+    headings = {"before": "The first turn that is not copied", "through": "The last turn that is copied"}
+    for query, heading in headings.items():
+        page = (await changing.get(f"/threads/bill/fork?{query}=1")).text
+        assert f"<h2>{heading}</h2>" in page, query
+
+
 async def test_settings_change_only_what_the_form_changes(changing: httpx2.AsyncClient, storage: Storage) -> None:
     made = await storage.head("trip/1")
     assert made is not None
@@ -215,6 +222,8 @@ async def test_memories_are_forgotten_after_a_look_and_the_thread_stays(tmp_path
             answer = await client.get("/threads/one/forget")
             assert answer.status_code == 409
             assert "no index" in answer.text
+            assert "The thread has changed" not in answer.text
+            assert "start the studio again" in answer.text
 
 
 async def test_a_thread_goes_through_an_export_and_an_import_in_each_format(changing: httpx2.AsyncClient) -> None:

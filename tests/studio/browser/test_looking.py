@@ -69,6 +69,14 @@ async def test_no_page_is_wider_than_a_phone(studio: str, visit: Visit) -> None:
             assert await visitor.overflow() == 0, path
 
 
+async def test_the_buttons_of_a_change_break_no_word_on_a_phone(studio: str, visit: Visit) -> None:
+    async with visit(studio, language="es", width=375) as visitor:
+        await visitor.open("/users/ana/erase")
+        shown = await visitor.page.get_by_role("link", name="Cancelar", exact=True).bounding_box()
+        assert shown is not None
+        assert shown["height"] < 40  # one line
+
+
 async def test_the_language_and_the_theme_stay_chosen(studio: str, visit: Visit) -> None:
     async with visit(studio) as visitor:
         await visitor.page.get_by_role("link", name="Español").click()

@@ -91,6 +91,7 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
         action: the word for the change, by which the page finds its texts.
         facts: what the change is about.
         said: the first messages that it affects.
+        said_label: the word for their heading.
         hidden: the fields of the form that are not shown.
         inputs: the other fields of the form.
         back_href: the page to which "cancel" leads.
@@ -105,6 +106,7 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
     back_href: str
     inputs: tuple[Input, ...] = ()
     said: tuple[Said, ...] = ()
+    said_label: str = "change.said"
     is_for_good: bool = False
     is_possible: bool = True
     is_upload: bool = False

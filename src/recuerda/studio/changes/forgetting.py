@@ -100,7 +100,8 @@ def _recall(studio: Studio) -> Recollection:
         raise Fault(
             409,
             "no_index",
-            "There is no index of memories here, so nothing can be forgotten. Name one with --recall-index.",
+            "There is no index of memories here, so nothing can be forgotten.",
+            "Name one with --recall-index. If the index is newer than this studio, start the studio again.",
         )
     return studio.recall
 

@@ -101,6 +101,7 @@ async def before_fork(studio: Studio, request: Request) -> Confirmation:
         action="fork",
         facts=(*thread_facts(info), *places),
         said=said,
+        said_label=f"change.fork.{named[0][0]}.said" if named else "change.said",
         # The id of the new thread is drawn here, so that a form that is sent twice makes one thread.
         hidden=(Hidden(name="into", held_id=new_id()), *(Hidden(name=n, held_id=str(at)) for n, at in named)),
         back_href=link("threads", info.id),

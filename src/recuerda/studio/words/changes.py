@@ -30,11 +30,13 @@ WORDS: dict[str, tuple[str, str]] = {
     "change.undo.yes": ("Remove the turn", "Quitar el turno"),
     "change.fork": ("Fork the thread", "Bifurcar el hilo"),
     "change.fork.what": (
-        "A new thread begins with a copy of these turns. This thread does not change.",
-        "Un hilo nuevo empieza con una copia de estos turnos. Este hilo no cambia.",
+        "A new thread begins with a copy of the turns up to the place of the fork. This thread does not change.",
+        "Un hilo nuevo empieza con una copia de los turnos hasta el lugar de la bifurcación. Este hilo no cambia.",
     ),
     "change.fork.before": ("The copy ends before turn", "La copia termina antes del turno"),
     "change.fork.through": ("The copy ends after turn", "La copia termina después del turno"),
+    "change.fork.before.said": ("The first turn that is not copied", "El primer turno que no se copia"),
+    "change.fork.through.said": ("The last turn that is copied", "El último turno que se copia"),
     "change.fork.yes": ("Make the fork", "Crear la bifurcación"),
     "change.settings": ("Title, tags and archive", "Título, etiquetas y archivo"),
     "change.settings.what": (

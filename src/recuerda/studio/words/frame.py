@@ -106,7 +106,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "error.405": ("This address does not take that", "Esta dirección no admite eso"),
     "error.413": ("This is too long", "Esto es demasiado largo"),
     "error.421": ("The studio has another name", "El estudio tiene otro nombre"),
-    "error.409": ("The thread has changed", "El hilo ha cambiado"),
+    "error.409": ("This cannot be done now", "Esto no se puede hacer ahora"),
     "error.500": ("The studio made a mistake", "El estudio cometió un error"),
     "error.503": ("The storage does not answer", "El almacenamiento no responde"),
     "error.back": ("To the threads", "A los hilos"),

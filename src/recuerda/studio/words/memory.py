@@ -5,8 +5,14 @@ from __future__ import annotations
 WORDS: dict[str, tuple[str, str]] = {
     "memory.no-index": ("There is no index of memories", "No hay índice de recuerdos"),
     "memory.no-index.why": (
-        "An agent with a RecallProvider makes one. Name it with --recall-index if it is not beside the storage.",
-        "Lo crea un agente con RecallProvider. Indícalo con --recall-index si no está junto al almacén.",
+        (
+            "An agent with a RecallProvider makes one. Name it with --recall-index if it is not beside the storage. "
+            "If it is newer than this studio, start the studio again."
+        ),
+        (
+            "Lo crea un agente con RecallProvider. Indícalo con --recall-index si no está junto al almacén. "
+            "Si es más reciente que este estudio, reinicia el estudio."
+        ),
     ),
     "memory.show": ("Show", "Mostrar"),
     "memory.thread": ("Thread without a user", "Hilo sin usuario"),
