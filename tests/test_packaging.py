@@ -66,6 +66,12 @@ def test_all_contains_every_extra_but_the_frameworks() -> None:
     assert listed("all").isdisjoint(listed("interop"))
 
 
+def test_the_first_pages_list_every_extra_of_all() -> None:
+    for page in ("get-started.md", "es/primeros-pasos.md"):
+        rows = re.findall(r"^\| `([\w-]+)` \|", (ROOT / "docs" / page).read_text(encoding="utf-8"), re.MULTILINE)
+        assert set(rows) == listed("all") | {"all"}, page
+
+
 def test_interop_contains_the_extra_of_every_adapter() -> None:
     packages = {path.parent.name for path in (ROOT / "src/recuerda/interop").glob("*/__init__.py")}
     assert packages <= {name.replace("-", "_") for name in listed("interop")}
