@@ -36,7 +36,10 @@ def detected(source: Source) -> Format:
     if found is None:
         if source.is_folder:
             raise InvalidInput(f"{source.path} cannot be read: it is a folder of an unknown format; name it")
-        raise InvalidInput(f"the format is not known: name it with --from, as one of {', '.join(READABLE)}")
+        choices = ", ".join(READABLE)
+        raise InvalidInput(
+            f"the format is not known: choose it (on the command line with --from); it is one of {choices}"
+        )
     return found
 
 
