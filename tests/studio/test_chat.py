@@ -200,6 +200,19 @@ async def test_a_read_only_studio_talks_only_in_threads_that_were_begun_in_a_stu
     assert head.user_id == "ana"
 
 
+async def test_a_read_only_studio_says_nothing_in_a_users_chat(desk: MemoryStorage) -> None:
+    agent = clerk(desk, "Hello!", call("pay", {"euros": 5}))
+    async with studio_client(settings_of(desk, agent=agent, allow_changes=True)) as client:
+        for _ in range(2):
+            assert (await client.post("/api/chat/studio-1/send", json={"message": "Hi", "user": "ana"})).is_success
+    before = await desk.head("studio-1"), await desk.load_draft("studio-1")
+    async with studio_client(settings_of(desk, agent=agent)) as client:
+        for path in ("send", "stream", "decide", "decide-stream"):
+            decision = {"message": "Hi", "action": "approve", "call_id": "call_1"}
+            assert (await client.post(f"/api/chat/studio-1/{path}", json=decision)).status_code == 403, path
+    assert (await desk.head("studio-1"), await desk.load_draft("studio-1")) == before
+
+
 async def test_a_studio_of_one_user_talks_as_this_user(desk: MemoryStorage) -> None:
     await ChatMessageStore(storage=desk, thread_id="studio-b", user_id="ben").add_messages([ChatMessage("user", "b")])
     agent = clerk(desk, "Hello!")

@@ -97,7 +97,7 @@ async def show_chats(studio: Studio, _: Request) -> ChatsPage:
 async def show_chat(studio: Studio, request: Request) -> ChatPage:
     """Return a chat: the newest turns of its thread, and the calls that wait."""
     agent = _agent(studio)
-    thread_id = _chat_id(studio, request)
+    thread_id = await _chat_id(studio, request)
     try:
         thread = await show_thread(studio, request)
     except ThreadNotFound:
@@ -118,7 +118,7 @@ async def show_chat(studio: Studio, request: Request) -> ChatPage:
 
 async def send(studio: Studio, request: Request, fields: Fields) -> Done:
     """Let the agent answer a message, and show the chat again."""
-    agent, thread_id = _agent(studio), _chat_id(studio, request)
+    agent, thread_id = _agent(studio), await _chat_id(studio, request)
     thread = _thread(studio, thread_id, fields.text("user"))
     async with audited(studio, "run", thread_id=thread_id):
         await agent.run(fields.needed("message"), thread=thread, keep_partial=True)
@@ -127,7 +127,7 @@ async def send(studio: Studio, request: Request, fields: Fields) -> Done:
 
 async def stream(studio: Studio, request: Request, fields: Fields) -> Response:
     """Let the agent answer a message, and send the events of the run."""
-    agent, thread_id = _agent(studio), _chat_id(studio, request)
+    agent, thread_id = _agent(studio), await _chat_id(studio, request)
     thread = _thread(studio, thread_id, fields.text("user"))
     running = agent.run_stream(fields.needed("message"), thread=thread, keep_partial=True)
     return streamed(told_run(studio, running, thread_id))
@@ -135,7 +135,7 @@ async def stream(studio: Studio, request: Request, fields: Fields) -> Response:
 
 async def decide(studio: Studio, request: Request, fields: Fields) -> Done:
     """Save a decision about a call, let the agent go on if it can, and show the chat again."""
-    agent, thread_id = _agent(studio), _chat_id(studio, request)
+    agent, thread_id = _agent(studio), await _chat_id(studio, request)
     if can_go_on(await save_decision(studio, thread_id, fields)):
         async with audited(studio, "run", thread_id=thread_id):
             await agent.resume(_thread(studio, thread_id), keep_partial=True)
@@ -144,7 +144,7 @@ async def decide(studio: Studio, request: Request, fields: Fields) -> Done:
 
 async def decide_stream(studio: Studio, request: Request, fields: Fields) -> Response:
     """Save a decision about a call, and send the events of the run that goes on."""
-    agent, thread_id = _agent(studio), _chat_id(studio, request)
+    agent, thread_id = _agent(studio), await _chat_id(studio, request)
     if not can_go_on(await save_decision(studio, thread_id, fields)):
         return streamed(_only_decided())
     running = agent.resume_stream(_thread(studio, thread_id), keep_partial=True)
@@ -166,18 +166,22 @@ def _agent(studio: Studio) -> Agent:
     return studio.agent
 
 
-def _chat_id(studio: Studio, request: Request) -> str:
+async def _chat_id(studio: Studio, request: Request) -> str:
     """Return the thread of the path.
 
     Raises:
         Fault: the chat may not go on in this thread.
     """
     thread_id: str = request.path_params["thread_id"]
-    if not studio.allow_changes and not thread_id.startswith(PREFIX):
+    if studio.allow_changes:
+        return thread_id
+    info = await studio.settings.storage.head(thread_id) if thread_id.startswith(PREFIX) else None
+    is_of_others = info is not None and info.user_id not in (None, studio.user_id)
+    if is_of_others or not thread_id.startswith(PREFIX):
         raise Fault(
             403,
             "read_only",
-            "This studio changes no thread of the application, and the thread was not begun here.",
+            "This studio changes no thread of the application or of its users.",
             "Start a new chat, or start the studio with --allow-changes.",
         )
     return thread_id
