@@ -286,6 +286,15 @@ async def test_a_damaged_file_is_refused_and_nothing_is_written(changing: httpx2
     assert [one async for one in storage.threads()] == before
 
 
+async def test_a_file_with_a_very_long_name_is_imported(
+    client: httpx2.AsyncClient, changing: httpx2.AsyncClient
+) -> None:
+    content = (await changing.get("/threads/bill/download")).content
+    for name in ("é" * 300, "😀" * 80, "a" + "😀" * 80 + "b.jsonl", "../" * 100 + "." * 100):
+        answer = await changing.post("/import", files={"file": (name, content)}, data={"format": "recuerda"})
+        assert answer.status_code == 200, name
+
+
 async def test_a_studio_of_one_user_changes_nothing_of_another(storage: Storage) -> None:
     async with studio_client(settings_of(storage, allow_changes=True, user_id="ana")) as client:
         for path in ("/threads/bill/undo", "/threads/bill/delete", "/users/ben/erase", "/users/ben/forget"):

@@ -32,6 +32,7 @@ async def test_each_condition_leaves_out_the_other_threads(client: httpx2.AsyncC
         ("?metadata=channel%3Dweb", ["trip/1"]),
         ("?since=2999-01-01", []),
         ("?until=1999-01-01", []),
+        ("?since=9999-12-31&until=9999-12-31", []),
         ("?archived=only", []),
         ("?state=unfinished", []),
         ("?state=damaged", []),

@@ -18,6 +18,7 @@ WAITING_FILES = 5
 """The number of files that wait. An older file is deleted."""
 
 _LONGEST_NAME = 80
+"""The length of the longest name, in bytes of UTF-8."""
 
 
 class Uploads:
@@ -65,5 +66,7 @@ def _copy(content: BinaryIO, path: Path) -> None:
 def _safe(name: str) -> str:
     """Return the name of a file without its folder and without odd characters."""
     last = name.replace("\\", "/").rpartition("/")[2]
-    kept = "".join(character for character in last if character.isprintable())[-_LONGEST_NAME:]
-    return kept.lstrip(".") or "upload"
+    kept = "".join(character for character in last if character.isprintable())
+    # The limit is one of bytes, as the limit of a file system is. It may cut a character in two.
+    end = kept.encode()[-_LONGEST_NAME:].decode(errors="ignore")
+    return end.lstrip(".") or "upload"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal, cast, get_args
 
 import msgspec
@@ -79,7 +79,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     def until_moment(self) -> datetime | None:
         """The end of the last day."""
         day = _day(self.until, "until")
-        return None if day is None else day + timedelta(days=1)
+        # No thread changes after the last day that a datetime can have.
+        return None if day is None or day.date() == date.max else day + timedelta(days=1)
 
     @property
     def is_archived(self) -> bool | None:
