@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from markupsafe import Markup, escape
 
@@ -78,6 +79,7 @@ def _symbol(character: str) -> str:
     return "\u2421" if code == 0x7F else f"[U+{code:04X}]"
 
 
+@lru_cache(maxsize=1024)  # a message can consist of such characters, and a mark takes longer than the rest of the page
 def _mark(character: str) -> Markup:
     name = unicodedata.name(character, "control character").lower()
     return Markup('<span class="mark" title="U+{:04X} {}">{}</span>').format(ord(character), name, _symbol(character))
