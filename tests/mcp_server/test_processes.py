@@ -70,20 +70,20 @@ async def test_a_killed_server_has_stored_each_acknowledged_memory_once(tmp_path
     kills = 0
     thread_id = ""
     while left:
+        lives = chance.randrange(1, 20)
         with StdioServer(url) as server:
-            timer = threading.Timer(chance.uniform(0.0, 0.4), server.kill)
-            timer.start()
             try:
                 while left:
+                    if lives == 0:
+                        threading.Timer(chance.uniform(0.0, 0.01), server.kill).start()
                     answer = server.call("remember", text=left[0], idempotency_key=left[0])
                     thread_id = answer["thread"]
                     acknowledged.append(left.pop(0))
+                    lives -= 1
             except EOFError:
                 kills += 1
-                if thread_id:
-                    kept = await stored(url, thread_id)
-                    assert not [text for text in acknowledged if kept[text] != 1]
-            timer.cancel()
+                kept = await stored(url, thread_id)
+                assert not [text for text in acknowledged if kept[text] != 1]
     assert kills
     assert await stored(url, thread_id) == Counter(acknowledged)
 
