@@ -113,6 +113,15 @@ async def test_a_call_is_allowed_edited_or_refused_with_a_reason(
     assert "Nothing waits for you" in (await clerk.get("/inbox")).text
 
 
+async def test_a_thread_shows_a_decision_on_its_own_call_alone(desk: MemoryStorage, clerk: httpx2.AsyncClient) -> None:
+    agent = cashier(desk, call("pay", {"euros": 9}), call("pay", {"euros": 7}))  # two calls with one id
+    await agent.run("Pay the bill.", thread="bill")
+    await agent.resume("bill", approvals={"call_1": True}, decided_by="eva")
+    draft = (await clerk.get("/api/threads/bill")).json()["draft"]
+    calls = [part for message in draft["messages"] for part in message["parts"] if part["kind"] == "call"]
+    assert [(one["arguments"]["euros"], one.get("decision", "")) for one in calls] == [(9, "approved · eva"), (7, "")]
+
+
 async def test_a_second_decision_is_refused_and_says_who_decided(
     desk: MemoryStorage, clerk: httpx2.AsyncClient
 ) -> None:

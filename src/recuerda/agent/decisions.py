@@ -103,10 +103,19 @@ def decision_in(messages: Iterable[ChatMessage], call_id: str) -> CallDecision |
     """Return the decision that stands on a call in some messages."""
     for message in messages:
         for call in message.function_calls:
-            note = (call.additional_properties or {}).get(NOTE)
-            if call.call_id == call_id and isinstance(note, Mapping):
-                return _read(cast("Mapping[str, Any]", note))
+            if call.call_id == call_id and isinstance(_note(call), Mapping):
+                return decision_on(call)
     return None
+
+
+def decision_on(call: FunctionCallContent) -> CallDecision | None:
+    """Return the decision that stands on a call."""
+    note = _note(call)
+    return _read(cast("Mapping[str, Any]", note)) if isinstance(note, Mapping) else None
+
+
+def _note(call: FunctionCallContent) -> object:
+    return (call.additional_properties or {}).get(NOTE)
 
 
 def _read(note: Mapping[str, Any]) -> CallDecision | None:

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from recuerda.agent.decisions import decision_in
+from recuerda.agent.decisions import decision_on
 from recuerda.json_value import Json
 from recuerda.messages.files import bytes_of_url
 from recuerda.messages.message import (
@@ -126,7 +126,6 @@ class _Showing:
     def __init__(
         self, messages: Sequence[ChatMessage], *, files: str | None, cut: int | None, waiting: frozenset[str]
     ) -> None:
-        self._messages = messages
         self._files = files
         self._cut = cut
         self._waiting = waiting
@@ -192,7 +191,7 @@ class _Showing:
             arguments=arguments,
             left_out=left_out,
             state="waiting" if call.call_id in self._waiting else "none",
-            decision=self._decision(call.call_id),
+            decision=_decision(call),
         )
         if result is not None:
             value, more = cut_json(result.result, self._cut)
@@ -200,10 +199,6 @@ class _Showing:
             shown = msgspec.structs.replace(shown, result=value, left_out=left_out + more, state=state)
         yield shown
         yield from inner
-
-    def _decision(self, call_id: str) -> str:
-        found = decision_in(self._messages, call_id)
-        return "" if found is None else " · ".join(filter(None, (found.kind, found.by, found.reason)))
 
     def _result(self, result: FunctionResultContent) -> Part:
         value, left_out = cut_json(result.result, self._cut)
@@ -230,6 +225,12 @@ class _Showing:
 
 PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 """The media types that the studio shows as pictures. An SVG may hold a script, so it is a download."""
+
+
+def _decision(call: FunctionCallContent) -> str:
+    # The decision of this call and no other: some services give the calls of one turn the same id.
+    found = decision_on(call)
+    return "" if found is None else " · ".join(filter(None, (found.kind, found.by, found.reason)))
 
 
 def _outside(uri: str) -> str | None:
