@@ -234,3 +234,14 @@ def test_a_long_word_with_many_beginnings_of_tokens_is_read_once() -> None:
         # A rule that reads the word again at each of these places needs more than an hour for this text.
         assert redaction.text(word * 100_000) == word * 100_000
     assert redaction.text(f"eyJ, session-{token}, {token}.") == "eyJ, session-[redacted: token], [redacted: token]."
+
+
+async def test_a_comparison_says_that_a_thread_has_no_more_turns() -> None:
+    storage = MemoryStorage()
+    store = ChatMessageStore(storage=storage, thread_id="long")
+    for text in ("first", "second"):
+        await store.add_messages([ChatMessage("user", text)])
+    await store.fork(through=1, thread_id="short")
+    async with studio_client(settings_of(storage)) as client:
+        page = (await client.get("/threads/long/compare/short")).text
+    assert page.count("This thread has no more turns.") == 1

@@ -54,6 +54,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "thread.fork-at-start": ("before the first turn", "antes del primer turno"),
     "thread.forks.one": ("{shown} fork", "{shown} rama"),
     "thread.forks.other": ("{shown} forks", "{shown} ramas"),
+    "thread.no-more-turns": ("This thread has no more turns.", "Este hilo no tiene más turnos."),
     "thread.tree": ("Tree of forks", "Árbol de ramas"),
     "thread.tree-cut": (
         "The tree has more threads than are shown here.",
