@@ -132,6 +132,25 @@ async def test_no_answer_is_larger_than_the_budget() -> None:
         await served.server.close()
 
 
+async def test_a_list_of_threads_with_long_titles_keeps_the_budget_and_leaves_none_out() -> None:
+    async with MemoryStorage() as storage:
+        served = Served(storage, max_tokens=500)
+        ids = {f"{number} {'id ' * 30}" for number in range(9)}
+        for thread_id in ids:
+            await storage.for_user("ana").update_thread(thread_id, title="title " * 1_000)
+        async with served.client() as client:
+            seen: list[str] = []
+            cursor = None
+            while cursor is not None or not seen:
+                result = await client.call_tool("list_threads", {"cursor": cursor})
+                assert len(json.dumps(result.structured_content)) < 500 * 4 + 400
+                assert len(text_of(result)) < 500 * 4 + 400
+                seen += [thread["thread"] for thread in result.structured_content["threads"]]
+                cursor = result.structured_content.get("next_cursor")
+            assert sorted(seen) == sorted(ids)
+        await served.server.close()
+
+
 async def test_resources_are_the_threads_the_memories_and_a_page_about_the_user(client: Client) -> None:
     kept = await answer(client, "remember", text="Ana keeps bees.")
     await answer(client, "correct", memory=kept["memory"], text="Ana keeps ants.")

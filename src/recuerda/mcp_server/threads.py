@@ -6,6 +6,7 @@ A client cannot choose the id of a new thread. So it cannot learn from an answer
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -29,7 +30,7 @@ from recuerda.messages.message import ChatMessage, FunctionCallContent, Function
 from recuerda.recall.following import REMEMBERED_ROLES
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, NAMESPACE_KEY
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadInfo, from_microseconds
+from recuerda.storage.records import ThreadInfo, ThreadPage, from_microseconds
 from recuerda.threads.history import StoredTurn, readable_turns, stored_turn, title_of
 from recuerda.threads.new_turn import new_turn
 from recuerda.window.window import turn_of
@@ -71,15 +72,25 @@ class Threads:
     async def listed(
         self, scope: Scope, *, limit: int, cursor: str | None = None, title: str | None = None
     ) -> ListedThreads:
-        """Return a page of the connection's threads, the most recently changed thread first."""
+        """Return a page of the connection's threads that fits into an answer, the most recently changed first."""
+        wanted = partial(self._page, scope, title=title or None, cursor=cursor)
+        page = await wanted(limit=limit)
+        readable = [info for info in page.threads if scope.may_read(info)]
+        items = list(map(_thread_item, readable))
+        fit = len(fitting(items, self.max_tokens, shorten=lambda item, _: item))
+        if fit < len(items):
+            # Only the storage knows the cursor behind the last thread that fits.
+            page = await wanted(limit=page.threads.index(readable[fit - 1]) + 1)
+            items = [_thread_item(info) for info in page.threads if scope.may_read(info)]
+        return ListedThreads(threads=items, next_cursor=page.cursor)
+
+    async def _page(self, scope: Scope, *, limit: int, cursor: str | None, title: str | None) -> ThreadPage:
         only = None
         if len(scope.namespaces) == 1:
             only = {NAMESPACE_KEY: None if scope.namespace == DEFAULT_NAMESPACE else scope.namespace}
-        page = await self.storage.list_threads(
-            user_id=scope.user_id, title=title or None, metadata=only, archived=None, limit=limit, cursor=cursor
+        return await self.storage.list_threads(
+            user_id=scope.user_id, title=title, metadata=only, archived=None, limit=limit, cursor=cursor
         )
-        items = [_thread_item(info) for info in page.threads if scope.may_read(info)]
-        return ListedThreads(threads=items, next_cursor=page.cursor)
 
     async def info(self, scope: Scope, thread_id: str) -> ThreadInfo:
         """Return the information about a thread.
@@ -113,7 +124,7 @@ class Threads:
         first = items[0].turn if items else (found.records[0].number if found.records else 0)
         return ThreadPart(
             thread=thread_id,
-            title=found.info.title,
+            title=_shown_title(found.info),
             turns=items,
             next_cursor=str(first) if has_more and first > 1 else None,
         )
@@ -183,12 +194,16 @@ def _message(said: Said) -> ChatMessage:
 def _thread_item(info: ThreadInfo) -> ThreadItem:
     return ThreadItem(
         thread=info.id,
-        title=info.title,
+        title=_shown_title(info),
         messages=info.messages,
         updated_at=from_microseconds(info.updated_us).isoformat(timespec="seconds"),
         holds=MEMORIES if holds_memories(info) else "conversation",
         is_archived=info.archived,
     )
+
+
+def _shown_title(info: ThreadInfo) -> str | None:
+    return None if info.title is None else cut_text(info.title, _TITLE)[0]
 
 
 def _turn_item(turn: StoredTurn, thread_id: str) -> TurnItem:
