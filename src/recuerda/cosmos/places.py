@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from recuerda._drivers.hosts import is_loopback
 from recuerda.errors import ConfigurationError
 
 _FORM = "cosmos://ACCOUNT.documents.azure.com/DATABASE/CONTAINER"
@@ -45,7 +45,7 @@ def parse_url(url: str) -> tuple[ContainerPlace, str | None, timedelta | None]:
         raise ConfigurationError(
             "ttl in the URL of a Cosmos DB storage must be a number of seconds, such as ?ttl=86400"
         )
-    if verify not in ("true", "false") or (verify == "false" and not _is_loopback(parts.hostname)):
+    if verify not in ("true", "false") or (verify == "false" and not is_loopback(parts.hostname)):
         raise ConfigurationError(
             "verify=false in the URL of a Cosmos DB storage works only for an emulator on this machine"
         )
@@ -61,10 +61,3 @@ def _port(url: str) -> int:
         return urlsplit(url).port or 443
     except ValueError:
         raise ConfigurationError("the port in the URL of a Cosmos DB storage must be a number") from None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

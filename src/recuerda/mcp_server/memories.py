@@ -20,6 +20,7 @@ from recuerda.mcp_server.importing import ImportedMemory
 from recuerda.mcp_server.references import Place
 from recuerda.mcp_server.scope import Scope
 from recuerda.messages.message import ChatMessage, Turn
+from recuerda.recall.erasing import IndexFollower
 from recuerda.recall.index import RecallIndex
 from recuerda.recall.memory import MIN_RELEVANCE, Filters, Memory
 from recuerda.recall.quoting import excerpt
@@ -57,7 +58,7 @@ class Memories:
         self.recollection: Recollection = Recollection(index, storage, None, clock)
         self._caught_up: set[str] = set()
         self._prepared: set[str] = set()
-        self._follower = _Follower(self.recollection)
+        self._follower = IndexFollower("MCP memories", self.recollection)
         storage.follow(self._follower)
 
     async def recall(
@@ -268,23 +269,3 @@ def _check_same(stored: Turn, turn: Turn) -> None:
         raise InvalidInput("the memory with this idempotency key was forgotten: to store it again, give another key")
     if [message.text for message in stored.messages] != [message.text for message in turn.messages]:
         raise InvalidInput("this idempotency key was used for another memory: give each memory a key of its own")
-
-
-class _Follower:
-    """Tells the index which threads and which users are erased.
-
-    Args:
-        recollection: the index and its storage.
-    """
-
-    def __init__(self, recollection: Recollection) -> None:
-        self._recollection = recollection
-
-    @property
-    def name(self) -> str:
-        """The name in the receipt of an erasure."""
-        return "MCP memories"
-
-    async def forget(self, thread_ids: Sequence[str], *, user_id: str | None) -> int:
-        """Delete the messages of these threads and of the user; return the number of items."""
-        return await self._recollection.erase(thread_ids, user_id)

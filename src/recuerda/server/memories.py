@@ -21,6 +21,7 @@ import msgspec
 from recuerda._events import fields
 from recuerda.errors import InvalidInput
 from recuerda.messages.message import ChatMessage, Turn
+from recuerda.recall.erasing import IndexFollower
 from recuerda.recall.following import is_current
 from recuerda.recall.index import RecallIndex
 from recuerda.recall.memory import MIN_RELEVANCE, Filters, Memory
@@ -78,7 +79,7 @@ class Memories:
         self._index: RecallIndex = index_beside(threads.storage) if settings.index is None else _opened(settings.index)
         self._recollection = Recollection(self._index, threads.storage, None, system_clock)
         self._has_caught_up = False
-        self._follower = _Follower(self._recollection)
+        self._follower = IndexFollower("Memories", self._recollection)
         threads.storage.follow(self._follower)
 
     async def recalled(self, tenancy: Tenancy, request: CreateResponse, place: Place, turns: list[Turn]) -> Recalled:
@@ -251,23 +252,3 @@ def _named(tenancy: Tenancy, memories: Sequence[Memory]) -> str:
             break
         text = f"{text} {name}".strip()
     return text
-
-
-class _Follower:
-    """Tells the index which threads and which users are erased.
-
-    Args:
-        recollection: the index and its storage.
-    """
-
-    def __init__(self, recollection: Recollection) -> None:
-        self._recollection = recollection
-
-    @property
-    def name(self) -> str:
-        """The name in the receipt of an erasure."""
-        return "Memories"
-
-    async def forget(self, thread_ids: Sequence[str], *, user_id: str | None) -> int:
-        """Delete the messages of these threads and of the user; return the number of items."""
-        return await self._recollection.erase(thread_ids, user_id)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from recuerda._drivers.hosts import is_loopback
 from recuerda.agent.agent import Agent
 from recuerda.errors import ConfigurationError
 from recuerda.ids import check_id
@@ -97,13 +97,3 @@ def check_host(host: str, *, has_token: bool) -> None:
             f"other machines can reach {host}: give the studio a token with --token or RECUERDA_STUDIO_TOKEN, or use "
             "--host 127.0.0.1"
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host name or address can be reached only from this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
