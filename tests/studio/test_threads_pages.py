@@ -9,7 +9,16 @@ from typing import Any
 import httpx2
 import pytest
 
-from recuerda import ChatMessage, ChatMessageStore, MemoryStorage, NewTurn, Storage, Turn
+from recuerda import (
+    ChatMessage,
+    ChatMessageStore,
+    FunctionCallContent,
+    FunctionResultContent,
+    MemoryStorage,
+    NewTurn,
+    Storage,
+    Turn,
+)
 from recuerda.encryption import EncryptedStorage, KeyRing
 from recuerda.file import FileStorage
 from recuerda.recall import SQLiteRecallIndex
@@ -225,6 +234,26 @@ async def test_a_secret_is_hidden_in_the_page_and_in_its_json() -> None:
             shown = (await client.get(path)).text
             assert [secret for secret in (*secrets, '"plain"', "&#34;plain") if secret in shown] == [], path
         assert "bye" in (await client.get("/threads/secrets")).text
+
+
+async def test_no_page_cuts_a_text_inside_of_a_secret() -> None:
+    storage = MemoryStorage()
+    secret = "postgresql://me:hunter2@db"  # the rule knows it by the last characters
+    arguments: Any = {"note": '"'.join([secret] * 100)}
+    for limit in (300, 600, 2_000):
+        text = f"{'x ' * limit}"[: limit - secret.index("@")] + secret + " bye"
+        store = ChatMessageStore(storage=storage, thread_id=f"cut at {limit}", user_id="ana")
+        asked = ChatMessage("assistant", [FunctionCallContent("call", "note", arguments)])
+        told = ChatMessage("tool", [FunctionResultContent("call", secret * 3_000)])
+        await store.add_messages([ChatMessage("user", text), asked, told, ChatMessage("assistant", text)])
+    settings = settings_of(storage, recall_index=SQLiteRecallIndex(":memory:"), allow_changes=True)
+    values = {"user_id": "ana", "number": "1", "file": "0"}
+    async with studio_client(settings) as client:
+        for limit in (300, 600, 2_000):
+            ids = dict.fromkeys(("thread_id", "other_id"), f"cut%20at%20{limit}")
+            for path in (*every_page(settings, values | ids), "/memory?user=ana", "/memory?user=ana&q=bye"):
+                if not path.endswith("/download"):  # a studio that may change threads exports them as they are
+                    assert "hunter" not in (await client.get(path)).text, path
 
 
 def test_a_long_word_with_many_beginnings_of_tokens_is_read_once() -> None:

@@ -30,6 +30,7 @@ from recuerda.studio.changes.confirming import (
     thread_facts,
 )
 from recuerda.studio.changes.threads import SHOWN_CHARACTERS
+from recuerda.studio.cutting import beginning
 from recuerda.studio.faults import Fault
 from recuerda.studio.page import Done, Fields, whole
 from recuerda.studio.paths import link
@@ -124,7 +125,7 @@ async def _before(
 def _said(memory: Document) -> Said:
     return Said(
         role=memory.role,
-        text=memory.text[:SHOWN_CHARACTERS],
+        text=beginning(memory.text, SHOWN_CHARACTERS),
         href=link("threads", memory.thread_id, "turns", memory.turn),
     )
 

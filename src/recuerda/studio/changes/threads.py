@@ -20,6 +20,7 @@ from recuerda.studio.changes.confirming import (
     version_field,
     version_of,
 )
+from recuerda.studio.cutting import beginning
 from recuerda.studio.faults import Fault
 from recuerda.studio.page import Done, Fields, whole
 from recuerda.studio.paths import link
@@ -79,7 +80,7 @@ def _no_turn(thread_id: str, number: int | None) -> Fault:
 def _said(turn: StoredTurn, thread_id: str) -> tuple[Said, ...]:
     href = link("threads", thread_id, "turns", turn.number)
     return tuple(
-        Said(role=message.role, text=message.text[:SHOWN_CHARACTERS], href=href)
+        Said(role=message.role, text=beginning(message.text, SHOWN_CHARACTERS), href=href)
         for message in turn.messages
         if message.text
     )
@@ -210,7 +211,9 @@ async def before_resume(studio: Studio, request: Request) -> Confirmation:
         action="resume",
         facts=(*thread_facts(info), Fact(label="change.steps", value=pending.steps)),
         said=tuple(
-            Said(role=message.role, text=message.text[:SHOWN_CHARACTERS]) for message in pending.input if message.text
+            Said(role=message.role, text=beginning(message.text, SHOWN_CHARACTERS))
+            for message in pending.input
+            if message.text
         ),
         hidden=(Hidden(name="turn_id", held_id=pending.turn_id),),
         back_href=link("threads", info.id),

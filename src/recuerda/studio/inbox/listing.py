@@ -18,6 +18,7 @@ from recuerda.agent.inbox import list_pending
 from recuerda.agent.response import PendingCall, PendingTurn, WaitsFor
 from recuerda.storage.records import to_microseconds
 from recuerda.studio.changes.confirming import Said
+from recuerda.studio.cutting import beginning
 from recuerda.studio.paths import link
 from recuerda.studio.rendering import indented
 from recuerda.studio.studio import Studio
@@ -181,4 +182,4 @@ def waiting_call(call: PendingCall) -> WaitingCall:
 
 
 def _said(texts: Iterable[tuple[str, str]]) -> tuple[Said, ...]:
-    return tuple(Said(role=role, text=text[:SHOWN_CHARACTERS]) for role, text in texts if text)
+    return tuple(Said(role=role, text=beginning(text, SHOWN_CHARACTERS)) for role, text in texts if text)

@@ -7,6 +7,7 @@ import msgspec
 from recuerda.recall.explaining import MemoryReport, ScorePart
 from recuerda.recall.facts import Fact
 from recuerda.recall.memory import Memory
+from recuerda.studio.cutting import cut
 from recuerda.studio.paths import link
 
 CUT = 2_000
@@ -96,9 +97,10 @@ class ForgottenRow(msgspec.Struct, frozen=True, kw_only=True):
 
 def memory_row(memory: Memory) -> MemoryRow:
     """Return a memory as an entry of a list."""
+    text, left_out = cut(memory.text, CUT)
     return MemoryRow(
-        text=memory.text[:CUT],
-        left_out=max(0, len(memory.text) - CUT),
+        text=text,
+        left_out=left_out,
         role=memory.role,
         speaker=memory.speaker,
         thread_id=memory.thread_id,

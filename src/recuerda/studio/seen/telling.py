@@ -16,6 +16,7 @@ from recuerda.messages.message import (
     TextContent,
     file_mark,
 )
+from recuerda.studio.cutting import beginning
 from recuerda.studio.paths import link
 from recuerda.window.explaining import MessageReport, TurnReport
 from recuerda.window.summary import is_pinned
@@ -109,20 +110,20 @@ def told(message: ChatMessage) -> str:
     Reasoning is left out, because it is not sent again.
     """
     if isinstance(message.content, str):
-        return message.content[:CUT]
-    return "\n".join(filter(None, map(_told_part, message.contents)))[:CUT]
+        return beginning(message.content, CUT)
+    return beginning("\n".join(filter(None, map(_told_part, message.contents))), CUT)
 
 
 def _told_part(part: AnyContent) -> str:
     match part:
         case TextContent():
-            return part.text[:CUT]
+            return beginning(part.text, CUT)
         case RefusalContent():
-            return part.refusal[:CUT]
+            return beginning(part.refusal, CUT)
         case FunctionCallContent():
-            return f"{part.name}({as_text(part.arguments)[:CUT]})"
+            return f"{part.name}({beginning(as_text(part.arguments), CUT)})"
         case FunctionResultContent():
             files = [file_mark(one) for one in part.parts if isinstance(one, FILES)]
-            return "\n".join(["→ " + as_text(part.result)[:CUT], *files])
+            return "\n".join(["→ " + beginning(as_text(part.result), CUT), *files])
         case _:
             return file_mark(part) if isinstance(part, FILES) else ""

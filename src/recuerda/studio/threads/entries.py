@@ -10,8 +10,9 @@ from recuerda.errors import CorruptTurn, DecryptionError, StateError
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import Turn, Usage
 from recuerda.storage.records import SEAL, TurnRecord
+from recuerda.studio.cutting import cut
 from recuerda.studio.paths import link
-from recuerda.studio.threads.parts import CUT, ShownMessage, cut, shown_messages
+from recuerda.studio.threads.parts import CUT, ShownMessage, shown_messages
 from recuerda.threads.history import stored_turn
 from recuerda.window.summary import decode_summary
 

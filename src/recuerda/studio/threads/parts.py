@@ -33,13 +33,11 @@ from recuerda.messages.message import (
     UriContent,
     UsageContent,
 )
+from recuerda.studio.cutting import cut
 from recuerda.window.summary import is_pinned
 
 CUT = 20_000
 """The number of characters of a text that are shown at first."""
-
-LONGEST_WORD = 1000
-"""The number of characters in which a place between two words is looked for."""
 
 PartKind: TypeAlias = Literal["text", "reasoning", "refusal", "call", "file", "unknown"]
 CallState: TypeAlias = Literal["done", "error", "none", "waiting"]
@@ -236,18 +234,6 @@ def _decision(call: FunctionCallContent) -> str:
 def _outside(uri: str) -> str | None:
     """Return the address of a file elsewhere, if following it is harmless."""
     return uri if uri.startswith(("https://", "http://")) and len(uri) <= CUT else None
-
-
-def cut(text: str, limit: int | None) -> tuple[str, int]:
-    """Return the beginning of a text, and the number of the characters that were cut.
-
-    The cut is between two words if it can be, because the first half of a secret could not be known as one.
-    """
-    if limit is None or len(text) <= limit:
-        return text, 0
-    at = max(text.rfind(space, limit - LONGEST_WORD, limit) for space in " \n")
-    end = at if at > 0 else limit
-    return text[:end], len(text) - end
 
 
 def cut_json(value: Any, limit: int | None) -> tuple[Json, int]:
