@@ -274,3 +274,19 @@ async def test_a_comparison_says_that_a_thread_has_no_more_turns() -> None:
     async with studio_client(settings_of(storage)) as client:
         page = (await client.get("/threads/long/compare/short")).text
     assert page.count("This thread has no more turns.") == 1
+
+
+def test_a_secret_is_known_by_a_name_with_something_in_front_and_by_the_kind_of_its_header() -> None:
+    redaction = Redaction()
+    for text, shown in (
+        ("DB_PASSWORD=hunter2", "DB_PASSWORD=[redacted: secret]"),
+        ("export AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7", "export AWS_SECRET_ACCESS_KEY=[redacted: secret]"),
+        ('{"x-api-key": "abcd-1234"}', '{"x-api-key": "[redacted: secret]"}'),
+        ("Authorization: Basic aHVudGVyMg==", "Authorization: Basic [redacted: password]"),
+        ("AUTHORIZATION: BEARER abcdefghijkl", "AUTHORIZATION: BEARER [redacted: bearer token]"),
+        ("a basic understanding, and keyword: none", "a basic understanding, and keyword: none"),
+    ):
+        assert redaction.text(text) == shown
+    hidden = "[redacted: secret]"
+    held = {"pin": 1, "password": 12345678, "DB_PASSWORD": ["hunter2"], "api_key": {"now": "hunter2"}, "pwd": None}
+    assert redaction.value(held) == held | {"password": hidden, "DB_PASSWORD": hidden, "api_key": hidden}

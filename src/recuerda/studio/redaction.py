@@ -51,14 +51,16 @@ _PRIVATE = r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0
 # A token begins at the first such place of a word. If it could begin at each of them, a long word would take hours.
 _JWT = r"(?<![\w-])(?>(?:[\w-]*?-)??(?=eyJ))(?P<kept>)eyJ[\w-]{8,}+\.eyJ[\w-]{8,}+\.[\w-]+"
 _NAMED = (
-    rf"(?i:(?<![\w-]){_NAMES}\\?[\"']?\s{{0,3}}[:=]\s{{0,3}}\\?[\"']?)(?P<kept>)(?!\[redacted)[^\s\"'\\,;&}}]{{4,}}"
+    rf"(?i:(?<![^\W_]){_NAMES}\\?[\"']?\s{{0,3}}[:=]\s{{0,3}}\\?[\"']?)(?P<kept>)(?!\[redacted)[^\s\"'\\,;&}}]{{4,}}"
 )
+_BASIC = r"(?i:\bauthorization\\?[\"']?\s{0,3}[:=]\s{0,3}\\?[\"']?basic )(?P<kept>)[\w+/=-]{4,}"
 
 RULES: tuple[Rule, ...] = (
     Rule("private key", ("private key",), re.compile(_PRIVATE)),
     Rule("token", ("eyj",), re.compile(_JWT)),
     Rule("API key", _KEY_HINTS, re.compile(_KEYS)),
-    Rule("bearer token", ("bearer ",), re.compile(r"(?<=\b[Bb]earer )[\w.~+/=-]{12,}")),
+    Rule("bearer token", ("bearer ",), re.compile(r"(?i:\bbearer )(?P<kept>)[\w.~+/=-]{12,}")),
+    Rule("password", ("basic ",), re.compile(_BASIC)),
     Rule("password", ("://",), re.compile(r"(?<=://)[^\s/:@\"'<>]*:[^\s/@\"'<>]+(?=@)")),
     Rule("secret", ("key", "secret", "passw", "pwd", "token"), re.compile(_NAMED)),
 )
@@ -136,7 +138,8 @@ def _names_a_thing(field: str) -> bool:
 
 
 def _is_secret(key: object, value: object) -> bool:
-    return isinstance(key, str) and isinstance(value, str) and bool(value) and bool(_SECRET_NAME.fullmatch(key))
+    is_empty = isinstance(value, bool) or value in (None, "", [], {})
+    return isinstance(key, str) and not is_empty and bool(_SECRET_NAME.fullmatch(key))
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
