@@ -114,12 +114,14 @@ async def test_a_call_is_allowed_edited_or_refused_with_a_reason(
 
 
 async def test_a_thread_shows_a_decision_on_its_own_call_alone(desk: MemoryStorage, clerk: httpx2.AsyncClient) -> None:
-    agent = cashier(desk, call("pay", {"euros": 9}), call("pay", {"euros": 7}))  # two calls with one id
+    script = [call("bill", call_id="a"), call("pay", {"euros": 9}, call_id="a"), "Paid."]  # two calls with one id
+    tools = [FunctionTool.of(lambda: 9, name="bill"), FunctionTool.of(pay, needs_approval=True)]
+    agent = ScriptedChatClient(script).create_agent(storage=desk, tools=tools)
     await agent.run("Pay the bill.", thread="bill")
-    await agent.resume("bill", approvals={"call_1": True}, decided_by="eva")
-    draft = (await clerk.get("/api/threads/bill")).json()["draft"]
-    calls = [part for message in draft["messages"] for part in message["parts"] if part["kind"] == "call"]
-    assert [(one["arguments"]["euros"], one.get("decision", "")) for one in calls] == [(9, "approved · eva"), (7, "")]
+    await agent.resume("bill", approvals={"a": True}, decided_by="eva")
+    (turn,) = (await clerk.get("/api/threads/bill")).json()["entries"]
+    calls = [part for message in turn["messages"] for part in message["parts"] if part["kind"] == "call"]
+    assert [(one["name"], one.get("decision", "")) for one in calls] == [("bill", ""), ("pay", "approved · eva")]
 
 
 async def test_a_second_decision_is_refused_and_says_who_decided(
