@@ -59,6 +59,23 @@ async def test_some_calls_may_be_allowed_before_others(storage: Storage, deed: D
     check_sendable(list(turn.messages))
 
 
+async def test_a_call_with_the_id_of_a_decided_call_waits_for_a_decision_of_its_own(
+    storage: Storage, deed: Deed, guarded: FunctionTool
+) -> None:
+    one, _ = agent_of([calls("a"), calls("a", "a-2"), calls("a"), "done"], storage, guarded)
+    await one.run("go", thread="t")
+    reply = await one.resume("t", approvals={"a": True})
+    assert [call.call_id for call in reply.pending] == ["a-3", "a-2"]
+    with pytest.raises(AlreadyDecided):  # somebody who has seen only the first call
+        await one.resume("t", approvals={"a": True})
+    reply = await one.resume("t", approvals={"a-3": True, "a-2": False})
+    assert [call.call_id for call in reply.pending] == ["a-4"]
+    assert (await one.resume("t", approvals={"a-4": True})).text == "done"
+    assert deed.done == ["a", "a", "a"]
+    (turn,) = await stored_turns(storage)
+    check_sendable(list(turn.messages))
+
+
 async def test_the_callers_arguments_are_checked_before_anything_is_settled(
     storage: Storage, deed: Deed, guarded: FunctionTool
 ) -> None:

@@ -27,7 +27,7 @@ from recuerda.agent.response import AgentResponseUpdate, no_value
 from recuerda.agent.resuming import limits, runnable
 from recuerda.agent.run_context import RunContext
 from recuerda.agent.settings import AgentSettings
-from recuerda.agent.steps import RunningTurn, Step
+from recuerda.agent.steps import RunningTurn, Step, with_undecided_ids
 from recuerda.agent.tools import FunctionTool, too_many_calls, unknown_tool
 from recuerda.agent.usage_limits import UsageLimits
 from recuerda.errors import OutputError, OutputRefused, RunLimitError
@@ -224,9 +224,10 @@ class Exchange:
             raise RunLimitError(prompt.max_tool_rounds)
         if calls and self._settings.usage_limits is not None:
             self._check_limits(response, self._settings.usage_limits)
-        step = Step(
-            messages=(signed(response.message, self._name),), usage=response.usage, results=too_many_calls(calls)
-        )
+        message = signed(response.message, self._name)
+        if calls and not self._is_kept:  # a service that keeps the thread knows its calls by their ids
+            message = with_undecided_ids(message, self.turn.new)
+        step = Step(messages=(message,), usage=response.usage, results=too_many_calls(calls))
         started: Sequence[int] = ()
         if calls:
             answer = RunningTurn([step])

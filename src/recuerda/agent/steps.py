@@ -11,11 +11,12 @@ A step is encoded as a JSON object without its empty fields:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import count
 from typing import Any, TypeVar, cast
 
 import msgspec
 
-from recuerda.agent.decisions import CallDecision, noted
+from recuerda.agent.decisions import CallDecision, decision_on, noted
 from recuerda.errors import StateError
 from recuerda.json_value import Json, JsonObject, to_json, to_json_object
 from recuerda.messages.codec import encode_json, message_from_json, message_to_json
@@ -219,6 +220,25 @@ def not_run(call: FunctionCallContent, *, is_started: bool) -> FunctionResultCon
     """Return the result for a call whose turn ended before the call had a result."""
     text = "it was started, but it is not known whether it finished" if is_started else "it was not run"
     return FunctionResultContent(call.call_id, f"Error: the turn was interrupted: {text}", is_error=True)
+
+
+def with_undecided_ids(answer: ChatMessage, said: Iterable[ChatMessage]) -> ChatMessage:
+    """Return the answer with another id for each call whose id has a decision in the messages that were said before.
+
+    Some services give the calls of one turn the same id. A decision names a call by its id, so without this, a call
+    would count as decided although nobody has seen it, and its turn could not go on.
+    """
+    earlier = [call for message in said for call in message.function_calls]
+    decided = {call.call_id for call in earlier if decision_on(call) is not None}
+    if not decided:
+        return answer
+    taken = {call.call_id for call in (*earlier, *answer.function_calls)}
+    changes: dict[int, str] = {}
+    for position, call in enumerate(answer.function_calls):
+        if call.call_id in decided:
+            changes[position] = next(one for n in count(2) if (one := f"{call.call_id}-{n}") not in taken)
+            taken.add(changes[position])
+    return _with_calls(answer, changes, lambda call, call_id: msgspec.structs.replace(call, call_id=call_id))
 
 
 def _with_arguments(answer: ChatMessage, edited: Mapping[int, JsonObject]) -> ChatMessage:
