@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from starlette.applications import Starlette
 
@@ -17,7 +18,7 @@ from recuerda.sqlite import SQLiteStorage
 from recuerda.storage import DraftStep, ReadQuery, ThreadSlice
 from recuerda.studio import create_studio
 from recuerda.studio.studio import Studio
-from tests.studio.client import TOKEN, settings_of
+from tests.studio.client import ORIGIN, TOKEN, settings_of
 
 
 class Stream:
@@ -163,3 +164,17 @@ async def test_a_storage_that_does_not_answer_for_a_moment_costs_no_turn(monkeyp
         await storage.append("t", NewTurn(body=b'{"messages":[{"role":"user","content":"second"}]}', message_count=1))
         assert "second" in (await stream.event())[1]
         assert storage.reads == 3
+
+
+async def test_a_stream_for_which_there_is_no_room_is_refused_with_a_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recuerda.studio.watching.MOST_THREADS", 1)
+    storage = MemoryStorage()
+    for thread_id in ("t", "u"):
+        await ChatMessageStore(storage=storage, thread_id=thread_id).add_messages([ChatMessage("user", "hi")])
+    app = create_studio(settings_of(storage, live_interval_s=0.05))
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=ORIGIN, headers=headers)
+    async with client, streaming(app, "/threads/t/live", "after=1") as first:
+        await first.event()
+        refused = await client.get("/threads/u/live", params={"after": 1})
+        assert (refused.status_code, "watched already" in refused.text) == (503, True)

@@ -39,6 +39,20 @@ class Watching:
         """The number of threads that are watched."""
         return len(self._watches)
 
+    def check_room(self, thread_id: str) -> None:
+        """Check that a thread can be watched. A stream asks this before it begins to answer.
+
+        Raises:
+            Fault: too many threads are watched.
+        """
+        if thread_id not in self._watches and len(self._watches) >= MOST_THREADS:
+            raise Fault(
+                503,
+                "busy",
+                f"{MOST_THREADS} threads are watched already.",
+                "Close some pages, and load this again.",
+            )
+
     @asynccontextmanager
     async def watched(self, thread_id: str) -> AsyncGenerator[_Watch]:
         """Watch a thread for one page.
@@ -46,15 +60,9 @@ class Watching:
         Raises:
             Fault: too many threads are watched.
         """
+        self.check_room(thread_id)
         watch = self._watches.get(thread_id)
         if watch is None:
-            if len(self._watches) >= MOST_THREADS:
-                raise Fault(
-                    503,
-                    "busy",
-                    f"{MOST_THREADS} threads are watched already.",
-                    "Close some pages, and load this again.",
-                )
             watch = self._watches[thread_id] = _Watch(self._storage, thread_id, self._interval_s)
         watch.pages += 1
         try:

@@ -36,6 +36,7 @@ async def stream_thread(studio: Studio, request: Request) -> Response:
     """Return the stream of changes after the revision that the page showed."""
     thread_id = str(request.path_params["thread_id"])
     after = whole(request.headers.get("last-event-id") or request.query_params.get("after"), "after") or 0
+    studio.watching.check_room(thread_id)
     stream = _Stream(studio, thread_id, frame_of(request))
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(stream.events(after), media_type="text/event-stream", headers=headers)
