@@ -305,7 +305,10 @@ async def test_a_studio_of_one_user_changes_nothing_of_another(storage: Storage)
         content = exported.content.replace(b"trip/1", b"bill").replace(b"ana", b"ben")
         assert (await client.post("/import", files={"file": ("x", content)}, data={"user": "ben"})).status_code == 404
         assert (await client.post("/import", files={"file": ("x", content)})).status_code == 404
+        file = ("x", exported.content)
+        assert (await client.post("/import", files={"file": file}, data={"thread": ".."})).status_code == 404
     assert await texts(storage, "bill") == ["Pay the bill, please.", "It is paid."]
+    assert await texts(storage, "..") == ["Who am I?", "I do not know."]
 
 
 async def test_each_page_of_a_sealed_thread_answers(storage: Storage) -> None:

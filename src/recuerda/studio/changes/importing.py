@@ -7,12 +7,13 @@ The file is checked first, and nothing is written. It waits in a private folder 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
 from starlette.requests import Request
 
-from recuerda.errors import InvalidInput, StateError
+from recuerda.errors import InvalidInput, StateError, ThreadNotFound
 from recuerda.formats.arriving import Arrival, import_threads
 from recuerda.formats.moved import added_up
 from recuerda.formats.registry import READABLE
@@ -119,18 +120,33 @@ async def _import(studio: Studio, path: Path, fields: Fields, *, is_dry_run: boo
     user_id = fields.text("user")
     if studio.user_id is not None and user_id not in (None, studio.user_id):
         raise Fault(404, "not_found", "There is no such user.")
+    wanted = partial(
+        import_threads,
+        studio.storage,
+        path,
+        fields.text("format"),
+        thread_id=fields.text("thread"),
+        user_id=studio.user_id or user_id,
+    )
     try:
-        return await import_threads(
-            studio.storage,
-            path,
-            fields.text("format"),
-            thread_id=fields.text("thread"),
-            user_id=studio.user_id or user_id,
-            is_dry_run=is_dry_run,
-        )
+        if studio.user_id is not None:
+            await _check_owner(studio, await wanted(is_dry_run=True))
+        return await wanted(is_dry_run=is_dry_run)
     except (InvalidInput, StateError) as error:
         # The error names the file by its path here, which says nothing to the person.
         raise type(error)(str(error).replace(str(path), path.name)) from None
+
+
+async def _check_owner(studio: Studio, arrivals: Sequence[Arrival]) -> None:
+    """Check that a studio of one user adds nothing to a thread that it does not show. A thread may have no user.
+
+    Raises:
+        ThreadNotFound: it would add turns to such a thread.
+    """
+    for one in arrivals:
+        info = await studio.settings.storage.head(one.thread_id)
+        if info is not None and info.user_id != studio.user_id:
+            raise ThreadNotFound(one.thread_id)
 
 
 def _report(arrivals: Sequence[Arrival], *, is_dry_run: bool, hidden: tuple[Hidden, ...] = ()) -> ImportReport:
