@@ -18,6 +18,7 @@ from recuerda.sqlite import SQLiteStorage
 from recuerda.storage import DraftStep, ReadQuery, ThreadSlice
 from recuerda.studio import create_studio
 from recuerda.studio.studio import Studio
+from recuerda.studio.watching import Watching
 from tests.studio.client import ORIGIN, TOKEN, settings_of
 
 
@@ -178,3 +179,18 @@ async def test_a_stream_for_which_there_is_no_room_is_refused_with_a_status(monk
         await first.event()
         refused = await client.get("/threads/u/live", params={"after": 1})
         assert (refused.status_code, "watched already" in refused.text) == (503, True)
+
+
+async def test_an_unknown_error_of_a_storage_does_not_end_the_watch() -> None:
+    class OddStorage(MemoryStorage):
+        looks = 0
+
+        async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
+            self.looks += 1
+            if self.looks == 1:
+                raise OSError("the connection was reset")
+            return await super()._read(thread_id, query)
+
+    storage = OddStorage()
+    async with Watching(storage, interval_s=0.01).watched("t") as watch:
+        assert await watch.after(0, patience_s=5) == 1

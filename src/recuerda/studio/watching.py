@@ -11,7 +11,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 
-from recuerda.errors import DecryptionError, StorageError
 from recuerda.storage.contract import Storage
 from recuerda.studio.faults import Fault
 
@@ -116,7 +115,7 @@ class _Watch:
         try:
             found = await self._storage.read(self._thread_id, last_turns=0)
             draft = await self._storage.load_draft(self._thread_id) if found.has_draft else None
-        except (StorageError, DecryptionError):
+        except Exception:  # noqa: BLE001 - a driver may raise anything for a moment, and the pages would hear no more
             return self._state
         version = None if found.info is None else found.info.version
         return version, None if draft is None else (draft.turn_id, len(draft.steps))
