@@ -7,9 +7,9 @@ agents, whose types are further up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 MemoryOperation: TypeAlias = Literal[
     "search_memory", "create_memory", "update_memory", "upsert_memory", "delete_memory"
@@ -34,6 +34,28 @@ class Work(Protocol):
             error: the error with which the work failed; None if it succeeded.
         """
         ...
+
+
+T = TypeVar("T")
+
+
+async def carried_out(work: Work, doing: Callable[[], Awaitable[T]], told: Callable[[T], None]) -> T:
+    """Do a piece of work in its active block, and end it with the result or with the error.
+
+    Args:
+        work: the work, which has begun.
+        doing: does the work.
+        told: notes the result on the work.
+    """
+    try:
+        with work.active():
+            result = await doing()
+        told(result)
+    except BaseException as error:
+        work.end(error)
+        raise
+    work.end()
+    return result
 
 
 class MemoryWork(Work, Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import openai
@@ -11,6 +10,7 @@ import uvicorn
 from openai.types.chat import ChatCompletionMessageParam
 
 from recuerda.offline.endpoint import offline_endpoint
+from tests.servers.asgi import serving
 
 
 @pytest.fixture
@@ -18,14 +18,11 @@ async def sdk() -> AsyncIterator[openai.AsyncOpenAI]:
     server = uvicorn.Server(
         uvicorn.Config(offline_endpoint, host="127.0.0.1", port=0, lifespan="off", log_config=None, ws="none")
     )
-    serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn offers no event
-        await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    async with openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0) as sdk:
+    async with (
+        serving(server) as url,
+        openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as sdk,
+    ):
         yield sdk
-    server.should_exit = True
-    await serving
 
 
 TOLD: list[ChatCompletionMessageParam] = [

@@ -18,6 +18,7 @@ from recuerda import Storage
 from recuerda.server import Limits, Listening, ServerSettings, TenantKeys, Upstream, create_app
 from recuerda.server.connections import Connections
 from recuerda.server.running import config_of
+from tests.servers.asgi import serving
 from tests.servers.postgres_server import postgres_url, schema_of
 
 MODEL = "scripted-model"
@@ -64,14 +65,8 @@ async def running(
 async def served(app: Starlette, limits: Limits | None = None) -> AsyncGenerator[str]:
     """Serve the application in this event loop, and give its address."""
     server = QuietServer(config_of(app, Connections(limits or Limits()), listening=Listening(port=0)))
-    serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn sets no event
-        await asyncio.sleep(0.005)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = server.force_exit = True
-        await serving
+    async with serving(server) as url:
+        yield url
 
 
 @asynccontextmanager

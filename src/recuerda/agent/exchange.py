@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from recuerda._events import fields
+from recuerda._observing import carried_out
 from recuerda.agent import observing
 from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate, join_updates
 from recuerda.agent.hooks import call_each
@@ -283,15 +284,7 @@ class Exchange:
             return await self._called(call, tools)
         tool = tools.get(call.name)
         work = observing.observer.tool(call, thread_id=self._run.thread.id, description=tool and tool.description)
-        try:
-            with work.active():
-                result = await self._called(call, tools)
-        except BaseException as error:
-            work.end(error)
-            raise
-        work.answered(result)
-        work.end()
-        return result
+        return await carried_out(work, lambda: self._called(call, tools), work.answered)
 
     async def _called(self, call: FunctionCallContent, tools: Mapping[str, FunctionTool]) -> FunctionResultContent:
         if call.name not in tools:

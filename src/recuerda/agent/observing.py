@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Protocol, TypeVar
 
-from recuerda._observing import Work
+from recuerda._observing import Work, carried_out
 from recuerda.agent.chat import ChatModel, ChatRequest, ChatResponse, ChatUpdate, join_updates
 from recuerda.agent.response import AgentResponse
 from recuerda.messages.message import ChatMessage, FunctionCallContent, FunctionResultContent
@@ -121,15 +121,7 @@ async def asked(model: ChatModel, request: ChatRequest, *, thread_id: str | None
     if observer is None:
         return await model.respond(request)
     work = observer.model(model, request, thread_id=thread_id)
-    try:
-        with work.active():
-            response = await model.respond(request)
-    except BaseException as error:
-        work.end(error)
-        raise
-    work.answered(response)
-    work.end()
-    return response
+    return await carried_out(work, lambda: model.respond(request), work.answered)
 
 
 def streamed(model: ChatModel, request: ChatRequest, *, thread_id: str) -> AsyncGenerator[ChatUpdate]:

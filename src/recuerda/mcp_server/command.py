@@ -178,35 +178,24 @@ def run_http(
         is_stateless: True keeps no session between requests.
         announce: called with the endpoint's URL and the number of tokens, or None, as soon as requests are accepted.
     """
-    return asyncio.run(
-        _http(chosen, host=host, port=port, token_file=token_file, is_stateless=is_stateless, announce=announce)
-    )
-
-
-async def _http(
-    chosen: Settings,
-    *,
-    host: str,
-    port: int,
-    token_file: Path | None,
-    is_stateless: bool,
-    announce: Callable[[str, int | None], None],
-) -> bool:
     known = None if token_file is None else tokens.Tokens(token_file)
     check_host(host, has_tokens=known is not None)
     from recuerda.mcp_server.http import http_app, serve_http
 
-    async with _opened(chosen) as (storage, index):
-        scope = known.scope if known is not None else _always(chosen.scope)
-        server = MemoryServer(storage, index, scope=scope, max_tokens=chosen.max_tokens)
-        try:
-            app = http_app(server, tokens=known, host=host, is_stateless=is_stateless)
-            count = None if known is None else len(known)
-            return await serve_http(
-                app, host=host, port=port, announce=lambda url: announce(url, count), before_end=server.end_streams
-            )
-        finally:
-            await server.close()
+    async def serving() -> bool:
+        async with _opened(chosen) as (storage, index):
+            scope = known.scope if known is not None else _always(chosen.scope)
+            server = MemoryServer(storage, index, scope=scope, max_tokens=chosen.max_tokens)
+            try:
+                app = http_app(server, tokens=known, host=host, is_stateless=is_stateless)
+                count = None if known is None else len(known)
+                return await serve_http(
+                    app, host=host, port=port, announce=lambda url: announce(url, count), before_end=server.end_streams
+                )
+            finally:
+                await server.close()
+
+    return asyncio.run(serving())
 
 
 @asynccontextmanager

@@ -39,13 +39,9 @@ async def on_memories(
     if _observing.observer is None:
         return await work
     seen = _observing.observer.memory(operation, store=store, query=query, record_id=record_id)
-    try:
-        with seen.active():
-            result = await work
+
+    def told(result: T) -> None:
         if count is not None:
             seen.touched(count(result), records(result))
-    except BaseException as error:
-        seen.end(error)
-        raise
-    seen.end()
-    return result
+
+    return await _observing.carried_out(seen, lambda: work, told)

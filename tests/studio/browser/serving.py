@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 
 from recuerda import Storage
 from recuerda.studio import create_studio
+from tests.servers.asgi import serving
 from tests.studio.client import settings_of
 
 
@@ -29,15 +30,8 @@ async def served(app: Starlette) -> AsyncGenerator[str]:
     config = uvicorn.Config(
         app, port=0, log_level="error", access_log=False, lifespan="off", timeout_graceful_shutdown=1
     )
-    server = QuietServer(config)
-    serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn sets no event
-        await asyncio.sleep(0.005)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = server.force_exit = True
-        await serving
+    async with serving(QuietServer(config)) as url:
+        yield url
 
 
 @asynccontextmanager
