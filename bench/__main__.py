@@ -46,16 +46,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _measure(options: argparse.Namespace, folder: Path) -> Report:
-    report = Report(environment=_environment())
+    report = Report(environment=_environment(), fsync=options.fsync)
     if "turns" in options.only:
         for kind in options.storages:
             _say(f"turns on {kind} ...")
-            report.turns += await measure_turns(kind, options.sizes, rounds=options.turns, folder=folder)
+            report.turns += await measure_turns(
+                kind, options.sizes, rounds=options.turns, folder=folder, fsync=options.fsync
+            )
     if "many" in options.only:
-        _say("many conversations at once ...")
-        report.many = await measure_many(
-            conversations=options.conversations, turns_each=3, rounds=max(1, min(5, options.turns)), folder=folder
-        )
+        await _measure_many(report, options, folder)
     if "size" in options.only:
         _say("size on the disk ...")
         report.size = await measure_size(options.storages, options.disk_sizes, folder=folder)
@@ -66,10 +65,11 @@ async def _measure(options: argparse.Namespace, folder: Path) -> Report:
         from bench.servers import SERVERS, measure_servers
 
         _say(f"turns on {' and '.join(SERVERS)} ...")
-        costs, report.many_on_servers = await measure_servers(
+        costs, many = await measure_servers(
             SERVERS, options.sizes, rounds=options.turns, conversations=options.conversations, turns_each=3
         )
         report.turns += costs
+        report.many += many
     if "windows" in options.only:
         from bench.windows import check_histories, measure_windows
 
@@ -86,6 +86,20 @@ async def _measure(options: argparse.Namespace, folder: Path) -> Report:
     if "recall" in options.only:
         await _measure_recall(report, options, folder)
     return report
+
+
+async def _measure_many(report: Report, options: argparse.Namespace, folder: Path) -> None:
+    for kind in options.storages:
+        _say(f"many conversations at once on {kind} ...")
+        many = await measure_many(
+            kind,
+            conversations=options.conversations,
+            turns_each=3,
+            rounds=max(1, min(5, options.turns)),
+            folder=folder,
+            fsync=options.fsync,
+        )
+        report.many.append(many)
 
 
 async def _measure_recall(report: Report, options: argparse.Namespace, folder: Path) -> None:
@@ -127,6 +141,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--dir", metavar="DIR", help="where the files go: the disk that is measured (default: temporary)"
+    )
+    parser.add_argument(
+        "--no-fsync",
+        dest="fsync",
+        action="store_false",
+        help="turns and many: sync no commit to the disk, on both sides, so that the software's cost shows",
     )
     parser.add_argument("--json", metavar="FILE", help="also write the report as JSON; - for standard output")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a measure is not met")

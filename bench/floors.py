@@ -16,10 +16,14 @@ from bench.conversation import RawMessage
 
 
 class Floor(Protocol):
-    """One conversation that is kept with the bare driver."""
+    """Conversations that are kept with the bare driver, one of them at a time."""
 
     def seed(self, messages: list[RawMessage]) -> None:
         """Write the first history, fast."""
+        ...
+
+    def use(self, thread: str) -> None:
+        """Switch to another conversation."""
         ...
 
     def load(self, last: int | None) -> list[RawMessage]:
@@ -36,13 +40,16 @@ class Floor(Protocol):
 
 
 class SQLiteFloor:
-    """Keep one row for each message, with WAL, `synchronous=FULL`, one commit for each turn, and one connection."""
+    """Keep one row for each message, with WAL, one commit for each turn, and one connection.
 
-    def __init__(self, folder: Path, *, thread: str = "floor") -> None:
+    With `fsync`, the driver runs with `synchronous=FULL`, and with NORMAL otherwise.
+    """
+
+    def __init__(self, folder: Path, *, thread: str = "floor", fsync: bool = True) -> None:
         self._thread = thread
         self._db = sqlite3.connect(folder / "floor.db", isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute(f"PRAGMA synchronous = {'FULL' if fsync else 'NORMAL'}")
         self._db.execute("CREATE TABLE message (id INTEGER PRIMARY KEY, thread TEXT NOT NULL, data TEXT NOT NULL)")
         self._db.execute("CREATE INDEX message_by_thread ON message (thread, id)")
 
@@ -72,17 +79,23 @@ class SQLiteFloor:
 
 
 class FileFloor:
-    """Keep one line for each message, with one write and one `fdatasync` for each turn.
+    """Keep one line for each message in one file a conversation, with one write and one `fdatasync` for each turn.
 
     A window reads the whole file and decodes its last lines.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "floor.jsonl"
-        self._path.touch()
+    def __init__(self, folder: Path, *, thread: str = "floor", fsync: bool = True) -> None:
+        self._folder = folder
+        self._fsync = fsync
+        self.use(thread)
 
     def seed(self, messages: list[RawMessage]) -> None:
         self.append(messages)
+
+    def use(self, thread: str) -> None:
+        """Switch to another conversation."""
+        self._path = self._folder / f"{thread}.jsonl"
+        self._path.touch()
 
     def load(self, last: int | None) -> list[RawMessage]:
         lines = self._path.read_bytes().splitlines()
@@ -92,8 +105,9 @@ class FileFloor:
         data = "".join(json.dumps(message, ensure_ascii=False) + "\n" for message in messages).encode()
         with self._path.open("ab", buffering=0) as file:
             file.write(data)
-            # macOS has no fdatasync.
-            getattr(os, "fdatasync", os.fsync)(file.fileno())
+            if self._fsync:
+                # macOS has no fdatasync.
+                getattr(os, "fdatasync", os.fsync)(file.fileno())
 
     def close(self) -> None:
         pass
@@ -103,10 +117,15 @@ class MemoryFloor:
     """Keep the messages in a list."""
 
     def __init__(self) -> None:
-        self._messages: list[RawMessage] = []
+        self._threads: dict[str, list[RawMessage]] = {}
+        self.use("floor")
 
     def seed(self, messages: list[RawMessage]) -> None:
         self.append(messages)
+
+    def use(self, thread: str) -> None:
+        """Switch to another conversation."""
+        self._messages = self._threads.setdefault(thread, [])
 
     def load(self, last: int | None) -> list[RawMessage]:
         return self._messages.copy() if last is None else self._messages[-last:]
@@ -118,8 +137,8 @@ class MemoryFloor:
         pass
 
 
-def open_floor(kind: str, folder: Path) -> Floor:
-    """Return the floor for a kind of storage."""
+def open_floor(kind: str, folder: Path, *, fsync: bool = True) -> Floor:
+    """Return the floor for a kind of storage. Without `fsync`, it leaves it to the system when bytes reach the disk."""
     if kind == "sqlite":
-        return SQLiteFloor(folder)
-    return FileFloor(folder) if kind == "file" else MemoryFloor()
+        return SQLiteFloor(folder, fsync=fsync)
+    return FileFloor(folder, fsync=fsync) if kind == "file" else MemoryFloor()

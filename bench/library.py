@@ -7,15 +7,18 @@ from pathlib import Path
 
 from bench.conversation import RawMessage, to_turns
 from recuerda import NewTurn, Storage, open_storage
+from recuerda.file import FileStorage
 from recuerda.messages.codec import encode_turn
+from recuerda.sqlite import SQLiteStorage
 
 _CHUNK_TURNS = 5_000
 
 
-def open_library(kind: str, folder: Path) -> Storage:
-    """Open recuerda's storage of a kind in a folder."""
-    urls = {"sqlite": f"sqlite:///{folder.as_posix()}/recuerda.db", "file": f"{folder.as_uri()}/threads"}
-    return open_storage(urls.get(kind, f"{kind}:"))
+def open_library(kind: str, folder: Path, *, fsync: bool = True) -> Storage:
+    """Open recuerda's storage of a kind in a folder. Without `fsync`, a commit is no sync of the disk."""
+    if kind == "sqlite":
+        return SQLiteStorage(folder / "recuerda.db", synchronous="FULL" if fsync else "NORMAL")
+    return FileStorage(folder / "threads", fsync=fsync) if kind == "file" else open_storage(f"{kind}:")
 
 
 def encode(messages: list[RawMessage]) -> list[NewTurn]:

@@ -1,7 +1,7 @@
-"""Many conversations at once on one SQLite storage, compared with one commit for each turn on one connection.
+"""Many conversations at once on one storage, compared with one commit for each turn with the bare driver.
 
-In recuerda, commits that wait together share one fsync. The floor needs one fsync for each commit. Floor and library
-run in turn.
+In recuerda, commits that wait together share a sync of the disk (SQLite) or overlap their syncs (files). The floor
+needs one sync after the other. Floor and library run in turn.
 """
 
 from __future__ import annotations
@@ -12,26 +12,29 @@ from pathlib import Path
 from statistics import median
 
 from bench.conversation import Conversation, RawMessage, to_turn
-from bench.floors import SQLiteFloor
+from bench.floors import open_floor
 from bench.library import open_library
 from bench.results import Throughput
 from bench.turns import WINDOW
 from recuerda import ChatMessageStore, Storage, Turn
 
 
-async def measure_many(*, conversations: int, turns_each: int, rounds: int, folder: Path) -> Throughput:
-    """Return the turns per second. Each turn loads the newest 20 messages and appends two."""
+async def measure_many(
+    kind: str, *, conversations: int, turns_each: int, rounds: int, folder: Path, fsync: bool = True
+) -> Throughput:
+    """Return the turns per second on a kind of storage. Each turn loads the newest 20 messages and appends two."""
     floor_s: list[float] = []
     library_s: list[float] = []
     for number in range(rounds):
-        place = folder / f"many-{number}"
+        place = folder / f"many-{kind}-{number}"
         place.mkdir(parents=True)
         talk = Conversation(number)
         scripts = [[talk.messages(2) for _ in range(turns_each)] for _ in range(conversations)]
-        floor_s.append(_time_floor(place, scripts))
-        library_s.append(await _time_library(place, scripts))
+        floor_s.append(_time_floor(kind, place, scripts, fsync=fsync))
+        library_s.append(await _time_library(kind, place, scripts, fsync=fsync))
     count = conversations * turns_each
     return Throughput(
+        storage=kind,
         conversations=conversations,
         turns_each=turns_each,
         rounds=rounds,
@@ -41,8 +44,8 @@ async def measure_many(*, conversations: int, turns_each: int, rounds: int, fold
     )
 
 
-def _time_floor(folder: Path, scripts: list[list[list[RawMessage]]]) -> float:
-    floor = SQLiteFloor(folder)
+def _time_floor(kind: str, folder: Path, scripts: list[list[list[RawMessage]]], *, fsync: bool) -> float:
+    floor = open_floor(kind, folder, fsync=fsync)
     started = time.perf_counter()
     for step in range(len(scripts[0])):
         for number, script in enumerate(scripts):
@@ -54,8 +57,8 @@ def _time_floor(folder: Path, scripts: list[list[list[RawMessage]]]) -> float:
     return ended - started
 
 
-async def _time_library(folder: Path, scripts: list[list[list[RawMessage]]]) -> float:
-    async with open_library("sqlite", folder) as storage:
+async def _time_library(kind: str, folder: Path, scripts: list[list[list[RawMessage]]], *, fsync: bool) -> float:
+    async with open_library(kind, folder, fsync=fsync) as storage:
         await storage.list_threads()  # opens the file, because the floor's file is open before its clock starts
         turns = [[to_turn(messages) for messages in script] for script in scripts]
         started = time.perf_counter()

@@ -9,11 +9,13 @@ import operator
 from collections.abc import Iterator
 from typing import Literal
 
-from bench.results import DiskSize, Handle, ImportCost, Measure, Report, Throughput, TurnCost
+from bench.results import DiskSize, Handle, ImportCost, Measure, Report, TurnCost
 from bench.turns import WINDOW
 
 _RELATIONS = {"<=": operator.le, ">=": operator.ge}
 _MANY_MESSAGES = 10_000
+_MANY = {"sqlite": 5.0, "redis": 3.0, "postgresql": 3.0}
+_MANY_WITHOUT_FSYNC: dict[str, float] = {}
 
 
 def judge(report: Report) -> list[Measure]:
@@ -23,7 +25,7 @@ def judge(report: Report) -> list[Measure]:
         *_windowed(costs),
         *_flat(costs),
         *_whole(costs),
-        *(_many(report.many) if report.many else ()),
+        *_many(report),
         *_size(report.size),
         *(_imports(report.imports) if report.imports else ()),
         *_servers(report),
@@ -77,9 +79,12 @@ def _whole(costs: list[TurnCost]) -> Iterator[Measure]:
             yield _measure(name, [found.load_ratio], "<=", limit)
 
 
-def _many(many: Throughput) -> Iterator[Measure]:
-    name = f"SQLite, {many.conversations} conversations at once, turns/s / raw commits one by one"
-    yield _measure(name, [many.ratio], ">=", 5.0)
+def _many(report: Report) -> Iterator[Measure]:
+    limits = _MANY if report.fsync else _MANY_WITHOUT_FSYNC
+    for many in report.many:
+        if many.storage in limits:
+            name = f"{many.storage}, {many.conversations} conversations at once, turns/s / raw commits one by one"
+            yield _measure(name, [many.ratio], ">=", limits[many.storage])
 
 
 def _size(sizes: list[DiskSize]) -> Iterator[Measure]:
@@ -112,9 +117,6 @@ def _servers(report: Report) -> Iterator[Measure]:
             if ratios:
                 name = f"{kind}, turn with a window of {WINDOW}, {handle}, worst size / raw client"
                 yield _measure(name, ratios, "<=", limit)
-    for many in report.many_on_servers:
-        name = f"{many.storage}, {many.conversations} conversations at once, turns/s / raw client one by one"
-        yield _measure(name, [many.ratio], ">=", 3.0)
 
 
 def _pick(costs: list[TurnCost], handle: str, window: int | None) -> list[TurnCost]:

@@ -28,10 +28,8 @@ def format_report(report: Report) -> str:
 def _lines(report: Report) -> Iterator[str]:
     yield _environment(report.environment)
     if report.turns:
-        yield from _turns(report.turns)
-    if report.many:
-        yield from _many(report.many)
-    for many in report.many_on_servers:
+        yield from _turns(report.turns, how="durably" if report.fsync else "without a sync of the disk")
+    for many in report.many:
         yield from _many(many)
     if report.size:
         yield from _size(report.size)
@@ -70,8 +68,8 @@ def _environment(where: Environment) -> str:
     )
 
 
-def _turns(costs: list[TurnCost]) -> Iterator[str]:
-    yield "\nA turn: load the context, append two messages durably (medians in ms; x: to the raw driver)"
+def _turns(costs: list[TurnCost], *, how: str) -> Iterator[str]:
+    yield f"\nA turn: load the context, append two messages {how} (medians in ms; x: to the raw driver)"
     rows = [
         (
             cost.storage,

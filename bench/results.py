@@ -43,7 +43,7 @@ class TurnCost(msgspec.Struct, frozen=True, kw_only=True):
 class Throughput(msgspec.Struct, frozen=True, kw_only=True):
     """The medians for many conversations at once, in turns per second."""
 
-    storage: str = "sqlite"
+    storage: str
     conversations: int
     turns_each: int
     rounds: int
@@ -189,13 +189,13 @@ class ListingCost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """All results of a run. Parts that were not run are empty."""
+    """All results of a run. Parts that were not run are empty. Without `fsync`, no commit was synced to the disk."""
 
     version: int = 1
     environment: Environment
+    fsync: bool = True
     turns: list[TurnCost] = []
-    many: Throughput | None = None
-    many_on_servers: list[Throughput] = []
+    many: list[Throughput] = []
     size: list[DiskSize] = []
     imports: ImportCost | None = None
     recall: RecallQuality | None = None

@@ -61,9 +61,11 @@ class _Bed:
         await self.storage.close()
 
 
-async def measure_turns(kind: str, sizes: Sequence[int], *, rounds: int, folder: Path) -> list[TurnCost]:
+async def measure_turns(
+    kind: str, sizes: Sequence[int], *, rounds: int, folder: Path, fsync: bool = True
+) -> list[TurnCost]:
     """Return the costs of turns on one kind of storage."""
-    beds = [await _make_bed(kind, size, folder) for size in sizes]
+    beds = [await _make_bed(kind, size, folder, fsync=fsync) for size in sizes]
     gc.collect()
     try:
         windowed = await _go_round(beds, WINDOW, rounds)
@@ -77,12 +79,12 @@ async def measure_turns(kind: str, sizes: Sequence[int], *, rounds: int, folder:
     return costs
 
 
-async def _make_bed(kind: str, size: int, folder: Path) -> _Bed:
+async def _make_bed(kind: str, size: int, folder: Path, *, fsync: bool) -> _Bed:
     place = folder / f"{kind}-{size}"
     place.mkdir(parents=True)
     talk = Conversation(size)
     history = talk.messages(size)
-    bed = _Bed(size, open_floor(kind, place), open_library(kind, place), talk)
+    bed = _Bed(size, open_floor(kind, place, fsync=fsync), open_library(kind, place, fsync=fsync), talk)
     bed.floor.seed(history)
     turns = encode(history)
     await seed(bed.storage, "cold", turns)

@@ -1,4 +1,6 @@
 import io
+import os
+import sqlite3
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
 
 def test_every_part_has_a_table_and_the_measures_come_last(run: tuple[str, dict[str, Any]]) -> None:
     titles = [line.split()[0] for line in run[0].splitlines() if line and not line.startswith(" ")]
-    assert titles == ["Python", "A", "3", "Bytes", "Import", "Measures"]
+    assert titles == ["Python", "A", "3", "3", "Bytes", "Import", "Measures"]
 
 
 def test_every_cell_has_a_ratio_to_the_floor_of_the_same_run(run: tuple[str, dict[str, Any]]) -> None:
@@ -65,6 +67,38 @@ def test_a_part_alone_gives_only_its_own_measures(tmp_path: Path, capsys: pytest
     assert [measure.unit for measure in report.measures] == ["bytes"]
     assert report.turns == []
     assert report.imports is None
+
+
+@pytest.mark.parametrize("fsync", [True, False])
+def test_files_are_synced_unless_no_fsync_is_given(
+    fsync: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    synced: list[int] = []
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, synced.append, raising=False)
+    parts = ["--only", "turns,many", "--storages", "file", "--sizes", "10", "--turns", "2", "--conversations", "2"]
+    assert main([*parts, *([] if fsync else ["--no-fsync"]), "--dir", str(tmp_path), "--json", "-"]) == 0
+    report = msgspec.json.decode(capsys.readouterr().out, type=Report)
+    assert report.fsync is bool(synced) is fsync
+    assert [many.storage for many in report.many] == ["file"]
+
+
+@pytest.mark.parametrize("fsync", [True, False])
+def test_sqlite_is_synced_as_the_floor_is(fsync: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    statements: list[str] = []
+    connect = sqlite3.connect
+
+    def traced(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(*arguments, **options)
+        connection.set_trace_callback(statements.append)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", traced)
+    parts = ["--only", "many", "--storages", "sqlite", "--turns", "1", "--conversations", "2"]
+    assert main([*parts, *([] if fsync else ["--no-fsync"]), "--dir", str(tmp_path)]) == 0
+    levels = [text.partition("=")[2].strip() for text in statements if text.startswith("PRAGMA synchronous")]
+    assert len(levels) == 3  # the floor, and the storage's reader and writer
+    assert set(levels) == {"FULL" if fsync else "NORMAL"}
 
 
 def test_a_heavy_module_fails_its_measure() -> None:
