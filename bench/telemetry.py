@@ -30,7 +30,7 @@ from recuerda.telemetry import instrument, uninstrument
 from recuerda.telemetry.instrumentation import Instrumentation
 from recuerda.testing import ScriptedChatClient
 
-SPANS, ATTRIBUTES, MEASUREMENTS = 4, 6, 8
+SPANS, ATTRIBUTES, MEASUREMENTS = 4, 6, 4
 """The numbers in one run that reads, calls the model once and appends."""
 
 

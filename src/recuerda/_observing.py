@@ -58,6 +58,14 @@ async def carried_out(work: Work, doing: Callable[[], Awaitable[T]], told: Calla
     return result
 
 
+class StorageWork(Work, Protocol):
+    """An operation of a storage."""
+
+    def appended(self, thread_id: str, *, turn_id: str, revision: int, is_replay: bool) -> None:
+        """Note that the storage holds a turn now."""
+        ...
+
+
 class MemoryWork(Work, Protocol):
     """Work on memories."""
 
@@ -80,7 +88,7 @@ class RequestWork(Work, Protocol):
 class Observer(Protocol):
     """Somebody who observes storages, memories and the server."""
 
-    def operation(self, storage: str, action: str, thread_id: str | None) -> Work:
+    def operation(self, storage: str, action: str, thread_id: str | None) -> StorageWork:
         """Begin an operation of a storage.
 
         Args:
@@ -88,10 +96,6 @@ class Observer(Protocol):
             action: the operation, in the words of error messages, such as "append to".
             thread_id: the thread; None for an operation on several threads.
         """
-        ...
-
-    def appended(self, storage: str, thread_id: str, *, turn_id: str, revision: int, is_replay: bool) -> None:
-        """Note that a storage holds a turn now. The operation that appended it is active."""
         ...
 
     def windowed(self, thread_id: str, *, sent: int, left_out: int, sent_tokens: Callable[[], int]) -> None:

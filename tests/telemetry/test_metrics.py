@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
-from recuerda import Agent, ChatMessage, ContextWindow, NewTurn, Storage, Usage
+from recuerda import Agent, ChatMessage, ContextWindow, NewTurn, Storage, TokenCounter, Usage
 from recuerda.storage import DraftStep
-from recuerda.telemetry import names, watch_drafts
+from recuerda.telemetry import names, uninstrument, watch_drafts
+from recuerda.telemetry.metrics import Count
 from recuerda.testing import ScriptedChatClient
 from tests.telemetry.recorded import Recorded, context_id
 
@@ -39,7 +42,7 @@ async def test_durations_and_tokens_have_the_bounds_of_the_conventions(recorded:
     assert set(operations) == {"read", "append"}
     assert operations["read"].explicit_bounds == names.DB_S
     (trips,) = recorded.points("recuerda.run.trips")
-    assert (trips.sum, trips.attributes) == (2, {"gen_ai.agent.name": "Guide"})
+    assert (trips.value, trips.attributes) == (2, {"gen_ai.agent.name": "Guide"})
 
 
 async def test_each_exemplar_names_the_span_that_was_measured(recorded: Recorded, storage: Storage) -> None:
@@ -64,10 +67,53 @@ async def test_a_run_reports_what_its_window_sends_and_leaves_out(recorded: Reco
     assert 0 < sent <= 4
     assert sent + left_out == 20
     tokens = {
-        kind: point.sum
-        for kind, point in _by(recorded.points("recuerda.window.tokens"), "recuerda.window.part").items()
+        point.attributes["recuerda.window.part"]: point.value for point in recorded.points("recuerda.window.tokens")
     }
     assert tokens["left_out"] == round(left_out * tokens["sent"] / sent) > 0
+
+
+async def test_counters_go_on_after_telemetry_was_switched_off_and_on_again(
+    recorded: Recorded, storage: Storage, caplog: pytest.LogCaptureFixture
+) -> None:
+    agent = Agent(ScriptedChatClient(default="Yes."), storage=storage)
+    await agent.run("Well?", thread="t")
+    uninstrument()
+    await agent.run("Well?", thread="t")
+    recorded.switch_on()
+    await agent.run("Well?", thread="t")
+    assert [(point.value, dict(point.attributes)) for point in recorded.points("recuerda.turns")] == [
+        (2, {"db.system.name": "sqlite", "recuerda.turn.outcome": "committed"})
+    ]
+    assert [point.value for point in recorded.points("recuerda.run.trips")] == [4]
+    assert not caplog.records  # the SDK warns of an instrument that is made twice
+
+
+def test_a_counter_loses_nothing_to_other_os_threads(recorded: Recorded) -> None:
+    counted = Count(recorded.meters.get_meter("test"), "test.count", "{one}", "A count.", ("name",))
+
+    def count(number: int) -> None:
+        for _ in range(2_000):
+            counted.add(1, f"{number % 2}")
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(count, range(8)))
+    sums = {point.attributes["name"]: point.value for point in recorded.points("test.count")}
+    assert sums == {"0": 8_000, "1": 8_000}
+
+
+async def test_an_exact_counter_is_not_asked_to_count_each_window(recorded: Recorded, storage: Storage) -> None:
+    asked: list[str] = []
+
+    def count(text: str) -> int:
+        asked.append(text)
+        return len(text)
+
+    window = ContextWindow(max_messages=4, counter=TokenCounter(count))
+    agent = Agent(ScriptedChatClient(default="Yes."), storage=storage, window=window)
+    for _ in range(3):
+        await agent.run("Well?", thread="t")
+    assert sum(point.value for point in recorded.points("recuerda.window.tokens")) > 0
+    assert asked == []
 
 
 async def test_the_wait_for_a_lease_is_measured(recorded: Recorded, storage: Storage) -> None:

@@ -21,8 +21,6 @@ from weakref import WeakSet, WeakValueDictionary
 import msgspec
 from msgspec import structs
 
-from recuerda import _observing
-from recuerda._observing import Observer
 from recuerda.errors import (
     ConfigurationError,
     EncodeError,
@@ -151,10 +149,9 @@ class Storage(StorageHooks):
             await self._check_blobs([turn])
         record = self._new_record(turn, keep_messages=keep_messages, title=title, replaces=replaces)
         guard = to_guard(expected, user_id)
-        with self._translated("append to", thread_id, guard):
+        with self._translated("append to", thread_id, guard) as operation:
             appended = await self._settled(self._append(thread_id, record, guard))
-            if _observing.observer is not None:
-                self._told_observer(_observing.observer, thread_id, appended)
+            operation.appended(appended)
         return appended
 
     async def append_all(
@@ -177,11 +174,10 @@ class Storage(StorageHooks):
             await self._check_blobs(turns)
         records = [self._new_record(turn, keep_messages=None, title=title) for turn in turns]
         guard = to_guard(expected, user_id)
-        with self._translated("append to", thread_id):
+        with self._translated("append to", thread_id) as operation:
             done = await self._settled(self._append_all(thread_id, records, guard))
-            if _observing.observer is not None:
-                for appended in done:
-                    self._told_observer(_observing.observer, thread_id, appended)
+            for appended in done:
+                operation.appended(appended)
         return done
 
     async def read(
@@ -930,15 +926,6 @@ class Storage(StorageHooks):
         guard = to_guard(info.version, user_id)
         with self._translated("summarize" if kind == "summary" else kind, info.id, guard):
             return await self._settled(self._append(info.id, record, guard))
-
-    def _told_observer(self, observer: Observer, thread_id: str, appended: Appended) -> None:
-        observer.appended(
-            self.kind,
-            thread_id,
-            turn_id=appended.record.id,
-            revision=appended.revision,
-            is_replay=appended.replayed,
-        )
 
     def _check_body(self, body: bytes) -> None:
         limit = self.max_body_bytes

@@ -10,10 +10,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from types import TracebackType
-from typing import Any, ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, Self, TypeAlias, TypeVar
 
 from recuerda import _observing
-from recuerda._observing import Work
+from recuerda._observing import StorageWork
 from recuerda.errors import ConfigurationError, RecuerdaError, StorageError, ThreadConflict, ThreadOwnershipError
 from recuerda.storage.finishing import PATIENCE_S, settled
 from recuerda.storage.records import (
@@ -279,7 +279,11 @@ class _Translated:
         self._thread_id = thread_id
         self._guard = guard
 
-    def __enter__(self) -> None: ...
+    def __enter__(self) -> Self:
+        return self
+
+    def appended(self, appended: Appended) -> None:
+        """Note that the operation has appended a turn. Nobody is told unless the operation is observed."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -301,14 +305,24 @@ class _Observed(_Translated):
     __slots__ = ("_active", "_work")
 
     def __init__(
-        self, hooks: StorageHooks, action: str, thread_id: str | None, guard: Guard | None, *, work: Work
+        self, hooks: StorageHooks, action: str, thread_id: str | None, guard: Guard | None, *, work: StorageWork
     ) -> None:
         super().__init__(hooks, action, thread_id, guard)
         self._work = work
         self._active = work.active()
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         self._active.__enter__()
+        return self
+
+    def appended(self, appended: Appended) -> None:
+        """Tell the observer of a turn that was appended."""
+        self._work.appended(
+            self._thread_id or "",
+            turn_id=appended.record.id,
+            revision=appended.revision,
+            is_replay=appended.replayed,
+        )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

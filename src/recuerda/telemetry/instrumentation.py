@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from opentelemetry.context import Context
-from opentelemetry.trace import SpanKind, Tracer, get_current_span
+from opentelemetry.trace import SpanKind, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from recuerda._observing import MemoryOperation
 from recuerda.agent.chat import ChatModel, ChatRequest, provider_of
 from recuerda.messages.message import ChatMessage, FunctionCallContent
 from recuerda.telemetry import names
-from recuerda.telemetry.contents import Contents
 from recuerda.telemetry.metrics import Metrics
 from recuerda.telemetry.spans import (
     Attributes,
     MemorySpan,
     ModelSpan,
+    Recorder,
     RequestSpan,
     RunSpan,
     SpanWork,
@@ -32,6 +33,7 @@ _CONVERTER = re.compile(r":\w+}")
 """The type of a parameter in Starlette's routes, which is left out of `http.route`."""
 
 _W3C = TraceContextTextMapPropagator()
+_KEPT = 1_000
 OPENAI = "openai"
 _TRACE_HEADER = "traceparent"
 
@@ -40,38 +42,26 @@ class Instrumentation:
     """Observes agents, and everything below and above them.
 
     Args:
-        tracer: makes the spans.
-        metrics: the instruments.
-        contents: gives contents their form; None if no content is recorded.
+        recorder: records the work.
         is_newest: True leaves out the names that the conventions have replaced.
     """
 
-    def __init__(self, tracer: Tracer, metrics: Metrics, *, contents: Contents | None, is_newest: bool) -> None:
-        self.metrics: Metrics = metrics
-        self._tracer = tracer
-        self._contents = contents
+    def __init__(self, recorder: Recorder, *, is_newest: bool) -> None:
+        self.metrics: Metrics = recorder.metrics
+        self._recorder = recorder
+        self._contents = recorder.contents
         self._is_newest = is_newest
 
     # -- agents --------------------------------------------------------------------------------------------------------
 
     def run(self, name: str | None, model: ChatModel, *, thread_id: str, said: Sequence[ChatMessage]) -> RunSpan:
         """Begin a run."""
-        measured = self._measured(names.INVOKE_AGENT, model)
+        measured = self._measured(names.INVOKE_AGENT, model, agent=name)
         attributes: Attributes = {**measured, names.CONVERSATION_ID: thread_id}
-        if name is not None:
-            attributes[names.AGENT_NAME] = measured[names.AGENT_NAME] = name
         if self._contents is not None:
             attributes[names.INPUT_MESSAGES] = self._contents.messages(said)
-        work = RunSpan(
-            self._tracer,
-            names.INVOKE_AGENT if name is None else f"{names.INVOKE_AGENT} {name}",
-            SpanKind.INTERNAL,
-            attributes,
-            durations=self.metrics.operations,
-            measured=measured,
-        )
-        work.begin(thread_id, name, self.metrics, self._contents)
-        return work
+        title = names.INVOKE_AGENT if name is None else f"{names.INVOKE_AGENT} {name}"
+        return RunSpan(self._recorder, title, attributes, measured=measured, thread_id=thread_id, agent=name)
 
     def model(
         self, model: ChatModel, request: ChatRequest, *, thread_id: str | None, is_streamed: bool = False
@@ -93,16 +83,8 @@ class Instrumentation:
             if request.instructions is not None:
                 attributes[names.SYSTEM_INSTRUCTIONS] = self._contents.instructions(request.instructions)
         asked_for = measured.get(names.REQUEST_MODEL)
-        work = ModelSpan(
-            self._tracer,
-            names.CHAT if asked_for is None else f"{names.CHAT} {asked_for}",
-            SpanKind.CLIENT,
-            attributes,
-            durations=self.metrics.operations,
-            measured=measured,
-        )
-        work.begin(self.metrics, self._contents)
-        return work
+        title = names.CHAT if asked_for is None else f"{names.CHAT} {asked_for}"
+        return ModelSpan(self._recorder, title, SpanKind.CLIENT, attributes, measured=measured)
 
     def tool(self, call: FunctionCallContent, *, thread_id: str, description: str | None) -> ToolSpan:
         """Begin a call of a tool. A name that the model has made up does not become the name of a span."""
@@ -118,16 +100,8 @@ class Instrumentation:
             attributes[names.TOOL_DESCRIPTION] = description
         if self._contents is not None:
             attributes[names.TOOL_ARGUMENTS] = self._contents.value(call.arguments)
-        work = ToolSpan(
-            self._tracer,
-            f"{names.EXECUTE_TOOL} {name}",
-            SpanKind.INTERNAL,
-            attributes,
-            durations=self.metrics.operations,
-            measured=measured,
-        )
-        work.begin(self._contents)
-        return work
+        title = f"{names.EXECUTE_TOOL} {name}"
+        return ToolSpan(self._recorder, title, SpanKind.INTERNAL, attributes, measured=measured)
 
     def trace(self) -> str | None:
         """Return the active run's place in its trace, in the form of the header `traceparent`."""
@@ -150,27 +124,9 @@ class Instrumentation:
 
     def operation(self, storage: str, action: str, thread_id: str | None) -> StorageSpan:
         """Begin an operation of a storage."""
-        system, name = names.STORAGES.get(storage, storage), names.STORAGE_OPERATIONS.get(action, action)
-        if (run := current_run()) is not None:
-            run.trips += 1
-            run.system = system
-        measured = {names.DB_SYSTEM: system, names.DB_OPERATION: name}
+        measured = _operation(storage, action)
         attributes = measured if thread_id is None else {**measured, names.CONVERSATION_ID: thread_id}
-        work = StorageSpan(
-            self._tracer, name, SpanKind.CLIENT, attributes, durations=self.metrics.storages, measured=measured
-        )
-        work.begin((self.metrics, system) if action == "append to" else None)
-        return work
-
-    def appended(self, storage: str, thread_id: str, *, turn_id: str, revision: int, is_replay: bool) -> None:
-        """Count a turn, and note it on the active operation and on the run whose turn it is."""
-        outcome = names.REPLAYED if is_replay else names.COMMITTED
-        self.metrics.turns.add(1, {names.DB_SYSTEM: names.STORAGES.get(storage, storage), names.TURN_OUTCOME: outcome})
-        attributes = {names.TURN_ID: turn_id, names.TURN_REVISION: revision, names.TURN_OUTCOME: outcome}
-        get_current_span().set_attributes(attributes)
-        if (run := current_run(thread_id)) is not None:
-            run.is_counted = True
-            run.span.set_attributes(attributes)
+        return StorageSpan(self._recorder, attributes, measured=measured, run=current_run())
 
     def windowed(self, thread_id: str, *, sent: int, left_out: int, sent_tokens: Callable[[], int]) -> None:
         """Note how much of its thread the active run sends in its first request."""
@@ -178,17 +134,16 @@ class Instrumentation:
         if run is None or run.is_windowed:
             return
         run.is_windowed = True
+        run.noted[names.WINDOW_SENT], run.noted[names.WINDOW_LEFT_OUT] = sent, left_out
         tokens = sent_tokens()
-        run.span.set_attributes({names.WINDOW_SENT: sent, names.WINDOW_LEFT_OUT: left_out})
-        record = self.metrics.window.record
-        record(tokens, {names.WINDOW_PART: names.SENT}, run.context)
-        record(round(left_out * tokens / sent) if sent else 0, {names.WINDOW_PART: names.LEFT_OUT}, run.context)
+        self.metrics.window.add(tokens, names.SENT)
+        self.metrics.window.add(round(left_out * tokens / sent) if sent else 0, names.LEFT_OUT)
 
     def leased(self, *, waited_s: float) -> None:
         """Note the time for which the active run has waited for its lease."""
         self.metrics.lease_waits.record(waited_s)
         if (run := current_run()) is not None:
-            run.span.set_attribute(names.LEASE_WAIT, waited_s)
+            run.noted[names.LEASE_WAIT] = waited_s
 
     # -- memories ------------------------------------------------------------------------------------------------------
 
@@ -204,16 +159,7 @@ class Instrumentation:
             attributes[names.MEMORY_QUERY] = self._contents.text(query)
         if (run := current_run()) is not None:
             attributes[names.CONVERSATION_ID] = run.thread_id
-        work = MemorySpan(
-            self._tracer,
-            operation,
-            SpanKind.CLIENT,
-            attributes,
-            durations=self.metrics.operations,
-            measured=measured,
-        )
-        work.begin(store, self.metrics.hits if operation == names.SEARCH_MEMORY else None, self._contents)
-        return work
+        return MemorySpan(self._recorder, operation, SpanKind.CLIENT, attributes, measured=measured)
 
     # -- the server ----------------------------------------------------------------------------------------------------
 
@@ -222,12 +168,12 @@ class Instrumentation:
         route = _CONVERTER.sub("}", route)
         measured = {names.HTTP_METHOD: method, names.HTTP_ROUTE: route, names.URL_SCHEME: "http"}
         return RequestSpan(
-            self._tracer,
+            self._recorder,
             f"{method} {route}",
             SpanKind.SERVER,
             measured,
-            durations=self.metrics.requests,
             measured=measured,
+            durations=self.metrics.requests,
             parent=_W3C.extract(headers),
         )
 
@@ -236,21 +182,16 @@ class Instrumentation:
 
         A client chooses the name of the model. So the name is on the span, and does not part the metrics.
         """
-        measured = self._shared(names.CHAT, OPENAI, None)
+        measured = _shared(names.CHAT, OPENAI, is_newest=self._is_newest)
         named = {} if model is None else {names.REQUEST_MODEL: model}
-        return SpanWork(
-            self._tracer,
-            names.CHAT if model is None else f"{names.CHAT} {model}",
-            SpanKind.CLIENT,
-            {**measured, **named, **_server_at(url)},
-            durations=self.metrics.operations,
-            measured=measured,
-        )
+        title = names.CHAT if model is None else f"{names.CHAT} {model}"
+        attributes: Attributes = {**measured, **named, **_server_at(url)}
+        return SpanWork(self._recorder, title, SpanKind.CLIENT, attributes, measured=measured)
 
     def used(self, *, input_tokens: int, output_tokens: int) -> None:
         """Note the tokens of an answer on the active span, and count them."""
         get_current_span().set_attributes({names.INPUT_TOKENS: input_tokens, names.OUTPUT_TOKENS: output_tokens})
-        measured = self._shared(names.CHAT, OPENAI, None)
+        measured = _shared(names.CHAT, OPENAI, is_newest=self._is_newest)
         self.metrics.tokens.record(input_tokens, {**measured, names.TOKEN_TYPE: "input"})
         self.metrics.tokens.record(output_tokens, {**measured, names.TOKEN_TYPE: "output"})
 
@@ -260,20 +201,40 @@ class Instrumentation:
         _W3C.inject(headers)
         return headers
 
-    def _measured(self, operation: str, model: ChatModel, model_id: object = None) -> dict[str, str]:
+    def _measured(
+        self, operation: str, model: ChatModel, model_id: object = None, *, agent: str | None = None
+    ) -> Mapping[str, str]:
         """Return the attributes that a span and its duration share."""
-        return self._shared(operation, provider_of(model), model_id or getattr(model, "model_id", None))
-
-    def _shared(self, operation: str, provider: str, model_id: object) -> dict[str, str]:
-        measured = {names.OPERATION_NAME: operation, names.PROVIDER_NAME: provider}
-        if not self._is_newest:
-            measured[names.SYSTEM] = provider
-        if model_id is not None:
-            measured[names.REQUEST_MODEL] = str(model_id)
-        return measured
+        asked_for = model_id or getattr(model, "model_id", None)
+        named = None if asked_for is None else str(asked_for)
+        return _shared(operation, provider_of(model), named, agent, is_newest=self._is_newest)
 
 
-def _server_at(url: str | None) -> Attributes:
+# Each turn asks for the same few mappings, so they are kept. Nobody changes them.
+
+
+@lru_cache(maxsize=_KEPT)
+def _shared(
+    operation: str, provider: str, model_id: str | None = None, agent: str | None = None, *, is_newest: bool
+) -> Mapping[str, str]:
+    measured = {names.OPERATION_NAME: operation, names.PROVIDER_NAME: provider}
+    if not is_newest:
+        measured[names.SYSTEM] = provider
+    if model_id is not None:
+        measured[names.REQUEST_MODEL] = model_id
+    if agent is not None:
+        measured[names.AGENT_NAME] = agent
+    return measured
+
+
+@lru_cache(maxsize=_KEPT)
+def _operation(storage: str, action: str) -> Mapping[str, str]:
+    system, name = names.STORAGES.get(storage, storage), names.STORAGE_OPERATIONS.get(action, action)
+    return {names.DB_SYSTEM: system, names.DB_OPERATION: name}
+
+
+@lru_cache(maxsize=_KEPT)
+def _server_at(url: str | None) -> Mapping[str, str | int]:
     """Return the attributes for a server; nothing without an address."""
     parts = urlsplit(url or "")
     if not parts.hostname:

@@ -1,13 +1,49 @@
-"""The instruments of all metrics, with the bounds that the conventions give."""
+"""The instruments of all metrics, with the bounds that the conventions give.
+
+A measurement of the SDK costs some microseconds. So only durations and sizes whose distribution matters are histograms.
+Everything else is a `Count`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from threading import Lock
 
-from opentelemetry.metrics import Counter, Histogram, Meter
+from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
 from opentelemetry.metrics import _Gauge as Gauge
 
 from recuerda.telemetry import names
+
+
+class Count:
+    """Sums for one counter. To add is cheap, because the SDK reads the sums only when it collects.
+
+    Args:
+        meter: makes the counter.
+        name: the name of the metric.
+        unit: its unit.
+        text: its description.
+        attributes: the names of the attributes by which the sums are kept apart.
+    """
+
+    def __init__(self, meter: Meter, name: str, unit: str, text: str, attributes: Sequence[str]) -> None:
+        self._attributes = attributes
+        self._sums: dict[tuple[str | None, ...], int] = {}
+        self._lock = Lock()  # event loops in several OS threads add to the same sums
+        meter.create_observable_counter(name, [self._observe], unit, text)
+
+    def add(self, number: int, *values: str | None) -> None:
+        """Add a number to the sum for these values of the attributes, in their order. None leaves an attribute out."""
+        with self._lock:
+            self._sums[values] = self._sums.get(values, 0) + number
+
+    def _observe(self, options: CallbackOptions) -> Iterable[Observation]:
+        del options
+        with self._lock:
+            sums = list(self._sums.items())
+        for values, number in sums:
+            named = zip(self._attributes, values, strict=True)
+            yield Observation(number, {name: value for name, value in named if value is not None})
 
 
 class Metrics:
@@ -30,20 +66,28 @@ class Metrics:
         self.requests: Histogram = self._histogram(
             names.SERVER_DURATION, "s", names.HTTP_S, "Duration of HTTP server requests."
         )
-        self.trips: Histogram = self._histogram(
-            names.TRIPS, "{operation}", names.COUNTS, "Operations of the storage in one run."
-        )
-        self.window: Histogram = self._histogram(
-            names.WINDOW_TOKENS, "{token}", names.TOKENS, "Tokens of a thread that a run sends or leaves out."
-        )
         self.hits: Histogram = self._histogram(
             names.RECALL_HITS, "{memory}", names.COUNTS, "Memories that one search has found."
         )
         self.lease_waits: Histogram = self._histogram(
             names.LEASE_WAITS, "s", names.HTTP_S, "Time for which a run has waited for the lease of its thread."
         )
-        self.turns: Counter = meter.create_counter(
-            names.TURNS, "{turn}", "Turns that were committed, replayed or refused."
+        self.turns: Count = Count(
+            meter,
+            names.TURNS,
+            "{turn}",
+            "Turns that were committed, replayed or refused.",
+            (names.DB_SYSTEM, names.TURN_OUTCOME),
+        )
+        self.trips: Count = Count(
+            meter, names.TRIPS, "{operation}", "Operations of the storage in runs.", (names.AGENT_NAME,)
+        )
+        self.window: Count = Count(
+            meter,
+            names.WINDOW_TOKENS,
+            "{token}",
+            "Tokens of threads that runs have sent or left out.",
+            (names.WINDOW_PART,),
         )
         self.drafts_open: Gauge = meter.create_gauge(
             names.DRAFTS_OPEN, "{draft}", "Turns that were begun and have not ended."

@@ -23,11 +23,12 @@ SCOPE: Final = "recuerda"
 INVOKE_AGENT: Final = "invoke_agent"
 CHAT: Final = "chat"
 EXECUTE_TOOL: Final = "execute_tool"
+APPEND: Final = "append"
 SEARCH_MEMORY: Final = "search_memory"
 """The other operations on memories are the values of `_observing.MemoryOperation`, which are the conventions' names."""
 
 STORAGE_OPERATIONS: Final[Mapping[str, str]] = {
-    "append to": "append",
+    "append to": APPEND,
     "read": "read",
     "undo": "undo",
     "trim": "trim",
@@ -180,4 +181,4 @@ HTTP_S: Final[tuple[float, ...]] = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 
 """The bounds that the conventions give for the durations of requests of a server."""
 
 COUNTS: Final[tuple[float, ...]] = (0.0, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0, 55.0, 89.0)
-"""The bounds for small numbers, such as the trips of a run."""
+"""The bounds for small numbers, such as the memories that a search has found."""

@@ -12,11 +12,12 @@ from asyncio import CancelledError
 from collections.abc import Iterable, Mapping
 from contextvars import Token
 from types import TracebackType
-from typing import TypeAlias
+from typing import NamedTuple, Self, TypeAlias
 
 from opentelemetry.context import Context, attach, create_key, detach, get_value, set_value
 from opentelemetry.metrics import Histogram
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
+from opentelemetry.util.types import AttributeValue
 
 from recuerda._events import fields
 from recuerda._observing import Record
@@ -28,64 +29,60 @@ from recuerda.telemetry import names
 from recuerda.telemetry.contents import Contents
 from recuerda.telemetry.metrics import Metrics
 
-Attributes: TypeAlias = dict[str, str | int | float | bool]
+Attributes: TypeAlias = dict[str, AttributeValue]
 
 _RUN = create_key("recuerda-run")
 _logger = logging.getLogger("recuerda.telemetry")
 
 
-class Active:
-    """A block in which a context is the current one. It may be entered again after it was left."""
+class Recorder(NamedTuple):
+    """Everything that work is recorded with.
 
-    __slots__ = ("_context", "_token")
+    Attributes:
+        tracer: makes the spans.
+        metrics: the instruments.
+        contents: gives contents their form; None if no content is recorded.
+    """
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._token: Token[Context] | None = None
-
-    def __enter__(self) -> None:
-        self._token = attach(self._context)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._token is not None:
-            detach(self._token)
+    tracer: Tracer
+    metrics: Metrics
+    contents: Contents | None
 
 
 class SpanWork:
-    """A piece of work as a span.
+    """A piece of work as a span. It is its own active block, which may be entered again after it was left.
 
     Args:
-        tracer: makes the span.
+        recorder: records the work.
         name: the name of the span.
         kind: the kind of the span.
         attributes: the attributes that are known from the beginning.
-        durations: the histogram that gets the duration.
         measured: the attributes of the duration.
+        durations: the histogram that gets the duration; None for the one of the operations of agents.
         parent: the context in which the span is made; None for the current one.
     """
 
-    __slots__ = ("_began", "_durations", "_is_ended", "_measured", "context", "span")
+    __slots__ = ("_began", "_durations", "_is_ended", "_measured", "_recorder", "_token", "context", "span")
 
     def __init__(
         self,
-        tracer: Tracer,
+        recorder: Recorder,
         name: str,
         kind: SpanKind,
-        attributes: Mapping[str, str | int | float | bool],
+        attributes: Mapping[str, AttributeValue],
         *,
-        durations: Histogram,
         measured: Mapping[str, str | int],
+        durations: Histogram | None = None,
         parent: Context | None = None,
     ) -> None:
         try:
-            self.span: Span = tracer.start_span(name, parent, kind, attributes)
+            self.span: Span = recorder.tracer.start_span(name, parent, kind, attributes)
         except Exception as error:  # noqa: BLE001 - a sampler or a processor is the application's, and must end no run
             self.span = INVALID_SPAN
             _tell(error)
         self.context: Context = set_span_in_context(self.span, parent)
-        self._durations = durations
+        self._recorder = recorder
+        self._durations = durations or recorder.metrics.operations
         self._measured = measured
         self._is_ended = False
         self._began = time.perf_counter()
@@ -95,9 +92,17 @@ class SpanWork:
         """The time since the work began."""
         return time.perf_counter() - self._began
 
-    def active(self) -> Active:
+    def active(self) -> Self:
         """Return a block in which this span is the current one."""
-        return Active(self.context)
+        return self
+
+    def __enter__(self) -> None:
+        self._token: Token[Context] = attach(self.context)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        detach(self._token)
 
     def end(self, error: BaseException | None = None) -> None:
         """End the span, and record its duration."""
@@ -140,50 +145,58 @@ class RunSpan(SpanWork):
 
     Attributes:
         thread_id: the thread of the run.
+        noted: the attributes that the span gets when the run ends.
         system: the storage of the run's last operation.
         is_counted: True when a storage has counted the turn.
         trips: the number of operations of the storage so far.
         is_windowed: True when the window of the run has been noted.
     """
 
-    __slots__ = ("_agent", "_contents", "_metrics", "is_counted", "is_windowed", "system", "thread_id", "trips")
+    __slots__ = ("_agent", "is_counted", "is_windowed", "noted", "system", "thread_id", "trips")
 
-    def begin(self, thread_id: str, agent: str | None, metrics: Metrics, contents: Contents | None) -> None:
-        """Take what only a run needs."""
-        self.thread_id: str = thread_id
-        self.system: str = ""
-        self.is_counted: bool = False
-        self.trips: int = 0
-        self.is_windowed: bool = False
+    def __init__(
+        self,
+        recorder: Recorder,
+        name: str,
+        attributes: Attributes,
+        *,
+        measured: Mapping[str, str],
+        thread_id: str,
+        agent: str | None,
+    ) -> None:
+        super().__init__(recorder, name, SpanKind.INTERNAL, attributes, measured=measured)
+        self.thread_id = thread_id
+        self.noted: Attributes = {}
+        self.system = ""
+        self.is_counted = False
+        self.trips = 0
+        self.is_windowed = False
         self._agent = agent
-        self._metrics = metrics
-        self._contents = contents
         self.context: Context = set_value(_RUN, self, self.context)
 
     def answered(self, response: AgentResponse[object]) -> None:
         """Note the response."""
-        attributes: Attributes = usage_attributes(response.usage)
+        noted, contents = self.noted, self._recorder.contents
+        noted.update(usage_attributes(response.usage))
         if response.turn_id is not None:
-            attributes[names.TURN_ID] = response.turn_id
+            noted[names.TURN_ID] = response.turn_id
         if response.is_replay and not self.is_counted:
             # The run found the turn when it read the thread, so no storage was asked to append it.
-            attributes[names.TURN_OUTCOME] = names.REPLAYED
-            self._metrics.turns.add(1, {names.DB_SYSTEM: self.system, names.TURN_OUTCOME: names.REPLAYED}, self.context)
+            noted[names.TURN_OUTCOME] = names.REPLAYED
+            self._recorder.metrics.turns.add(1, self.system, names.REPLAYED)
         if response.pending:
-            attributes[names.TURN_OUTCOME] = names.PENDING
-        if self._contents is not None:
-            attributes[names.OUTPUT_MESSAGES] = self._contents.messages(response.messages, finish_reason="stop")
-        if attributes:
-            self.span.set_attributes(attributes)
+            noted[names.TURN_OUTCOME] = names.PENDING
+        if contents is not None:
+            noted[names.OUTPUT_MESSAGES] = contents.messages(response.messages, finish_reason="stop")
 
     def end(self, error: BaseException | None = None) -> None:
-        """End the run, and record its trips."""
+        """End the run, and count its trips."""
         if not self._is_ended:
-            self.span.set_attribute(names.RUN_TRIPS, self.trips)
+            self.noted[names.RUN_TRIPS] = self.trips
             if isinstance(error, ThreadConflict):
-                self.span.set_attribute(names.TURN_OUTCOME, names.CONFLICT)
-            measured = {} if self._agent is None else {names.AGENT_NAME: self._agent}
-            self._metrics.trips.record(self.trips, measured, self.context)
+                self.noted[names.TURN_OUTCOME] = names.CONFLICT
+            self.span.set_attributes(self.noted)
+            self._recorder.metrics.trips.add(self.trips, self._agent)
         super().end(error)
 
 
@@ -198,45 +211,37 @@ def current_run(thread_id: str | None = None) -> RunSpan | None:
 class ModelSpan(SpanWork):
     """The call of a model."""
 
-    __slots__ = ("_contents", "_metrics")
-
-    def begin(self, metrics: Metrics, contents: Contents | None) -> None:
-        """Take what only the call of a model needs."""
-        self._metrics = metrics
-        self._contents = contents
+    __slots__ = ()
 
     def began_to_arrive(self) -> None:
         """Note the time until the first piece of a streamed answer."""
         seconds = self.seconds
         self.span.set_attribute(names.TIME_TO_FIRST_CHUNK, seconds)
-        self._metrics.first_chunks.record(seconds, self._measured, self.context)
+        self._recorder.metrics.first_chunks.record(seconds, self._measured, self.context)
 
     def answered(self, response: ChatResponse) -> None:
         """Note the answer, and count its tokens."""
-        usage = response.usage
-        attributes: Attributes = usage_attributes(usage)
+        usage, metrics, contents = response.usage, self._recorder.metrics, self._recorder.contents
+        noted = usage_attributes(usage)
         if response.response_id is not None:
-            attributes[names.RESPONSE_ID] = response.response_id
-        if self._contents is not None:
-            reason = response.finish_reason or ("tool_call" if response.message.function_calls else "stop")
-            attributes[names.OUTPUT_MESSAGES] = self._contents.messages([response.message], finish_reason=reason)
-        if attributes:
-            self.span.set_attributes(attributes)
+            noted[names.RESPONSE_ID] = response.response_id
         if response.finish_reason is not None:
-            self.span.set_attribute(names.FINISH_REASONS, (response.finish_reason,))
+            noted[names.FINISH_REASONS] = (response.finish_reason,)
+        if contents is not None:
+            reason = response.finish_reason or ("tool_call" if response.message.function_calls else "stop")
+            noted[names.OUTPUT_MESSAGES] = contents.messages([response.message], finish_reason=reason)
+        if noted:
+            self.span.set_attributes(noted)
         if usage is not None:
-            for kind, count in (("input", usage.input_tokens), ("output", usage.output_tokens)):
-                self._metrics.tokens.record(count, {**self._measured, names.TOKEN_TYPE: kind}, self.context)
+            measured = self._measured
+            metrics.tokens.record(usage.input_tokens, {**measured, names.TOKEN_TYPE: "input"}, self.context)
+            metrics.tokens.record(usage.output_tokens, {**measured, names.TOKEN_TYPE: "output"}, self.context)
 
 
 class ToolSpan(SpanWork):
     """The call of a tool."""
 
-    __slots__ = ("_contents",)
-
-    def begin(self, contents: Contents | None) -> None:
-        """Take what only the call of a tool needs."""
-        self._contents = contents
+    __slots__ = ()
 
     def answered(self, result: FunctionResultContent) -> None:
         """Note the result. The failure of a tool ends no run: the model is told of it."""
@@ -244,8 +249,8 @@ class ToolSpan(SpanWork):
             self.span.set_attribute(names.ERROR_TYPE, TOOL_ERROR)
             self.span.set_status(Status(StatusCode.ERROR))
             self._measured = {**self._measured, names.ERROR_TYPE: TOOL_ERROR}
-        if self._contents is not None:
-            self.span.set_attribute(names.TOOL_RESULT, self._contents.value(result.result))
+        if (contents := self._recorder.contents) is not None:
+            self.span.set_attribute(names.TOOL_RESULT, contents.value(result.result))
 
 
 TOOL_ERROR = "tool_error"
@@ -255,39 +260,58 @@ TOOL_ERROR = "tool_error"
 class MemorySpan(SpanWork):
     """Work on memories."""
 
-    __slots__ = ("_contents", "_hits", "_store")
-
-    def begin(self, store: str, hits: Histogram | None, contents: Contents | None) -> None:
-        """Take what only work on memories needs. `hits` counts the memories of a search."""
-        self._store = store
-        self._hits = hits
-        self._contents = contents
+    __slots__ = ()
 
     def touched(self, count: int, records: Iterable[Record] = ()) -> None:
         """Note the memories that were found or changed."""
         self.span.set_attribute(names.MEMORY_RECORD_COUNT, count)
-        if self._contents is not None:
-            self.span.set_attribute(names.MEMORY_RECORDS, self._contents.records(records))
-        if self._hits is not None:
-            self._hits.record(count, {names.MEMORY_STORE_ID: self._store}, self.context)
+        if (contents := self._recorder.contents) is not None:
+            self.span.set_attribute(names.MEMORY_RECORDS, contents.records(records))
+        if self._measured[names.OPERATION_NAME] == names.SEARCH_MEMORY:
+            store = self._measured[names.MEMORY_STORE_ID]
+            self._recorder.metrics.hits.record(count, {names.MEMORY_STORE_ID: store}, self.context)
 
 
 class StorageSpan(SpanWork):
-    """An operation of a storage."""
+    """An operation of a storage. It is a trip of the run in which it is done."""
 
-    __slots__ = ("_conflicts",)
+    __slots__ = ("_run",)
 
-    def begin(self, conflicts: tuple[Metrics, str] | None) -> None:
-        """Take what only an operation needs. `conflicts` has the metrics and the storage, for an append."""
-        self._conflicts = conflicts
+    def __init__(
+        self, recorder: Recorder, attributes: Mapping[str, str], *, measured: Mapping[str, str], run: RunSpan | None
+    ) -> None:
+        name = measured[names.DB_OPERATION]
+        super().__init__(
+            recorder, name, SpanKind.CLIENT, attributes, measured=measured, durations=recorder.metrics.storages
+        )
+        self._run = run
+        if run is not None:
+            run.trips += 1
+            run.system = measured[names.DB_SYSTEM]
+
+    def appended(self, thread_id: str, *, turn_id: str, revision: int, is_replay: bool) -> None:
+        """Count a turn, and note it on this operation and on the run whose turn it is."""
+        outcome = names.REPLAYED if is_replay else names.COMMITTED
+        attributes: Attributes = {
+            names.TURN_ID: turn_id,
+            names.TURN_REVISION: revision,
+            names.TURN_OUTCOME: outcome,
+        }
+        self.span.set_attributes(attributes)
+        self._count(outcome)
+        if self._run is not None and self._run.thread_id == thread_id:
+            self._run.is_counted = True
+            self._run.noted.update(attributes)
 
     def end(self, error: BaseException | None = None) -> None:
         """End the operation, and count a turn that was refused."""
-        if self._conflicts is not None and isinstance(error, ThreadConflict):
-            metrics, system = self._conflicts
+        if isinstance(error, ThreadConflict) and self._measured[names.DB_OPERATION] == names.APPEND:
             self.span.set_attribute(names.TURN_OUTCOME, names.CONFLICT)
-            metrics.turns.add(1, {names.DB_SYSTEM: system, names.TURN_OUTCOME: names.CONFLICT}, self.context)
+            self._count(names.CONFLICT)
         super().end(error)
+
+    def _count(self, outcome: str) -> None:
+        self._recorder.metrics.turns.add(1, str(self._measured[names.DB_SYSTEM]), outcome)
 
 
 class RequestSpan(SpanWork):

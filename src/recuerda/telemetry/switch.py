@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from weakref import WeakKeyDictionary
 
 from opentelemetry.metrics import MeterProvider, get_meter_provider
 from opentelemetry.trace import TracerProvider, get_tracer_provider
@@ -15,6 +16,10 @@ from recuerda.telemetry.contents import Contents, Redact
 from recuerda.telemetry.instrumentation import Instrumentation
 from recuerda.telemetry.metrics import Metrics
 from recuerda.telemetry.settings import wants_content, wants_newest
+from recuerda.telemetry.spans import Recorder
+
+_METRICS: WeakKeyDictionary[MeterProvider, Metrics] = WeakKeyDictionary()
+"""The metrics of each provider. The SDK keeps an instrument for good, so they are not made again."""
 
 
 def instrument(
@@ -46,14 +51,20 @@ def instrument(
     is_recorded = wants_content(variables) if content is None else content
     tracers = get_tracer_provider() if tracer_provider is None else tracer_provider
     meters = get_meter_provider() if meter_provider is None else meter_provider
-    observer = Instrumentation(
+    recorder = Recorder(
         tracers.get_tracer(names.SCOPE, schema_url=names.SCHEMA_URL),
-        Metrics(meters.get_meter(names.SCOPE, schema_url=names.SCHEMA_URL)),
-        contents=Contents(redact) if is_recorded else None,
-        is_newest=wants_newest(variables),
+        _metrics_of(meters),
+        Contents(redact) if is_recorded else None,
     )
+    observer = Instrumentation(recorder, is_newest=wants_newest(variables))
     _observing.observer = observer
     observing.observer = observer
+
+
+def _metrics_of(meters: MeterProvider) -> Metrics:
+    if meters not in _METRICS:
+        _METRICS[meters] = Metrics(meters.get_meter(names.SCOPE, schema_url=names.SCHEMA_URL))
+    return _METRICS[meters]
 
 
 def uninstrument() -> None:

@@ -121,5 +121,7 @@ class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
         if self.history is None or (info := self.history.info) is None:
             return
         counter = (window and window.counter) or ESTIMATES
+        # An exact count of the whole window would cost more than the run.
+        counter = ESTIMATES if counter.is_exact else counter
         left_out = max(0, info.messages - len(sent))
         observer.windowed(info.id, sent=len(sent), left_out=left_out, sent_tokens=lambda: counter.count(sent))

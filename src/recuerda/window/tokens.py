@@ -138,9 +138,13 @@ class TokenCounter:
         """Return the size of a request, or of parts of one, before calibration."""
         fixed = text = 0
         for message in messages:
-            more = self._measure_message(message)
-            fixed += more.fixed
-            text += more.text
+            if isinstance(message.content, str):  # most messages are one text
+                fixed += TOKENS_PER_MESSAGE
+                text += self.measure_text(message.content)
+            else:
+                more = self._measure_parts(message.content)
+                fixed += more.fixed
+                text += more.text
         if instructions:
             fixed += TOKENS_PER_MESSAGE
             text += self.measure_text(instructions)
@@ -194,11 +198,9 @@ class TokenCounter:
         if len(self._reports) >= _LEAST_REPORTS and is_outside:
             self._eighths = ceil(typical * _EIGHTHS)
 
-    def _measure_message(self, message: ChatMessage) -> Size:
-        if isinstance(message.content, str):
-            return Size(TOKENS_PER_MESSAGE, self.measure_text(message.content))
+    def _measure_parts(self, parts: Iterable[AnyContent]) -> Size:
         fixed = text = results = 0
-        for part in message.content:
+        for part in parts:
             results += isinstance(part, FunctionResultContent)
             fixed += self._measure_files(part)
             text += self.measure_text(_text_of(part))
