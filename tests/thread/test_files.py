@@ -106,10 +106,10 @@ async def test_a_window_sends_the_newest_files_and_names_the_older_ones_in_one_t
     assert (storage.trips, storage.bytes_read) == (1, 10_000)
     sent = client.requests[0].messages
     assert pictures_in(sent) == [bytes([4]) * 5000, bytes([5]) * 5000]
-    assert sent[0].contents[1] == TextContent("[image 0.png, image/png, 5 kB, from turn 1]")
+    assert sent[0] == shown("q0\n[image 0.png, image/png, 5 kB, from turn 1]")
     await agent.run("And?", thread="t")
     assert pictures_in(client.requests[1].messages) == [bytes([5]) * 5000]
-    assert client.requests[1].messages[:5] == [*sent[:4], shown("q4", TextContent(_mark(4)))]
+    assert client.requests[1].messages[:5] == [*sent[:4], shown(f"q4\n{_mark(4)}")]
 
 
 def _mark(number: int) -> str:

@@ -13,7 +13,7 @@ keeps a part that it does not fully understand as `UnknownContent`. A body that 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
@@ -27,6 +27,7 @@ from recuerda.messages.message import (
     DataContent,
     FunctionCallContent,
     FunctionResultContent,
+    KnownContent,
     TextContent,
     Turn,
     UnknownContent,
@@ -37,21 +38,31 @@ from recuerda.messages.message import (
 )
 
 T = TypeVar("T", bound=msgspec.Struct)
+C = TypeVar("C")
 
 VERSION = 1
 """The version of a turn's JSON. A reader refuses a higher version instead of guessing."""
 
 
-class _WireMessage(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=False, gc=False):
+class _WireMessage(msgspec.Struct, Generic[C], gc=False):
     role: Annotated[str, msgspec.Meta(min_length=1)]
-    content: str | list[dict[str, Any]] = ""
+    content: C | str = ""
     author_name: str | None = None
     message_id: str | None = None
     additional_properties: dict[str, Any] | None = None
 
 
-class _WireTurn(msgspec.Struct, omit_defaults=True, gc=False):
-    messages: tuple[_WireMessage, ...]
+_Known: TypeAlias = _WireMessage[tuple[KnownContent, ...]]
+"""A message whose parts are all known."""
+
+_Any: TypeAlias = _WireMessage[list[dict[str, Any]]]
+"""Any message. Each part is converted for itself, so that a part which is not known is kept."""
+
+M = TypeVar("M", _Known, _Any)
+
+
+class _WireTurn(msgspec.Struct, Generic[M], gc=False):
+    messages: tuple[M, ...]
     v: int = 1
     input: int = 1
     usage: Usage | None = None
@@ -89,7 +100,8 @@ def _plain_text(value: object) -> str:
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_plain_text)
-_decoder = msgspec.json.Decoder(_WireTurn)
+_decoder = msgspec.json.Decoder(_WireTurn[_Known])
+_any_decoder = msgspec.json.Decoder(_WireTurn[_Any])
 _BY_TYPE: dict[object, type[Content]] = {kind.__struct_config__.tag: kind for kind in KNOWN_CONTENTS}
 _FREE_FORM: dict[type[AnyContent], str] = {FunctionCallContent: "arguments", FunctionResultContent: "result"}
 
@@ -129,7 +141,7 @@ def decode_turn(body: bytes, *, thread_id: str, number: int) -> Turn:
         CorruptTurn: `body` is not a turn, or is a turn of a newer version. The error names the thread and the number.
     """
     try:
-        wire = _decoder.decode(body)
+        wire = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CorruptTurn(thread_id, number, _reason(error)) from None
     if wire.v != VERSION:
@@ -148,6 +160,13 @@ def decode_turn(body: bytes, *, thread_id: str, number: int) -> Turn:
     )
 
 
+def _decode(body: bytes) -> _WireTurn[_Known] | _WireTurn[_Any]:
+    try:
+        return _decoder.decode(body)
+    except msgspec.ValidationError:  # the turn has a part that is not known, or damage
+        return _any_decoder.decode(body)
+
+
 def message_to_json(message: ChatMessage, path: str = "message") -> JsonObject:
     """Return one message as a JSON object, in the form that it has inside a turn."""
     _check_strings(message, path)
@@ -161,7 +180,7 @@ def message_from_json(data: object, path: str = "message") -> ChatMessage:
         StateError: `data` is not a message. The error names the place.
     """
     try:
-        return _messages([msgspec.convert(data, _WireMessage)])[0]
+        return _messages([msgspec.convert(data, _Any)])[0]
     except (msgspec.ValidationError, TypeError) as error:
         raise StateError(f"{path} is not a message: {_reason(error)}") from None
 
@@ -234,7 +253,7 @@ def _check_part(part: Content, path: str) -> None:
             _check_part(inner, f"{path}.parts[{i}]")
 
 
-def _messages(wires: Sequence[_WireMessage]) -> tuple[ChatMessage, ...]:
+def _messages(wires: Sequence[_Known] | Sequence[_Any]) -> tuple[ChatMessage, ...]:
     # This is one comprehension with few calls, because a cold read of a long thread spends its time here.
     return tuple(
         [
@@ -250,8 +269,8 @@ def _messages(wires: Sequence[_WireMessage]) -> tuple[ChatMessage, ...]:
     )
 
 
-def _content(parts: list[dict[str, Any]]) -> str | tuple[AnyContent, ...]:
-    return plain_content(tuple([_part(item) for item in parts]))
+def _content(parts: tuple[KnownContent, ...] | list[dict[str, Any]]) -> str | tuple[AnyContent, ...]:
+    return plain_content(parts if isinstance(parts, tuple) else tuple([_part(item) for item in parts]))
 
 
 def _part(data: dict[str, Any]) -> AnyContent:

@@ -85,9 +85,15 @@ def restored(part: StoredFile, data: bytes) -> DataContent | UriContent:
 def named(messages: Sequence[ChatMessage], origin: str | None = None) -> tuple[ChatMessage, ...]:
     """Return messages with a text in the place of each file, such as `[image photo.png, image/png, 300 kB]`.
 
-    A result with files becomes its text. `origin` says where the files are, such as "from turn 3".
+    A message or a result of texts and files becomes one text, with a line for each. `origin` says where the files are,
+    such as "from turn 3".
     """
-    return tuple([_changed(message, lambda part: TextContent(file_mark(part, origin))) for message in messages])
+
+    def name(part: AnyFile) -> TextContent:
+        return TextContent(file_mark(part, origin))
+
+    # One text is cheaper than several parts in every later request, and every service takes it.
+    return tuple([_one_text(message, _changed(message, name)) for message in messages])
 
 
 def named_where_absent(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
@@ -149,6 +155,17 @@ def _changed(message: ChatMessage, change: Callable[[AnyFile], ResultPart]) -> C
     return trusted_message(
         message.role, plain_content(parts), message.author_name, message.message_id, message.additional_properties
     )
+
+
+def _one_text(message: ChatMessage, changed: ChatMessage) -> ChatMessage:
+    """Return a changed message with one text in the place of its parts, if they are plain texts."""
+    if changed is message:
+        return message
+    parts = changed.contents
+    if any(type(part) is not TextContent or part.additional_properties for part in parts):
+        return changed
+    text = "\n".join([part.text for part in cast("tuple[TextContent, ...]", parts) if part.text])
+    return trusted_message(changed.role, text, changed.author_name, changed.message_id, changed.additional_properties)
 
 
 def _changed_result(part: FunctionResultContent, change: Callable[[AnyFile], ResultPart]) -> FunctionResultContent:

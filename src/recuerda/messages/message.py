@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias, cast
+from typing import Any, ClassVar, TypeAlias, cast, get_args
 
 import msgspec
 
@@ -271,18 +271,20 @@ class UnknownContent(msgspec.Struct, frozen=True):
     data: dict[str, Any]
 
 
-KNOWN_CONTENTS: tuple[type[Content], ...] = (
-    TextContent,
-    TextReasoningContent,
-    UriContent,
-    DataContent,
-    HostedFileContent,
-    StoredFile,
-    FunctionCallContent,
-    FunctionResultContent,
-    UsageContent,
-    RefusalContent,
+KnownContent: TypeAlias = (
+    TextContent
+    | TextReasoningContent
+    | UriContent
+    | DataContent
+    | HostedFileContent
+    | StoredFile
+    | FunctionCallContent
+    | FunctionResultContent
+    | UsageContent
+    | RefusalContent
 )
+
+KNOWN_CONTENTS: tuple[type[Content], ...] = get_args(KnownContent)
 
 AnyContent: TypeAlias = Content | UnknownContent
 

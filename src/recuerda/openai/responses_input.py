@@ -55,9 +55,13 @@ def input_items(
     """
     items: list[JsonObject] = []
     seen: set[str] = set()
-    called = {call.call_id for message in messages for call in message.function_calls}
+    called = {call.call_id for message in messages for call in message.function_calls} if is_continued else set[str]()
     for i, message in enumerate(messages):
         if message.role == "assistant":
+            if isinstance(message.content, str):  # usual, and cheaper: a plain text has no ids, calls or reasoning
+                if message.content:
+                    items.append(_said({"type": "output_text", "text": mend_text(message.content)}))
+                continue
             ids = _item_ids(message)
             # The service refuses a repeated id, and a thread may hold a copy of a message.
             is_first = seen.isdisjoint(ids)
@@ -145,12 +149,16 @@ def _model_item(part: AnyContent, *, has_ids: bool) -> JsonObject | None:
 
 def _message(content: JsonObject, part: AnyContent, *, has_ids: bool) -> JsonObject:
     properties = _properties(part)
-    item: JsonObject = {"type": "message", "role": "assistant", "content": [content]}
+    item = _said(content)
     if properties.get("phase"):
         item["phase"] = properties["phase"]
     if has_ids and str(properties.get("id")).startswith("msg_"):
         _give_id(item, properties["id"])
     return item
+
+
+def _said(content: JsonObject) -> JsonObject:
+    return {"type": "message", "role": "assistant", "content": [content]}
 
 
 def _give_id(item: JsonObject, item_id: Json) -> None:

@@ -77,6 +77,7 @@ class Tally:
         self._leaves_out = leaves_out
         self._names_files = names_files
         self._named: dict[int, tuple[ChatMessage, ...]] = {}
+        self._newest_named = -1
         self._seen_from = self._seen_to = len(turns)
         self._anchor = len(turns)
         self._older = [Sums()]
@@ -135,7 +136,7 @@ class Tally:
             self._look(end - 1)
         if index < self._seen_from:
             self._look(index)
-        return bool(self._named) and max(self._named) >= index
+        return self._newest_named >= index
 
     def files_cost(self, index: int) -> int:
         """Return the tokens of the files of the turns from an index on, beyond the tokens of their names."""
@@ -152,6 +153,7 @@ class Tally:
             messages = self.turns[one].turn.messages
             if has_files(messages):
                 self._named[one] = named(messages, f"from turn {self.turns[one].number}")
+                self._newest_named = max(self._newest_named, one)
         self._seen_from, self._seen_to = min(self._seen_from, index), max(self._seen_to, index + 1)
 
     def _between(self, front: int, whole_from: int, end: int) -> list[ChatMessage]:
