@@ -36,7 +36,7 @@ from typing import Any
 
 import psutil
 
-ALLOWED_MS = 5.0
+ALLOWED_MS = 3.0
 _SCRIPTED = """
 import sys
 from recuerda.testing import ScriptedOpenAIServer
