@@ -1,9 +1,14 @@
 """Measure what telemetry costs in a turn on SQLite: `python -m bench.telemetry [TURNS]`.
 
-Runs without telemetry, runs with it, and the bare work of OpenTelemetry's SDK take turns, so that a slow moment of the
-machine affects all of them. The bare work is the same number of spans, attributes and measurements, made with the SDK
-alone. All exporters are in memory. On a busy machine, trust the time of the processor. The time of the clock also
-includes the wait for the disk.
+The cost is split by stages that take turns, so that a slow moment of the machine affects all of them: telemetry off;
+on, with OpenTelemetry's interface alone, which does nothing, so only recuerda's part is left; then with the SDK's spans
+and an exporter in memory; then with the SDK's metrics too. A further stage has a sampler that takes no run. All threads
+of the process count for the time of the processor.
+
+The time of a commit depends on the disk, and the cost of telemetry does not. So the last lines reckon the part of
+telemetry on disks that wait longer for each commit.
+
+`python -m bench.telemetry --instructions` counts instructions with valgrind, which a busy machine does not disturb.
 """
 
 from __future__ import annotations
@@ -13,86 +18,184 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import median
-from typing import cast
+from typing import TYPE_CHECKING, NamedTuple
 
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.metrics import MeterProvider, NoOpMeterProvider
+from opentelemetry.sdk.metrics import MeterProvider as SdkMeterProvider
+from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace import NoOpTracerProvider, TracerProvider
 
-from recuerda import Agent, ContextWindow, _observing
+from bench.instructions import count
+from recuerda import Agent, ContextWindow, Usage, _observing
 from recuerda.agent import observing
 from recuerda.sqlite import SQLiteStorage
 from recuerda.telemetry import instrument, uninstrument
-from recuerda.telemetry.instrumentation import Instrumentation
 from recuerda.testing import ScriptedChatClient
 
-SPANS, ATTRIBUTES, MEASUREMENTS = 4, 6, 4
-"""The numbers in one run that reads, calls the model once and appends."""
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+STAGES = ("off", "ours", "spans", "all", "unsampled")
+WAITS_MS = (1, 5, 10)
+"""Waits for a commit, in milliseconds: a fast disk of a server, an ordinary one, and a turning one."""
+
+WARM_UP = 50
+USAGE = Usage(input_tokens=900, output_tokens=75, total_tokens=975)
+
+
+class Cost(NamedTuple):
+    """The time of a turn, by the clock and of the processor, in milliseconds."""
+
+    clock_ms: float
+    processor_ms: float
+
+    def beyond(self, other: Cost) -> Cost:
+        """Return the cost without another cost."""
+        return Cost(self.clock_ms - other.clock_ms, self.processor_ms - other.processor_ms)
 
 
 def main() -> None:
-    """Print the medians."""
-    turns = int(sys.argv[1]) if len(sys.argv) > 1 else 500
-    with tempfile.TemporaryDirectory() as folder:
-        found = asyncio.run(_measure(Path(folder), turns))
-    off_ms, off_cpu_ms = found["off"]
-    for name, (ms, cpu_ms) in found.items():
-        more = (
-            ""
-            if name == "off"
-            else f" (+{ms / off_ms:.0%} of a turn; of its processor's time: {cpu_ms / off_cpu_ms:.0%})"
-        )
-        print(f"{name:10} {ms:7.3f} ms, {cpu_ms:7.3f} ms of the processor{more}")
+    """Print the figures, or run one stage for valgrind: `STAGE TURNS`."""
+    arguments = sys.argv[1:]
+    if len(arguments) == 2 and arguments[0] in STAGES:
+        asyncio.run(_take_turns(arguments[0], int(arguments[1])))
+    elif arguments == ["--instructions"]:
+        _count_instructions()
+    else:
+        asyncio.run(_measure(int(arguments[0]) if arguments else 500))
 
 
-async def _measure(folder: Path, turns: int) -> dict[str, tuple[float, float]]:
-    exporter, tracers = InMemorySpanExporter(), TracerProvider()
-    tracers.add_span_processor(SimpleSpanProcessor(exporter))
-    meters = MeterProvider([InMemoryMetricReader()])
+def _count_instructions() -> None:
+    counts = {stage: count("bench.telemetry", stage) for stage in STAGES}
+    print(f"a turn without telemetry: {counts['off']:,} instructions")
+    for text, stage, before in _parts():
+        more = counts[stage] - counts[before]
+        print(f"{text:36} {more:+10,}, {more / counts['off']:+.1%}")
+
+
+def _parts(spans: str = "spans", measurements: str = "measurements") -> list[tuple[str, str, str]]:
+    """Return the text of each part, the stage that has it, and the stage without it."""
+    return [
+        ("recuerda's part", "ours", "off"),
+        (f"the SDK's {spans}", "spans", "ours"),
+        (f"the SDK's {measurements}", "all", "spans"),
+        ("together", "all", "off"),
+        ("with a sampler that takes no run", "unsampled", "off"),
+    ]
+
+
+class Providers:
+    """The providers of all stages, and the observers that write to them."""
+
+    def __init__(self) -> None:
+        self.exporter = InMemorySpanExporter()
+        self.reader = InMemoryMetricReader()
+        tracers, meters = SdkTracerProvider(), SdkMeterProvider([self.reader])
+        tracers.add_span_processor(SimpleSpanProcessor(self.exporter))
+        self._observers = {
+            "off": (None, None),
+            "ours": _observers(NoOpTracerProvider(), NoOpMeterProvider()),
+            "spans": _observers(tracers, NoOpMeterProvider()),
+            "all": _observers(tracers, meters),
+            "unsampled": _observers(SdkTracerProvider(sampler=ALWAYS_OFF), SdkMeterProvider([InMemoryMetricReader()])),
+        }
+        uninstrument()
+
+    def enter(self, stage: str) -> None:
+        """Make the next runs runs of a stage."""
+        _observing.observer, observing.observer = self._observers[stage]
+
+    def measurements(self) -> int:
+        """Return the number of measurements that the histograms of the whole stage have taken."""
+        data = self.reader.get_metrics_data()
+        points = [
+            point
+            for resource in (data.resource_metrics if data else ())
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+            for point in metric.data.data_points
+        ]
+        return sum(point.count for point in points if isinstance(point, HistogramDataPoint))
+
+
+def _observers(
+    tracers: TracerProvider, meters: MeterProvider
+) -> tuple[_observing.Observer | None, observing.RunObserver | None]:
     instrument(tracer_provider=tracers, meter_provider=meters, environ={})
-    observer = cast("Instrumentation", _observing.observer)
-    tracer, histogram = tracers.get_tracer("bench"), meters.get_meter("bench").create_histogram("bench")
-    client = ScriptedChatClient(default="y" * 300)
-    async with SQLiteStorage(folder / "threads.db") as storage:
-        agent = Agent(client, storage=storage, window=ContextWindow(max_messages=20))
-        thread = agent.get_thread("a")
+    return _observing.observer, observing.observer
 
-        async def run() -> None:
-            await agent.run("x" * 300, thread=thread)
 
-        async def bare() -> None:
-            for _ in range(SPANS):
-                tracer.start_span("bench", attributes={f"name{i}": "value" for i in range(ATTRIBUTES)}).end()
-            for i in range(MEASUREMENTS):
-                histogram.record(1.5, {"name": f"value{i}"})
+@asynccontextmanager
+async def _turns() -> AsyncGenerator[Callable[[], Awaitable[None]]]:
+    """Return a function that takes a turn: it reads, calls a model that answers at once, and appends."""
+    client = ScriptedChatClient(default="y" * 300, usage=USAGE)
+    with tempfile.TemporaryDirectory() as folder:
+        async with SQLiteStorage(Path(folder) / "threads.db") as storage:
+            agent = Agent(client, storage=storage, window=ContextWindow(max_messages=20))
+            thread = agent.get_thread("a")
 
-        samples: dict[str, list[tuple[float, float]]] = {"off": [], "on": [], "bare SDK": []}
-        for turn in range(turns + 50):
-            for name, work in (("off", run), ("on", run), ("bare SDK", bare)):
-                # Another `instrument` would make new instruments, whose first measurements cost more.
-                _observing.observer = observing.observer = observer if name == "on" else None
-                sample = await _time(work)
-                exporter.clear()
-                client.requests.clear()
-                if turn >= 50:
-                    samples[name].append(sample)
+            async def take_turn() -> None:
+                await agent.run("x" * 300, thread=thread)
+                client.requests.clear()  # otherwise they would be kept for a test
+
+            yield take_turn
+
+
+async def _take_turns(stage: str, turns: int) -> None:
+    providers = Providers()
+    async with _turns() as take_turn:
+        providers.enter(stage)
+        for _ in range(turns):
+            await take_turn()
+            providers.exporter.clear()
+
+
+async def _measure(turns: int) -> None:
+    providers = Providers()
+    samples: dict[str, list[tuple[float, float]]] = {stage: [] for stage in STAGES}
+    spans = 0
+    async with _turns() as take_turn:
+        for turn in range(turns + WARM_UP):
+            for stage, taken in samples.items():
+                providers.enter(stage)
+                started, processor = time.perf_counter(), time.process_time()
+                await take_turn()
+                sample = (time.perf_counter() - started) * 1e3, (time.process_time() - processor) * 1e3
+                spans = len(providers.exporter.get_finished_spans()) if stage == "all" else spans
+                providers.exporter.clear()
+                if turn >= WARM_UP:
+                    taken.append(sample)
     uninstrument()
-    off, on, sdk = (tuple(median(one) * 1e3 for one in zip(*found, strict=True)) for found in samples.values())
-    return {
-        "off": (off[0], off[1]),
-        "telemetry": (on[0] - off[0], on[1] - off[1]),
-        "bare SDK": (sdk[0], sdk[1]),
-    }
+    costs = {stage: Cost(*(median(one) for one in zip(*taken, strict=True))) for stage, taken in samples.items()}
+    measurements = providers.measurements() // (turns + WARM_UP)
+    _print(costs, _parts(f"{spans} spans", f"{measurements} measurements"))
+    started = time.perf_counter()
+    providers.reader.get_metrics_data()
+    print(f"the SDK collects all metrics, such as once a minute, in {(time.perf_counter() - started) * 1e3:.2f} ms")
 
 
-async def _time(work: Callable[[], Awaitable[None]]) -> tuple[float, float]:
-    started, processor = time.perf_counter(), time.process_time()
-    await work()
-    return time.perf_counter() - started, time.process_time() - processor
+def _print(costs: dict[str, Cost], parts: list[tuple[str, str, str]]) -> None:
+    off = costs["off"]
+    print(f"a turn without telemetry: {off.clock_ms:.3f} ms, {off.processor_ms:.3f} ms of the processor")
+    for text, stage, before in parts:
+        more = costs[stage].beyond(costs[before])
+        print(
+            f"{text:36} {more.clock_ms:+7.3f} ms, {more.clock_ms / off.clock_ms:+.1%} of the turn;"
+            f" {more.processor_ms:+7.3f} ms of the processor"
+        )
+    added_ms = costs["all"].beyond(off).processor_ms
+    for wait_ms in WAITS_MS:
+        whole_ms = off.processor_ms + wait_ms
+        print(
+            f"reckoned for a disk that waits {wait_ms} ms for a commit: {added_ms / whole_ms:.1%} of {whole_ms:.1f} ms"
+        )
 
 
 if __name__ == "__main__":
