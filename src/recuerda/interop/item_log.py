@@ -13,6 +13,8 @@ import secrets
 import weakref
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from functools import lru_cache
+from itertools import chain
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -24,7 +26,8 @@ from recuerda.agent.steps import RunningTurn, Step, encode_step
 from recuerda.errors import DraftConflict, ThreadConflict
 from recuerda.ids import new_id
 from recuerda.interop.calls import call_ids, result_ids
-from recuerda.interop.forms import Form, grouped, keep, restore, restored
+from recuerda.interop.forms import Form, grouped, keep, restored
+from recuerda.interop.turn_items import KnownItems, items_of, listed, newest, warm_items
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import (
     ChatMessage,
@@ -33,7 +36,7 @@ from recuerda.messages.message import (
     Turn,
 )
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import DraftStep, Expected, revision_of
+from recuerda.storage.records import DraftStep, Expected, Version, revision_of
 from recuerda.threads.conflicts import exact_version
 from recuerda.threads.history import StoredTurn
 from recuerda.threads.new_turn import new_turn, rewritten_body
@@ -44,6 +47,9 @@ T = TypeVar("T")
 
 _items = msgspec.json.Decoder(list[dict[str, Any]])
 
+_SPARE = 8
+"""The number of messages that a limited read reads more, so that a turn at its start seldom needs another read."""
+
 _PAGE = 50
 """The number of turns that a search through a thread reads at once."""
 
@@ -52,6 +58,11 @@ TRIES = 10
 
 PAUSE_S = 0.002
 """The shortest pause in seconds before the next attempt; the longest one doubles each time."""
+
+
+@lru_cache(maxsize=32)
+def _window(messages: int) -> ContextWindow:
+    return ContextWindow(max_messages=messages)
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,13 +103,14 @@ class ItemLog:
     def __init__(self, storage: Storage | str, thread_id: str, form: Form, *, user_id: str | None = None) -> None:
         self.store: ChatMessageStore = ChatMessageStore(storage=storage, thread_id=thread_id, user_id=user_id)
         self._form = form
-        self._items: dict[str, bytes] = {}
+        self._warm = warm_items(self.store.storage)
+        self._known = KnownItems(form)
         self.place: Place | None = None
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
     async def items(self, limit: int | None = None, *, without: str | None = None) -> list[JsonObject]:
-        """Return the newest items, the oldest of them first.
+        """Return the newest items, the oldest of them first. They are new objects, because a caller may change them.
 
         A result without its call at the start of a limited list is left out, because models refuse it.
 
@@ -106,36 +118,42 @@ class ItemLog:
             limit: the largest number of items; None for all. A limited read costs the same however long the thread is.
             without: the id of a turn to leave out, because a retry is about to say it again. None leaves out nothing.
         """
-        turns = [stored for stored in await self._refresh(limit) if stored.id != without]
+        turns = await self._refresh(limit)
         place = await self._end()
         running = () if place.turn_id == without else place.turn.messages
-        if limit is None:
-            return [item for stored in turns for item in self._of(stored)] + restore(running, self._form)
-        if _size(turns) < limit:
-            turns = [stored for stored in await self._with_older(limit) if stored.id != without]
-        groups = [group for stored in turns for group in grouped(stored.messages)]
-        return _newest([*groups, *grouped(running)], limit, self._form)
+        if limit is not None:
+            turns = await self._with_older(turns, limit, without)
+        parts = (self._known.of(stored) for stored in reversed(turns) if stored.id != without)
+        newest_first = chain([items_of(running, self._form)] if running else (), parts)
+        return _items.decode(listed(newest_first) if limit is None else newest(newest_first, limit, self._form))
 
     async def _refresh(self, limit: int | None) -> Sequence[StoredTurn]:
-        # Whole turns are read, so the newest turns that fit into the limit may hold fewer items than the limit.
-        window = None if limit is None else ContextWindow(max_messages=2 * max(1, limit) + 16)
-        await self.store.refresh(window, keep_files=None)
-        self.place = await self._read_place()
-        return self.store.turns
+        """Read what is new, and return the turns that hold the newest messages, `limit` of them if there are."""
+        # Whole turns are read, so the newest turns that fit into the limit may hold fewer messages than the limit.
+        window = None if limit is None else _window(limit + _SPARE)
+        await self.store.refresh(window, keep_files=None, warm=self._warm.histories)
+        # Another log may read on through the same history, so its state is taken before the next `await`.
+        history = self.store.history
+        turns = [*history.turns_with_files(last=None if limit is None else limit + 1)]
+        place, has_draft = Place(version=history.version), history.has_draft
+        history.files.release(history.turns)
+        self._known = self._warm.known(history, self._form)
+        self.place = await self._with_draft(place) if has_draft else place
+        return turns
 
-    async def _with_older(self, limit: int) -> Sequence[StoredTurn]:
-        """Return the turns of the last read and older ones, until they hold enough messages."""
-        turns = list(self.store.turns)
-        while self._has_older(turns) and _size(turns) < limit:
-            page = await self.store.list_turns(limit=limit - _size(turns) + 1, before=turns[0].number)
+    async def _with_older(self, held: Sequence[StoredTurn], limit: int, without: str | None) -> Sequence[StoredTurn]:
+        """Return turns and older ones, until they hold enough messages without those of one turn."""
+        turns = held
+        while self._has_older(turns) and (missing := _missing(turns, limit, without)) > 0:
+            page = await self.store.list_turns(limit=missing + 1, before=turns[0].number)
             if not page:
                 break
             turns = [*page, *turns]
         return turns
 
-    async def _newest_first(self) -> AsyncGenerator[StoredTurn]:
-        """Yield the turns of the last read and then the older ones, the newest first."""
-        page: Sequence[StoredTurn] = self.store.turns
+    async def _newest_first(self, held: Sequence[StoredTurn]) -> AsyncGenerator[StoredTurn]:
+        """Yield turns and then the older ones, the newest first."""
+        page = held
         while page:
             for stored in reversed(page):
                 yield stored
@@ -144,32 +162,23 @@ class ItemLog:
     def _has_older(self, turns: Sequence[StoredTurn]) -> bool:
         return bool(turns) and turns[0].number > self.store.history.first
 
-    async def _read_place(self) -> Place:
-        history = self.store.history
-        draft = await self.store.view.load_draft(self.store.thread_id) if history.has_draft else None
+    async def _with_draft(self, place: Place) -> Place:
+        """Return the end of the thread's draft, if the thread still has one."""
+        draft = await self.store.view.load_draft(self.store.thread_id)
         if draft is None:
-            return Place(version=history.version)
+            return place
         turn = running_turn(draft)
-        if draft.revision != history.revision:
+        if draft.revision != revision_of(place.version):
             # The storage continues a draft only on the revision on which it began. So another draft takes its items.
-            return Place(version=history.version, draft_id=draft.turn_id, turn=turn)
-        return Place(
-            version=history.version,
+            return structs.replace(place, draft_id=draft.turn_id, turn=turn)
+        return structs.replace(
+            place,
             turn_id=draft.turn_id,
             steps=len(draft.steps),
             last_id=draft.steps[-1].id,
             draft_id=draft.turn_id,
             turn=turn,
         )
-
-    def _of(self, stored: StoredTurn) -> list[JsonObject]:
-        """Return the items of a turn, as new objects, because a caller may change them."""
-        known = self._items.get(stored.id)
-        if known is None:
-            if len(self._items) > 2 * len(self.store.turns) + 100:
-                self._items.clear()
-            known = self._items[stored.id] = msgspec.json.encode(restore(stored.messages, self._form))
-        return _items.decode(known)
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
@@ -257,10 +266,13 @@ class ItemLog:
             and appended.record.body != new_turn(turn, self.store.view).body
         ):
             raise self._conflict(place)
-        if appended.replayed or self.store.revision != appended.revision:
+        self._warm.keep(self.store.history)
+        if appended.replayed or not isinstance(place.version, Version):
             # A turn that was there already, or the first turn of a thread: only a read tells the thread's version.
             await self._refresh(1)
-        return Place(version=self.store.version)
+            return Place(version=self.store.version)
+        record = appended.record
+        return Place(version=structs.replace(place.version, revision=record.number, record_id=record.id))
 
     def _conflict(self, place: Place) -> ThreadConflict:
         revision = revision_of(place.version)
@@ -274,14 +286,13 @@ class ItemLog:
         Raises:
             ThreadConflict: another writer has changed the thread at the same time.
         """
-        await self._refresh(1)
-        place = await self._end()
+        turns, place = await self._refresh(1), await self._end()
         messages = _replaced(place.turn.messages, is_wanted, item, self._form)
         if messages is not None:
             step = structs.replace(_step(RunningTurn(), messages), removed=len(place.turn.messages))
             self.place = await self._save(place, _with(place.turn, step), step)
             return True
-        async with aclosing(self._newest_first()) as newest:
+        async with aclosing(self._newest_first(turns)) as newest:
             async for stored in newest:
                 messages = _replaced(stored.messages, is_wanted, item, self._form)
                 if messages is not None:
@@ -293,7 +304,6 @@ class ItemLog:
                         released={stored.number: gone},
                         expected=self.store.version,
                     )
-                    self._items.pop(stored.id, None)
                     await self._refresh(1)
                     return True
         return False
@@ -329,7 +339,7 @@ class ItemLog:
     async def clear(self) -> None:
         """Delete the thread with all its items."""
         self.place = None
-        self._items.clear()
+        self._warm.histories.forget(self.store.thread_id)
         await self.store.clear()
 
     async def close(self) -> None:
@@ -382,8 +392,14 @@ def _is_answered(turn: RunningTurn) -> bool:
     return any(isinstance(part, TextContent | RefusalContent) for part in turn.new[-1].contents)
 
 
-def _size(turns: Sequence[StoredTurn]) -> int:
-    return sum(len(stored.messages) for stored in turns)
+def _missing(turns: Sequence[StoredTurn], limit: int, without: str | None) -> int:
+    """Return how many messages of a limit the turns do not hold; 0 or less if they hold all of them."""
+    for stored in reversed(turns):
+        if stored.id != without:
+            limit -= len(stored.messages)
+        if limit <= 0:
+            break
+    return limit
 
 
 def _replaced(
@@ -396,20 +412,3 @@ def _replaced(
             groups[number] = keep([item], form)
             return [message for group in groups for message in group]
     return None
-
-
-def _newest(groups: Sequence[Sequence[ChatMessage]], limit: int, form: Form) -> list[JsonObject]:
-    """Return the items of the newest messages, without results at the start whose calls are left out."""
-    chosen: list[tuple[Sequence[ChatMessage], list[JsonObject]]] = []
-    count = 0
-    for group in reversed(groups):
-        items = restored(group, form)
-        if count + len(items) > limit:
-            break
-        chosen.append((group, items))
-        count += len(items)
-    chosen.reverse()
-    called = call_ids(message for group, _ in chosen for message in group)
-    while chosen and (answered := result_ids(chosen[0][0])) and answered.isdisjoint(called):
-        del chosen[0]
-    return [item for _, items in chosen for item in items]

@@ -163,12 +163,17 @@ class History:
             self._messages = [message for stored in self.turns for message in stored.turn.messages]
         return self.files.put_into(self._messages) if self.has_files else self._messages.copy()
 
-    def turns_with_files(self) -> Sequence[StoredTurn]:
-        """Return the held turns with the held files."""
+    def turns_with_files(self, *, last: int | None = None) -> Sequence[StoredTurn]:
+        """Return the held turns with the held files.
+
+        Args:
+            last: return only this number of the newest turns, as a new list. None returns all turns.
+        """
+        turns = self.turns if last is None else self.turns[-last:]
         if not self.files:
-            return self.turns
+            return turns
         put = self.files.put_into_turn
-        return [msgspec.structs.replace(one, turn=put(one.turn)) if one.blobs else one for one in self.turns]
+        return [msgspec.structs.replace(one, turn=put(one.turn)) if one.blobs else one for one in turns]
 
     def missing_files(self) -> list[str]:
         """Return the digests of the files that the last read asked for and that are not held."""

@@ -24,10 +24,12 @@ from recuerda import (
     TextContent,
     ThreadConflict,
     ThreadOwnershipError,
+    Turn,
 )
 from recuerda.interop.openai_agents import RecuerdaSession
 from recuerda.storage.records import ReadQuery, ThreadSlice
 from recuerda.testing import ScriptedChatClient
+from recuerda.threads.new_turn import new_turn
 from tests.conversation import Counts
 
 USER: Any = {"role": "user", "content": "What is the weather in Lisbon?"}
@@ -61,6 +63,20 @@ def answered(text: str) -> Any:
 
 async def items_of(session: RecuerdaSession, limit: int | None = None) -> list[Any]:
     return [*await session.get_items(limit)]
+
+
+def count_records(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that gets the number of records of each later read."""
+    counts: list[int] = []
+    read = type(storage)._read  # pyright: ignore[reportPrivateUsage] - it counts records
+
+    async def counted(self: Storage, thread_id: str, query: ReadQuery) -> ThreadSlice:
+        found = await read(self, thread_id, query)
+        counts.append(len(found.records))
+        return found
+
+    monkeypatch.setattr(type(storage), "_read", counted)
+    return counts
 
 
 async def test_items_come_back_in_order_and_unchanged(storage: Storage) -> None:
@@ -127,17 +143,80 @@ async def test_a_limit_gives_the_newest_items(storage: Storage) -> None:
     assert await RecuerdaSession("t", storage, session_settings=settings).get_items() == items[-3:]
 
 
-async def test_a_limit_reads_few_records_of_a_long_thread(storage: Storage) -> None:
+async def test_a_limit_reads_few_records_of_a_long_thread(
+    storage: Storage, another: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     session = RecuerdaSession("t", storage)
     for number in range(60):
         await session.add_items([said(f"q{number}"), answered(f"a{number}")])
-    fresh = RecuerdaSession("t", storage)
-    assert await fresh.get_items(2) == [said("q59"), answered("a59")]
-    assert len(fresh.log.store.turns) <= 10
+    counts = count_records(another, monkeypatch)
+    assert await RecuerdaSession("t", another).get_items(2) == [said("q59"), answered("a59")]
+    assert sum(counts) <= 5
+
+
+async def test_a_new_session_on_the_same_storage_reads_only_new_records(
+    storage: Storage, another: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = RecuerdaSession("t", storage)
+    for number in range(60):
+        await first.add_items([said(f"q{number}"), answered(f"a{number}")])
+    assert len(await first.get_items()) == 120
+    await RecuerdaSession("t", another).add_items([said("hi"), answered("OK")])
+    counts = count_records(storage, monkeypatch)
+    assert (await RecuerdaSession("t", storage).get_items())[-4:] == [
+        *(said("q59"), answered("a59")),
+        *(said("hi"), answered("OK")),
+    ]
+    assert len(await RecuerdaSession("t", storage).get_items(7)) == 7
+    assert sum(counts) <= 1
+
+
+async def test_sessions_share_no_items(storage: Storage) -> None:
+    item: Any = {"role": "user", "content": [{"type": "input_text", "text": "Hi.", "more": [{"a": 1}]}]}
+    await RecuerdaSession("t", storage).add_items([item, answered("OK")])
+    for limit in (None, 2, 3, None):
+        items: Any = await RecuerdaSession("t", storage).get_items(limit)
+        assert items == [item, answered("OK")]
+        items[0]["content"][0]["text"] = "changed"
+        items[0]["content"][0].setdefault("more", []).append("changed")
+
+
+async def test_a_session_sees_what_was_rewritten_deleted_and_begun_anew(storage: Storage, another: Storage) -> None:
+    await RecuerdaSession("t", storage).add_items([said("secret"), answered("OK")])
+    assert await items_of(RecuerdaSession("t", storage)) == [said("secret"), answered("OK")]
+    body = new_turn(Turn(messages=(ChatMessage("user", "gone"),)), another).body
+    await another.rewrite("t", {1: body})
+    assert await items_of(RecuerdaSession("t", storage)) == [{"role": "user", "content": "gone"}]
+    await another.delete("t")
+    assert await items_of(RecuerdaSession("t", storage)) == []
+    await RecuerdaSession("t", another).add_items([said("new"), answered("OK")])
+    assert await items_of(RecuerdaSession("t", storage), 1) == [answered("OK")]
+
+
+async def test_a_thread_that_is_kept_in_memory_stays_closed_to_other_users(storage: Storage) -> None:
+    await RecuerdaSession("t", storage, user_id="ana").add_items([said("q"), answered("a")])
+    assert len(await RecuerdaSession("t", storage, user_id="ana").get_items()) == 2
+    with pytest.raises(ThreadOwnershipError):
+        await RecuerdaSession("t", storage, user_id="bob").get_items()
+
+
+async def test_a_limit_leaves_out_a_result_whose_call_is_in_the_turn_before(storage: Storage) -> None:
+    session = RecuerdaSession("t", storage)
+    await session.add_items([said("q"), CALL])
+    await session.add_items([said("another question")])  # the call is left open
+    await session.add_items([answered("a")])
+    late = Turn(messages=(ChatMessage("tool", FunctionResultContent("call_1", "late")), ChatMessage("assistant", "b")))
+    await ChatMessageStore(storage=storage, thread_id="t").append(late)
+    assert await session.get_items(2) == [{"role": "assistant", "content": "b"}]
+    assert await session.get_items(3) == [
+        answered("a"),
+        OUTPUT | {"output": "late"},
+        {"role": "assistant", "content": "b"},
+    ]
 
 
 async def test_a_limit_that_reaches_past_a_long_turn_reads_few_records(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, another: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = RecuerdaSession("t", storage)
     for number in range(40):
@@ -145,16 +224,8 @@ async def test_a_limit_that_reaches_past_a_long_turn_reads_few_records(
     long = [*(said(f"line {number}") for number in range(50)), answered("Long.")]
     await session.add_items(long)
     await session.add_items([said("q"), answered("a")])
-    counts: list[int] = []
-    read = type(storage)._read  # pyright: ignore[reportPrivateUsage] - it counts records
-
-    async def counted(self: Storage, thread_id: str, query: ReadQuery) -> ThreadSlice:
-        found = await read(self, thread_id, query)
-        counts.append(len(found.records))
-        return found
-
-    monkeypatch.setattr(type(storage), "_read", counted)
-    fresh = RecuerdaSession("t", storage)
+    counts = count_records(another, monkeypatch)
+    fresh = RecuerdaSession("t", another)
     assert await fresh.get_items(8) == [*long[-6:], said("q"), answered("a")]
     assert sum(counts) <= 9
     counts.clear()

@@ -46,7 +46,7 @@ class RecuerdaSession(SessionABC):
         session_settings: SessionSettings | None = None,
     ) -> None:
         self.session_id = session_id
-        self.session_settings: SessionSettings | None = session_settings or SessionSettings()
+        self.session_settings: SessionSettings | None = session_settings
         self._turn_id = None if turn_id is None else check_id(turn_id, "turn id")
         self.log: ItemLog = ItemLog(storage, session_id, ResponsesForm(), user_id=user_id)
         self.places: dict[int, Place] = {}
