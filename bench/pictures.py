@@ -9,8 +9,8 @@ as for a request to a web backend. A "first" handle is the first one of an agent
 the start of a process: it reads the window and the files.
 
 With "no client", the answers are scripted and nothing is sent: this is the work of recuerda and of the storage. The
-other rows have a real client, which writes the request and calls the SDK. The SDK's call ends at once there, so these
-rows are the work of recuerda too. The work of the SDK for the same requests is measured apart.
+other rows have a real client, which writes the request and calls the SDK, and the SDK's transport answers at once. The
+time of the SDK's call is subtracted and printed apart, so these rows are the work of recuerda too.
 
 The disk is measured on the storages that can tell their size. From each size, the size of the same thread without its
 pictures is subtracted. A storage in RAM has no disk, and the emulator of Cosmos DB keeps everything in RAM.
@@ -31,8 +31,6 @@ import httpx2
 import msgspec
 import psycopg
 from openai import AsyncOpenAI
-from openai.types.chat import ChatCompletion
-from openai.types.responses import Response
 
 from recuerda import Agent, ChatClient, ChatMessage, ContextWindow, DataContent, Storage, open_storage
 from recuerda.openai import OpenAIChatClient, OpenAIResponsesClient
@@ -84,35 +82,30 @@ class _AtOnce(httpx2.AsyncBaseTransport):
 
 
 class _Service:
-    """A real client whose calls of the SDK end at once. The SDK can then be timed alone with the newest call."""
+    """A real client, whose SDK answers at once. `sdk_ms` is the CPU time of the SDK in the newest call."""
 
     def __init__(self, kind: str) -> None:
         self.name = kind
+        self.sdk_ms = 0.0
         sdk = AsyncOpenAI(api_key="k", base_url="http://model/v1", http_client=httpx2.AsyncClient(transport=_AtOnce()))
         self.client: ChatClient
         if kind == "chat completions":
             self.client, calls = OpenAIChatClient(model_id="m", client=sdk), sdk.chat.completions
-            self._answer: object = ChatCompletion.model_validate(_CHAT)
         else:
             self.client, calls = OpenAIResponsesClient(model_id="m", client=sdk, store=False), sdk.responses
-            self._answer = Response.model_validate(_RESPONSE)
         self._create: Any = calls.create
-        self._newest: dict[str, Any] = {}
-        cast("Any", calls).create = self._keep
+        cast("Any", calls).create = self._timed
 
-    async def _keep(self, **arguments: Any) -> object:
-        self._newest = arguments
-        return self._answer
-
-    async def floor_ms(self) -> float:
-        """Return the CPU time of the SDK for the newest call."""
+    async def _timed(self, **arguments: Any) -> object:
         started = time.process_time()
-        await self._create(**self._newest)
-        return (time.process_time() - started) * 1000
+        try:
+            return await self._create(**arguments)
+        finally:
+            self.sdk_ms = (time.process_time() - started) * 1000
 
 
 class _Times(msgspec.Struct):
-    """CPU times in milliseconds: of turns, and of the SDK alone with the requests of these turns."""
+    """CPU times in milliseconds: of turns without the SDK, and of the SDK in these turns."""
 
     own: list[float] = []
     sdk: list[float] = []
@@ -155,9 +148,10 @@ async def _turns(storage: Storage, service: _Service | None, keep_files: int, ha
         thread = threads[name] if handle == "warm" else agent.get_thread(name)
         started = time.process_time()
         await agent.run("And now?", thread=thread)
-        times[name].own.append((time.process_time() - started) * 1000)
-        if service is not None:
-            times[name].sdk.append(await service.floor_ms())
+        whole_ms = (time.process_time() - started) * 1000
+        sdk_ms = service.sdk_ms if service else 0.0
+        times[name].own.append(whole_ms - sdk_ms)
+        times[name].sdk.append(sdk_ms)
     return times
 
 
@@ -250,7 +244,7 @@ async def main(folder: Path) -> None:
 def _print(name: str, times: dict[str, _Times]) -> None:
     one, other = (median(times[thread].own) for thread in THREADS)
     print(f"{name}: {one:.2f} ms with pictures, {other:.2f} ms without, {one / other:.2f} x", end="")
-    if times["pictures"].sdk:
+    if any(times["pictures"].sdk):
         sdk = [median(times[thread].sdk) for thread in THREADS]
         print(f"; the SDK: {sdk[0]:.2f} ms and {sdk[1]:.2f} ms", end="")
     print()
