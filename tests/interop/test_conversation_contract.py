@@ -13,6 +13,7 @@ from recuerda.testing.conversation_contract import (
 )
 from tests.interop.kit.agents import NaiveFiles, OurSessions, OurSessionsInFiles, TheirSessions
 from tests.interop.kit.conversations import OurConversations, TheirConversations
+from tests.interop.kit.events import OurEvents
 from tests.interop.kit.graphs import OurSavers, TheirSavers
 
 
@@ -32,6 +33,10 @@ class TestRecuerdaConversationStore(ConversationContract, LimitContract, RetryCo
 
 class TestRecuerdaSaver(ConversationContract, DurableContract):
     adapter = OurSavers()
+
+
+class TestRecuerdaSessionService(ConversationContract, DurableContract):
+    adapter = OurEvents()
 
 
 class TestPydanticsStoreInMemory(ConversationContract, LimitContract, RetryContract):

@@ -1,0 +1,72 @@
+"""Session services of Google ADK for the conformance kit: ours."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from google.adk.events.event import Event
+from google.adk.sessions.base_session_service import GetSessionConfig
+from google.genai import types
+
+from recuerda.interop.google_adk import RecuerdaSessionService
+from recuerda.testing.conversation_contract import ConversationAdapter, Part, Pause
+from tests.interop.kit.places import open_at
+
+
+class OurEvents(ConversationAdapter[RecuerdaSessionService, Event]):
+    """`RecuerdaSessionService` on SQLite, written as ADK's runner writes: one event after the other."""
+
+    @asynccontextmanager
+    async def open(self, place: Path) -> AsyncGenerator[RecuerdaSessionService]:
+        async with open_at(place) as storage:
+            yield RecuerdaSessionService(storage)
+
+    def make(self, part: Part, text: str) -> Event:
+        match part:
+            case "question" | "answer":
+                said = types.Part(text=text)
+            case "call":
+                said = types.Part(function_call=types.FunctionCall(id=text, name="scan", args={"deck": 7}))
+            case "result":
+                result = types.FunctionResponse(id=text, name="scan", response={"result": "clear"})
+                said = types.Part(function_response=result)
+        is_user = part == "question"
+        content = types.Content(role="user" if part in ("question", "result") else "model", parts=[said])
+        author = "user" if is_user else "doctor"
+        return Event(author=author, invocation_id="i", id=f"{part} {text}", timestamp=1.5, content=content)
+
+    def dump(self, item: Event) -> bytes:
+        return item.model_dump_json(exclude_none=True).encode()
+
+    async def add_run(
+        self,
+        store: RecuerdaSessionService,
+        conversation_id: str,
+        items: Sequence[Event],
+        *,
+        pause: Pause,
+        run_id: str,
+    ) -> None:
+        names = _names(conversation_id)
+        session = await store.get_session(**names) or await store.create_session(**names)
+        for number, event in enumerate(items):
+            if number:
+                await pause()
+            await store.append_event(session, event.model_copy(deep=True))
+
+    async def read(
+        self, store: RecuerdaSessionService, conversation_id: str, limit: int | None = None
+    ) -> Sequence[Event]:
+        config = None if limit is None else GetSessionConfig(num_recent_events=limit)
+        session = await store.get_session(**_names(conversation_id), config=config)
+        return [] if session is None else session.events
+
+    async def delete(self, store: RecuerdaSessionService, conversation_id: str) -> None:
+        await store.delete_session(**_names(conversation_id))
+
+
+def _names(conversation_id: str) -> dict[str, Any]:
+    return {"app_name": "ship", "user_id": "ana", "session_id": conversation_id}
