@@ -1,7 +1,8 @@
 """The pages of the studio on a storage with a million threads, and on a thread with 100,000 messages.
 
 `python -m bench.studio` prints the time of the first view, in a studio that has rendered nothing yet, and of each click
-after it: from the request to the last byte of the answer, without a network and without a browser.
+after it: from the request to the last byte of the answer, without a network and without a browser. Then it does in a
+Chromium what a reader of the long thread does, and prints the time until the text is there.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ from pathlib import Path
 from statistics import median
 
 import httpx2
+from playwright.async_api import Page, expect
 
 from bench.listing import fill_postgres, fill_sqlite
 from recuerda import NewTurn, Storage, open_storage
 from recuerda.studio import StudioSettings, create_studio
+from tests.servers.browser import find_chromium, running_browser
 from tests.servers.postgres_server import PostgresServer
+from tests.studio.browser.serving import studio_of
+from tests.studio.client import TOKEN as TOKEN_OF_THE_TESTS
 
 TOKEN = "the token of a benchmark"
 USERS = 10_000
@@ -40,7 +45,8 @@ CLICKS = {
     "archived threads": "/threads?archived=only",
     "a long thread": "/threads/long",
     "its middle": "/threads/long?before=25000",
-    "its first turns": "/threads/long?before=31",
+    "its first turns": "/threads/long?from=1",
+    "from a turn on": "/threads/long?from=25000",
     "one of its turns": "/threads/long/turns/123",
     "its forks": "/threads/long/branches",
     "what the model saw with a turn": "/threads/long/turns/25000/seen?max_messages=50",
@@ -72,6 +78,49 @@ async def _timed(client: httpx2.AsyncClient, path: str) -> float:
     return taken * 1000
 
 
+async def measure_reading(storage: Storage, *, rounds: int) -> dict[str, float]:
+    """Return the milliseconds until a browser shows what a reader of the long thread asks for: the medians."""
+    info = await storage.head("long")
+    middle = info.revision // 2 if info else 1
+    found: dict[str, list[float]] = {}
+    async with studio_of(storage) as url, running_browser(find_chromium()) as browser:
+        page = await browser.new_page(viewport={"width": 1280, "height": 900})
+        await page.goto(f"{url}/?token={TOKEN_OF_THE_TESTS}")
+        for _ in range(rounds + 1):
+            steps = {
+                "open the long thread": _opened(page, f"{url}/threads/long"),
+                "scroll up a page": _scrolled(page),
+                "jump to a turn": _jumped(page, middle),
+                "scroll up a page from there": _scrolled(page),
+            }
+            for name, step in steps.items():
+                started = time.perf_counter()
+                await step
+                found.setdefault(name, []).append((time.perf_counter() - started) * 1000)
+    return {
+        f"browser: {name}": median(times[1:]) for name, times in found.items()
+    }  # the first round starts the browser
+
+
+_SCROLL_UP = "first => { window.scrollTo(0, 0); return document.querySelector('.turn').dataset.key !== first; }"
+
+
+async def _opened(page: Page, url: str) -> None:
+    await page.goto(url, wait_until="commit")
+    await expect(page.locator(".turn").last).to_be_in_viewport()
+
+
+async def _scrolled(page: Page) -> None:
+    first = await page.locator(".turn").first.get_attribute("data-key")
+    await page.wait_for_function(_SCROLL_UP, arg=first)
+
+
+async def _jumped(page: Page, number: int) -> None:
+    await page.locator("[data-jump]").fill(str(number))
+    await page.locator("[data-jump]").press("Enter")
+    await expect(page.locator(f"#turn-{number}")).to_be_in_viewport()
+
+
 async def _fill(storage: Storage, messages: int) -> None:
     """Write the long thread, unless it is there."""
     if await storage.head("long") is None:
@@ -87,7 +136,8 @@ async def _on_sqlite(folder: Path, options: argparse.Namespace) -> dict[str, flo
             fill_sqlite(path, options.threads, USERS)
             await _fill(storage, options.messages)
     async with open_storage(url) as storage:
-        return await measure_studio(storage, rounds=options.rounds)
+        clicks = await measure_studio(storage, rounds=options.rounds)
+        return clicks | await measure_reading(storage, rounds=options.rounds)
 
 
 async def _on_postgres(options: argparse.Namespace) -> dict[str, float]:
@@ -98,7 +148,8 @@ async def _on_postgres(options: argparse.Namespace) -> dict[str, float]:
             await fill_postgres(server.url, options.threads, USERS)
             await _fill(storage, options.messages)
         async with open_storage(server.url) as storage:
-            return await measure_studio(storage, rounds=options.rounds)
+            clicks = await measure_studio(storage, rounds=options.rounds)
+            return clicks | await measure_reading(storage, rounds=options.rounds)
     finally:
         server.stop()
 

@@ -60,7 +60,7 @@ TAGS = {tag for path in TEMPLATES.glob("*.html") for tag in re.findall(r"<([a-z]
 }
 """The elements of the studio's own pages."""
 
-ADDRESSES = ("href", "src", "action", "formaction", "data-live", "data-more")
+ADDRESSES = ("href", "src", "action", "formaction", "data-live")
 
 
 class Page(HTMLParser):

@@ -163,7 +163,49 @@ async def test_a_long_thread_is_read_page_by_page_at_the_same_number_of_reads() 
         assert (compared["shared"], len(compared["pairs"]), compared["is_cut"]) == (100, 59, True)
         first = await client.get("/threads/long?before=31")
         assert first.text.count('class="turn"') == 30
-        assert "data-more" not in first.text
+        assert '<a data-more="before">' in first.text  # it leads nowhere
+
+
+async def test_a_long_thread_is_read_forwards_from_any_of_its_turns() -> None:
+    storage = MemoryStorage()
+    body = b'{"messages":[{"role":"user","content":"hi"}]}'
+    await storage.append_all("long", [NewTurn(body=body, message_count=1) for _ in range(200)])
+    store = ChatMessageStore(storage=storage, thread_id="long")
+    await store.trim(keep_turns=180)  # record 201; the thread begins with turn 21
+    for _ in range(70):
+        await store.undo()  # records 202 to 271; the turns 131 to 200 are gone
+    await storage.append("long", NewTurn(body=body, message_count=1))
+    async with studio_client(settings_of(storage)) as client:
+        numbers: list[int] = []
+        href: str | None = "/threads/long?from=1"
+        while href is not None:
+            page = await data(client, href)
+            assert len(page["entries"]) <= 30
+            numbers += [entry["number"] for entry in page["entries"]]
+            href = page["after_href"]
+        assert numbers == [*range(21, 131), *range(201, 273)]
+        for path, first in (("from=5", 21), ("from=22", 22), ("from=140", 201), ("from=273", 102), ("from=9999", 102)):
+            page = await data(client, f"/threads/long?{path}")
+            assert (path, page["entries"][0]["number"]) == (path, first)
+            assert (page["before_href"] is None) == (first == 21)
+        place = (await data(client, "/threads/long/turns/50"))["place_href"]
+        assert place == "/threads/long?from=50#turn-50"
+        assert 'id="turn-50"' in (await client.get(place)).text
+        assert (await client.get("/api/threads/none?from=3")).status_code == 404
+
+
+async def test_a_long_thread_that_is_sealed_is_read_forwards_too(tmp_path: Path) -> None:
+    body = b'{"messages":[{"role":"user","content":"hi"}]}'
+    path = tmp_path / "sealed.db"
+    async with EncryptedStorage(SQLiteStorage(path), KeyRing({"one": bytes(32)}, current="one")) as storage:
+        await storage.append_all("long", [NewTurn(body=body, message_count=1) for _ in range(70)])
+    other = KeyRing({"two": bytes(range(32))}, current="two")
+    async with EncryptedStorage(SQLiteStorage(path), other) as storage, studio_client(settings_of(storage)) as client:
+        page = await data(client, "/threads/long?from=11")
+        assert [(entry["number"], entry["state"]) for entry in page["entries"]] == [
+            (n, "sealed") for n in range(11, 41)
+        ]
+        assert (page["before_href"], page["after_href"]) == ("/threads/long?before=11", "/threads/long?from=41")
 
 
 async def test_encrypted_threads_are_shown_with_the_key_and_are_sealed_without(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-// The keyboard: j and k go through the entries of a page, Enter opens one, / searches, ? shows the help.
+// The keyboard: j and k go through the entries of a page, Enter opens one, / searches, g goes to a turn,
+// ? shows the help.
 // Single keys can be switched off in the help, because they disturb people who speak to their computer.
 
 const SWITCH = "recuerda-keys";
@@ -32,6 +33,7 @@ const KEYS = {
   j: () => go(1),
   k: () => go(-1),
   "/": () => document.querySelector("[data-search]")?.focus(),
+  g: () => document.querySelector("[data-jump]")?.focus(),
   "?": () => help?.showModal(),
 };
 

@@ -42,6 +42,18 @@ function renew(old, fresh) {
   old.replaceWith(fresh);
 }
 
+// A page that has scrolled away from the end of the thread loads what is new there when it comes back; see scroll.js.
+function isBehind(key) {
+  if (!document.querySelector('[data-more="after"][href]')) return false;
+  if (key !== "draft") list().dataset.newest = key;
+  return true;
+}
+
+function tell() {
+  said.textContent = "";
+  requestAnimationFrame(() => { said.textContent = said.dataset.added; });
+}
+
 function show(html) {
   const entry = new DOMParser().parseFromString(`<ol>${html}</ol>`, "text/html").querySelector("[data-key]");
   if (!entry) return;
@@ -51,12 +63,14 @@ function show(html) {
     renew(old, fresh);
     return;
   }
+  tell();
+  if (isBehind(fresh.dataset.key)) return;
   const stays = isAtEnd();
   fresh.classList.add("new");
   list().append(fresh);
-  if (stays) fresh.scrollIntoView({ block: "end" });
-  said.textContent = "";
-  requestAnimationFrame(() => { said.textContent = said.dataset.added; });
+  if (!stays) return;
+  fresh.scrollIntoView({ block: "end" });
+  list().dispatchEvent(new Event("added"));
 }
 
 if (box && list()) follow();

@@ -23,12 +23,14 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         info: the information about the thread.
         entries: the records, in order.
         before: the number before which earlier turns are; None at the beginning.
+        after: the number after which later records are; None at the end.
         has_draft: whether the thread has an unfinished turn.
     """
 
     info: ThreadInfo
     entries: Sequence[Entry]
     before: int | None
+    after: int | None
     has_draft: bool
 
 
@@ -45,8 +47,9 @@ async def read_part(storage: Storage, thread_id: str, *, before: int | None, tur
     if found.info is None:
         raise ThreadNotFound(thread_id)
     records = found.records
-    first = records[0].number if records else found.info.revision + 1
-    last = found.info.revision if before is None else min(before - 1, found.info.revision)
+    revision = found.info.revision
+    first = records[0].number if records else revision + 1
+    last = revision if before is None else min(before - 1, revision)
     others = last - first + 1 - len(records)
     if records and 0 < others <= MOST_OTHERS:
         # Only a read that continues returns records that are not turns.
@@ -57,6 +60,43 @@ async def read_part(storage: Storage, thread_id: str, *, before: int | None, tur
         info=found.info,
         entries=[entry_of(record, thread_id) for record in records],
         before=first if len(found.records) == turns and first > found.info.first else None,
+        after=last if last < revision else None,
+        has_draft=found.has_draft,
+    )
+
+
+async def read_part_from(storage: Storage, thread_id: str, number: int, *, turns: int) -> Part:
+    """Return a page of a thread that begins with a number from 1, with this number of records at most.
+
+    The page is empty if the thread has nothing from this number on.
+
+    Raises:
+        ThreadNotFound: there is no such thread.
+    """
+    while True:
+        part = await _read_stretch(storage, thread_id, number, turns=turns)
+        number = max(number + turns, part.info.first)
+        if part.entries or number > part.info.revision:
+            return part  # otherwise all turns of this stretch were undone or deleted
+
+
+async def _read_stretch(storage: Storage, thread_id: str, start: int, *, turns: int) -> Part:
+    """Return the records from one number on, below the number that is `turns` higher."""
+    end = start + turns
+    if start == 1:
+        return await read_part(storage, thread_id, before=end, turns=turns)
+    try:
+        found = await storage.read(thread_id, after=start - 1, before=end)
+    except DecryptionError:
+        part = await _read_one_by_one(storage, thread_id, before=end, turns=turns)
+        return msgspec.structs.replace(part, entries=[entry for entry in part.entries if entry.number >= start])
+    if found.info is None:
+        raise ThreadNotFound(thread_id)
+    return Part(
+        info=found.info,
+        entries=[entry_of(record, thread_id) for record in found.records],
+        before=start if start > found.info.first else None,
+        after=end - 1 if end <= found.info.revision else None,
         has_draft=found.has_draft,
     )
 
@@ -85,7 +125,14 @@ async def _read_one_by_one(storage: Storage, thread_id: str, *, before: int | No
         if place <= 1:
             place = None
             break
-    return Part(info=info, entries=entries[::-1], before=place if entries else None, has_draft=False)
+    last = info.revision if before is None else before - 1
+    return Part(
+        info=info,
+        entries=entries[::-1],
+        before=place if entries else None,
+        after=last if last < info.revision else None,
+        has_draft=False,
+    )
 
 
 async def read_entry(

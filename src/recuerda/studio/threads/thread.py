@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 from starlette.requests import Request
 
@@ -15,7 +17,7 @@ from recuerda.studio.studio import Studio
 from recuerda.studio.threads.drafts import ShownDraft
 from recuerda.studio.threads.entries import Entry, entry_of
 from recuerda.studio.threads.listing import ThreadRow, row_of
-from recuerda.studio.threads.reading import read_draft, read_entry, read_part
+from recuerda.studio.threads.reading import read_draft, read_entry, read_part, read_part_from
 
 TURNS = 30
 """The number of turns on a page."""
@@ -49,21 +51,27 @@ class ThreadPage(msgspec.Struct, frozen=True, kw_only=True):
         thread: the facts.
         entries: the turns and the other records, the oldest first.
         before_href: the address of the page with earlier turns; None at the beginning.
-        newest_href: the address of the newest page; None if this is it.
+        after_href: the address of the page with later turns; None if this is the newest page.
+        first_href: the address of the page with the first turns.
+        newest_href: the address of the page with the newest turns.
+        begin: the end of the page at which a reader begins.
         draft: the unfinished turn, on the newest page.
         summary: the newest summary of the thread; None if it has none.
         forks: the threads that were forked from this thread.
-        live_href: the address of the stream of new turns; None on earlier pages.
+        live_href: the address of the stream of new turns.
     """
 
     thread: ThreadHead
     entries: tuple[Entry, ...]
     before_href: str | None
-    newest_href: str | None
+    after_href: str | None
+    first_href: str
+    newest_href: str
+    begin: Literal["start", "end"]
     draft: ShownDraft | None
     summary: Entry | None
     forks: tuple[ThreadRow, ...]
-    live_href: str | None
+    live_href: str
 
 
 class TurnPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,22 +93,28 @@ class TurnPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def show_thread(studio: Studio, request: Request) -> ThreadPage:
-    """Return a page of a thread. `?before=N` asks for the turns before number N."""
+    """Return a page of a thread. `?before=N` asks for the turns before number N, and `?from=N` for those from N on."""
     thread_id = str(request.path_params["thread_id"])
     before = whole(request.query_params.get("before"), "before") or None
-    part = await read_part(studio.storage, thread_id, before=before, turns=TURNS)
+    start = whole(request.query_params.get("from"), "from") or None
+    part = None if start is None else await read_part_from(studio.storage, thread_id, start, turns=TURNS)
+    if part is None or not part.entries:
+        part = await read_part(studio.storage, thread_id, before=before, turns=TURNS)
     info = part.info
-    is_newest = before is None or before > info.revision
+    is_newest = part.after is None
     is_alone = request.query_params.get("part") is not None
     return ThreadPage(
         thread=head_of(info),
         entries=tuple(part.entries),
         before_href=None if part.before is None else link("threads", thread_id, before=part.before),
-        newest_href=None if is_newest else link("threads", thread_id),
+        after_href=None if part.after is None else _from(thread_id, part.after + 1),
+        first_href=_from(thread_id, 1),
+        newest_href=link("threads", thread_id),
+        begin="end" if start is None or start > info.revision else "start",
         draft=await read_draft(studio.storage, thread_id) if part.has_draft and is_newest else None,
         summary=None if is_alone else await _summary(studio.storage, info),
         forks=() if is_alone else await _forks(studio.storage, info),
-        live_href=link("threads", thread_id, "live", after=info.revision) if is_newest else None,
+        live_href=link("threads", thread_id, "live", after=info.revision),
     )
 
 
@@ -122,8 +136,13 @@ async def show_turn(studio: Studio, request: Request) -> TurnPage:
         entry=entry,
         is_whole=is_whole,
         whole_href=link("threads", thread_id, "turns", number, whole=1),
-        place_href=f"{link('threads', thread_id, before=number + 1)}#turn-{number}",
+        place_href=f"{_from(thread_id, number)}#turn-{number}",
     )
+
+
+def _from(thread_id: str, number: int) -> str:
+    """Return the address of the page that begins with a turn."""
+    return link("threads", thread_id, **{"from": number})
 
 
 def head_of(info: ThreadInfo) -> ThreadHead:

@@ -33,6 +33,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "keys.previous": ("Go to the previous entry", "Ir a la entrada anterior"),
     "keys.open": ("Open the entry", "Abrir la entrada"),
     "keys.search": ("Search", "Buscar"),
+    "keys.jump": ("Go to a turn by its number", "Ir a un turno por su número"),
     "keys.help": ("Show this help", "Mostrar esta ayuda"),
     "keys.on": ("Single keys work", "Las teclas sueltas funcionan"),
     "close": ("Close", "Cerrar"),
