@@ -62,6 +62,24 @@ async def test_the_keyboard_reaches_a_thread_and_opens_its_parts(studio: str, vi
         await expect(page.get_by_text("IB3106").first).to_be_visible()
 
 
+async def test_a_key_works_at_once_when_the_help_has_closed(studio: str, visit: Visit) -> None:
+    async with visit(studio) as visitor:
+        page = visitor.page
+        await page.keyboard.press("?")
+        await expect(page.get_by_role("dialog")).to_be_visible()
+        # The browser draws nothing between the two, so the box in the help still has the focus.
+        target = await page.evaluate(
+            """() => {
+                document.getElementById("keys").close();
+                const target = document.activeElement;
+                target.dispatchEvent(new KeyboardEvent("keydown", { key: "/", bubbles: true, cancelable: true }));
+                return target.localName;
+            }"""
+        )
+        assert target == "input"
+        await expect(page.get_by_label("Search")).to_be_focused()
+
+
 async def test_a_turn_of_another_process_appears(storage: Storage, studio: str, visit: Visit) -> None:
     assert isinstance(storage, SQLiteStorage)
     async with visit(studio) as visitor:
@@ -148,6 +166,7 @@ async def test_a_person_talks_to_an_agent_allows_a_call_and_stops_an_answer(visi
         page = visitor.page
         await visitor.open("/chat")
         await page.get_by_role("button", name="New chat").click()
+        await page.wait_for_url("**/chat/*")  # before that, the form is sent without a script
         message, run = page.get_by_label("Message"), page.get_by_role("log")
         await message.fill("How is the sea?")
         await page.get_by_role("button", name="Send").click()

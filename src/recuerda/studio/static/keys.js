@@ -10,8 +10,11 @@ function isOn() {
   return localStorage.getItem(SWITCH) !== "off";
 }
 
+// A box to tick takes no text. The box of the help keeps the focus until the browser draws the page without the help.
+const WRITTEN = "input:not([type=checkbox], [type=radio]), select, textarea";
+
 function isWriting(target) {
-  return target instanceof HTMLElement && (target.isContentEditable || target.matches("input, select, textarea"));
+  return target instanceof HTMLElement && (target.isContentEditable || target.matches(WRITTEN));
 }
 
 function items() {
