@@ -50,7 +50,7 @@ function put(page, place) {
   else list.append(...adopted);
   lead(place, page.querySelector(`[data-more="${place}"]`).getAttribute("href"));
   trim(place === "before" ? "after" : "before");
-  if (read) requestAnimationFrame(() => hold(read, top));
+  if (read) hold(read, top);
 }
 
 // Lets a link lead to an address, or hides it when there is nothing more.
