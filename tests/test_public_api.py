@@ -224,6 +224,7 @@ HOMES = {
         "TextContent",
         "TextReasoningContent",
         "Turn",
+        "TurnRuns",
         "UnknownContent",
         "UriContent",
         "Usage",

@@ -262,7 +262,7 @@ def departed(found: list[MovedThread], format: str) -> tuple[str, list[Departure
 
 
 FACTS = {"turn", "interruption", "turn metadata key", "turn id",
-         "time", "title", "user", "metadata key", "tag", "parent", "archived mark", "usage count",
+         "time", "title", "user", "metadata key", "tag", "parent", "archived mark", "usage count", "duration",
          "name", "message id", "property"}  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from recuerda.messages.message import (
     TextContent,
     TextReasoningContent,
     Turn,
+    TurnRuns,
     UnknownContent,
     UriContent,
     Usage,
@@ -294,3 +295,34 @@ def test_integers_of_any_size_read_back_exactly() -> None:
 def test_msgspec_itself_can_read_a_body() -> None:
     body = encode_turn(Turn(messages=(ChatMessage("user", "hi"),)))
     assert msgspec.json.decode(body) == json.loads(body)
+
+
+# -- the runs of a turn ------------------------------------------------------------------------------------------------
+
+
+def test_a_turn_of_one_run_has_its_time_alone() -> None:
+    body = encode_turn(Turn(messages=(ChatMessage("user", "a"),), runs=TurnRuns(took_ms=4200)))
+    assert json.loads(body)["runs"] == {"took_ms": 4200}
+    assert "runs" not in json.loads(encode_turn(Turn(messages=(ChatMessage("user", "a"),))))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"took_ms": -1},
+        {"took_ms": "long"},
+        {"took_ms": 1.5},
+        {"took_ms": True},
+        {"took_ms": 10**15},
+        {"took_ms": 1, "count": 0},
+        {"took_ms": 1, "count": True},
+        {"took_ms": 1, "count": 2, "began_us": -1},
+        {"took_ms": 1, "count": 2, "began_us": 10**18},
+    ],
+    ids=str,
+)
+def test_runs_that_would_not_read_back_are_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(EncodeError, match=r"^runs"):
+        encode_turn(Turn(messages=(ChatMessage("user", "a"),), runs=TurnRuns(**fields)))
+    with pytest.raises(CorruptTurn):
+        decode(json.dumps({"messages": [], "runs": fields}).encode())

@@ -21,6 +21,7 @@ from recuerda import (
 )
 from recuerda.encryption import EncryptedStorage, KeyRing
 from recuerda.file import FileStorage
+from recuerda.messages import TurnRuns
 from recuerda.recall import SQLiteRecallIndex
 from recuerda.sqlite import SQLiteStorage
 from recuerda.storage import ReadQuery, ThreadSlice
@@ -332,3 +333,21 @@ def test_a_secret_is_known_by_a_name_with_something_in_front_and_by_the_kind_of_
     hidden = "[redacted: secret]"
     held = {"pin": 1, "password": 12345678, "DB_PASSWORD": ["hunter2"], "api_key": {"now": "hunter2"}, "pwd": None}
     assert redaction.value(held) == held | {"password": hidden, "DB_PASSWORD": hidden, "api_key": hidden}
+
+
+async def test_a_turn_says_how_long_it_took_and_how_many_runs_it_needed() -> None:
+    storage = MemoryStorage()
+    store = ChatMessageStore(storage=storage, thread_id="t")
+    runs = TurnRuns(took_ms=65_000, count=2, began_us=1_750_000_000_000_000)
+    await store.append(Turn(messages=(ChatMessage("user", "hi"), ChatMessage("assistant", "hello")), runs=runs))
+    await store.add_messages([ChatMessage("user", "hi")])
+    async with studio_client(settings_of(storage)) as client:
+        entry = (await data(client, "/threads/t/turns/1"))["entry"]
+        assert (entry["started_us"], entry["duration_us"], entry["runs"]) == (1_750_000_000_000_000, 65_000_000, 2)
+        turn = (await client.get("/threads/t/turns/1")).text
+        assert [word for word in ("15 June 2025, 15:06:40 UTC", "1 min 5 s", "2 runs") if word not in turn] == []
+        assert "2 ejecuciones" in (await client.get("/threads/t/turns/1", params={"lang": "es"})).text
+        assert "1 min 5 s" in (await client.get("/threads/t")).text
+        added = (await data(client, "/threads/t/turns/2"))["entry"]
+        assert (added.get("started_us"), added.get("duration_us"), added.get("runs", 0)) == (None, None, 0)
+        assert "Took" not in (await client.get("/threads/t/turns/2")).text

@@ -33,7 +33,7 @@ from recuerda.agent.tool_output import answering_model
 from recuerda.agent.tools import FunctionTool
 from recuerda.errors import ConfigurationError, DraftConflict
 from recuerda.ids import new_id
-from recuerda.messages.message import Turn
+from recuerda.messages.message import Turn, TurnRuns
 from recuerda.providers.context import ContextProvider
 from recuerda.providers.gathering import gather, tell
 from recuerda.storage.finishing import finished
@@ -69,6 +69,7 @@ class Attempt:
         self._reading = reading
         self._turn_id = beginning.turn_id
         self._ticket = ticket
+        self._watch = beginning.watch
         model = settings.model
         self._exchange = Exchange(
             model if request.form is None else answering_model(model, is_kept=request.thread.is_kept_by_service),
@@ -97,7 +98,7 @@ class Attempt:
                 self.response = await self._pending()
                 return
             self._is_committing = True
-            appended, cancelled = await self._commit(self._turn.turn())
+            appended, cancelled = await self._commit(self._turn.turn(self._runs))
         except BaseException as error:
             await self._failed(error)
             raise
@@ -151,7 +152,7 @@ class Attempt:
         if self._exchange.journal is None:
             store, version = durable_store(self._request.thread), self._reading.loaded.version
             self._turn_id = self._turn_id or new_id()
-            self._exchange.journal = Journal(store, turn_id=self._turn_id, version=version or 0)
+            self._exchange.journal = Journal(store, turn_id=self._turn_id, version=version or 0, watch=self._watch)
             await self._exchange.journal.save(self._turn.whole())
         calls = pending_calls(self._turn, list(self._turn.waiting))
         return self._responded(self._turn_id, pending=calls, warnings=tuple(self._warnings))
@@ -171,6 +172,11 @@ class Attempt:
                 replaces=self._turn.replaces,
             )
         )
+
+    @property
+    def _runs(self) -> TurnRuns:
+        """The runs of the turn until now."""
+        return self._turn.runs(self._watch.elapsed_us)
 
     @property
     def _has_listeners(self) -> bool:
@@ -240,7 +246,7 @@ class Attempt:
     async def _keep(self, error: BaseException) -> None:
         text = failure_text(error) if isinstance(error, Exception) else None
         try:
-            await self._commit(self._turn.interrupted(self._exchange.partial, error=text))
+            await self._commit(self._turn.interrupted(self._exchange.partial, error=text, runs=self._runs))
         except Exception as failure:  # noqa: BLE001 - the caller is told of the interruption, not of this
             _logger.warning(
                 "the interrupted turn could not be kept: %s: %s",

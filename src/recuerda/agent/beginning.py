@@ -15,6 +15,7 @@ from recuerda.errors import InvalidInput, ThreadConflict, TurnPending
 from recuerda.ids import new_id
 from recuerda.storage.records import Draft
 from recuerda.threads.loading import LoadedThread
+from recuerda.threads.stopwatch import Stopwatch
 
 
 class Beginning(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,14 +25,18 @@ class Beginning(msgspec.Struct, frozen=True, kw_only=True):
         turn: the turn's state so far.
         turn_id: the id under which the turn is committed; None for a random id.
         journal: saves the turn's steps; None when the turn is only saved at its end.
+        watch: measures the time of the run.
     """
 
     turn: RunningTurn
     turn_id: str | None
     journal: Journal | None
+    watch: Stopwatch
 
 
-async def begin_new(request: RunRequest, loaded: LoadedThread, settings: AgentSettings) -> Beginning:
+async def begin_new(
+    request: RunRequest, loaded: LoadedThread, settings: AgentSettings, *, watch: Stopwatch
+) -> Beginning:
     """Begin a new turn.
 
     Raises:
@@ -51,11 +56,11 @@ async def begin_new(request: RunRequest, loaded: LoadedThread, settings: AgentSe
         turn_id = turn_id or new_id()
     if request.durability == "steps":
         turn_id = turn_id or new_id()
-        journal = Journal(durable_store(request.thread), turn_id=turn_id, version=loaded.version or 0)
-        return Beginning(turn=turn, turn_id=turn_id, journal=journal)
+        journal = Journal(durable_store(request.thread), turn_id=turn_id, version=loaded.version or 0, watch=watch)
+        return Beginning(turn=turn, turn_id=turn_id, journal=journal, watch=watch)
     if any(tool.needs_approval for tool in settings.tools):
         durable_store(request.thread)
-    return Beginning(turn=turn, turn_id=turn_id, journal=None)
+    return Beginning(turn=turn, turn_id=turn_id, journal=None, watch=watch)
 
 
 def _pending(draft: Draft, thread_id: str) -> TurnPending:
@@ -70,7 +75,7 @@ def _pending(draft: Draft, thread_id: str) -> TurnPending:
     )
 
 
-async def begin_again(request: RunRequest, loaded: LoadedThread) -> Beginning:
+async def begin_again(request: RunRequest, loaded: LoadedThread, *, watch: Stopwatch) -> Beginning:
     """Begin where the thread's interrupted turn stopped.
 
     Raises:
@@ -93,6 +98,7 @@ async def begin_again(request: RunRequest, loaded: LoadedThread) -> Beginning:
         store,
         turn_id=draft.turn_id,
         version=loaded.version or draft.revision,
+        watch=watch,
         number=len(draft.steps),
         last_id=draft.steps[-1].id,
         revision=draft.revision,
@@ -100,4 +106,4 @@ async def begin_again(request: RunRequest, loaded: LoadedThread) -> Beginning:
     turn = running_turn(draft)
     if observing.observer is not None:
         observing.observer.continued(turn.traces)
-    return Beginning(turn=turn, turn_id=draft.turn_id, journal=journal)
+    return Beginning(turn=turn, turn_id=draft.turn_id, journal=journal, watch=watch)

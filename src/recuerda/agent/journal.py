@@ -17,6 +17,7 @@ from recuerda.errors import ConfigurationError, DraftConflict, StorageError, Thr
 from recuerda.ids import new_id
 from recuerda.storage.records import Draft, DraftStep, Expected, Version, revision_of
 from recuerda.threads.conflicts import exact_version, version_after_summaries
+from recuerda.threads.stopwatch import Stopwatch
 from recuerda.threads.store import ChatMessageStore
 from recuerda.threads.thread import AgentThread
 
@@ -36,6 +37,7 @@ class Journal:
         turn_id: the turn's id.
         version: the thread's version when the turn began or is resumed, or its revision alone. Every step is refused
             if the thread does not continue from there.
+        watch: measures the time of the run.
         number: the number of the last step that is saved already.
         last_id: the id of that step; "" without one.
         revision: the revision on which the turn began; None for that of `version`.
@@ -47,6 +49,7 @@ class Journal:
         *,
         turn_id: str,
         version: Expected,
+        watch: Stopwatch,
         number: int = 0,
         last_id: str = "",
         revision: int | None = None,
@@ -57,6 +60,8 @@ class Journal:
         self._revision = revision_of(version) if revision is None else revision
         self.number: int = number
         self._last_id = last_id
+        self._watch = watch
+        self._has_saved = False
         self._order = asyncio.Lock()
 
     async def save(self, step: Step) -> None:
@@ -76,6 +81,8 @@ class Journal:
             step = msgspec.structs.replace(step, claim=new_id())
         if step.claim is not None and observing.observer is not None:
             step = msgspec.structs.replace(step, trace=observing.observer.trace())
+        if not self._has_saved:
+            step = msgspec.structs.replace(step, began_us=self._store.view.clock() - self._watch.elapsed_us)
         body = encode_step(step)
         async with self._order:
             draft = DraftStep(
@@ -87,7 +94,7 @@ class Journal:
                 previous=self._last_id,
             )
             await self._begin(draft) if draft.number == 1 else await self._write(draft)
-            self.number, self._last_id = draft.number, draft.id
+            self.number, self._last_id, self._has_saved = draft.number, draft.id, True
 
     async def _begin(self, step: DraftStep) -> None:
         # A summary of the earlier turns may be appended while this turn begins. It does not affect this turn.

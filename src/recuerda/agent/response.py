@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Generic, Literal, TypeAlias
 
 import msgspec
 
+from recuerda._events import fields
 from recuerda.agent.decisions import CallDecision
 from recuerda.agent.generics import V_co
 from recuerda.agent.output import OutputForm
 from recuerda.errors import InvalidInput, OutputError, RecuerdaError
 from recuerda.messages.message import AnyContent, ChatMessage, TextContent, Usage
 from recuerda.threads.history import StoredTurn
+
+_logger = logging.getLogger("recuerda.agent")
 
 WaitsFor: TypeAlias = Literal["approval", "outcome", "resume"]
 """What a call without a result waits for: a person's approval, the outcome of a tool that was started, or the next
@@ -191,7 +195,12 @@ def no_value() -> InvalidInput:
 
 
 def replayed(stored: StoredTurn, thread_id: str, form: OutputForm | None = None) -> AgentResponse[Any]:
-    """Return the response of a turn that is already in the thread."""
+    """Return the response of a turn that is already in the thread, and log that it was asked for again."""
+    _logger.info(
+        "a run was answered with the turn that its thread has already: %s",
+        stored.id,
+        extra=fields("turn_replayed", thread_id=thread_id, turn_id=stored.id),
+    )
     return AgentResponse(
         messages=stored.turn.answer,
         usage=stored.usage,

@@ -31,6 +31,7 @@ from recuerda.messages.files import without_bytes
 from recuerda.messages.message import Turn
 from recuerda.threads.history import StoredTurn
 from recuerda.threads.loading import LoadedThread
+from recuerda.threads.stopwatch import Stopwatch
 
 _NOTHING = nullcontext()
 
@@ -49,6 +50,7 @@ class Run:
         self._request = request
         self._replay: AgentResponse[Any] | None = None
         self._attempt: Attempt | None = None
+        self._watch = Stopwatch()
 
     @property
     def response(self) -> AgentResponse[Any] | None:
@@ -77,6 +79,7 @@ class Run:
         _check_can_be_stored(self._request)
         branch = self._request.branch
         async with self.ticket.held(), _NOTHING if branch is None else begun(branch, self._request.thread):
+            self._watch = Stopwatch()
             request, reading = await self._read_past_an_interrupted_turn()
             request, stored = await _without_known(request, reading.loaded)
             if stored is not None:
@@ -123,13 +126,14 @@ class Run:
                 thread=request.thread, decisions=Decisions(), durability="steps", context=request.context
             )
             await _carried_out(await self._begin(resumption, reading))
+        self._watch = Stopwatch()  # the time before was that of the other turn
         return True
 
     async def _begin(self, request: RunRequest, reading: Reading) -> Attempt:
         if request.decisions is None:
-            beginning = await begin_new(request, reading.loaded, self._settings)
+            beginning = await begin_new(request, reading.loaded, self._settings, watch=self._watch)
         else:
-            beginning = await begin_again(request, reading.loaded)
+            beginning = await begin_again(request, reading.loaded, watch=self._watch)
             if (replaced := beginning.turn.replaces) is not None:
                 reading = await read_for_resumption(request, reading, self._settings, replaced)
         return Attempt(self._settings, request, reading=reading, beginning=beginning, ticket=self.ticket)

@@ -27,6 +27,7 @@ from recuerda.messages.message import (
     FunctionResultContent,
     TextContent,
     Turn,
+    TurnRuns,
     Usage,
     with_contents,
 )
@@ -55,6 +56,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         usage: the tokens that the model's answer cost.
         claim: a random id of the run that works on the turn, in the first step after the turn was begun or resumed.
         trace: the name of the trace of that run, if it is observed; see `agent/observing.py`.
+        began_us: the time at which the run began, in microseconds since 1970 (UTC), in the first step that it saves.
     """
 
     removed: int = 0
@@ -71,6 +73,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None = None
     claim: str | None = None
     trace: str | None = None
+    began_us: int | None = None
 
 
 class RunningTurn:
@@ -89,6 +92,7 @@ class RunningTurn:
         self.expires: dict[int, int] = {}
         self.asked_us: int = 0
         self.traces: list[str] = []
+        self._earlier_runs: list[tuple[int, int]] = []  # the beginning and the last saved step of each, in microseconds
         for step in steps:
             self.apply(step)
 
@@ -159,6 +163,7 @@ class RunningTurn:
         self.results.update(step.results)
         if self.calls and not self.waiting:
             self._close(self.results)
+        self._note_run(step, at_us)
 
     def whole(self) -> Step:
         """Return the whole state as one step."""
@@ -174,11 +179,26 @@ class RunningTurn:
             usage=self.usage,
         )
 
-    def turn(self) -> Turn:
-        """Return the turn to commit."""
-        return Turn(messages=self.messages, input_count=len(self.input), usage=self.usage, metadata=self.metadata)
+    def runs(self, elapsed_us: int) -> TurnRuns:
+        """Return the runs of the turn, when the run that ends it has worked for `elapsed_us` microseconds."""
+        if not self._earlier_runs:
+            return TurnRuns(took_ms=elapsed_us // 1000)
+        worked_us = elapsed_us + sum(max(0, last_us - began_us) for began_us, last_us in self._earlier_runs)
+        return TurnRuns(took_ms=worked_us // 1000, count=len(self._earlier_runs) + 1, began_us=self._earlier_runs[0][0])
 
-    def interrupted(self, partial: ChatMessage | None, *, error: str | None = None) -> Turn:
+    def turn(self, runs: TurnRuns | None = None) -> Turn:
+        """Return the turn to commit, with its runs."""
+        return Turn(
+            messages=self.messages,
+            input_count=len(self.input),
+            usage=self.usage,
+            metadata=self.metadata,
+            runs=runs,
+        )
+
+    def interrupted(
+        self, partial: ChatMessage | None, *, error: str | None = None, runs: TurnRuns | None = None
+    ) -> Turn:
         """Return the unfinished turn in a form that can be committed.
 
         A call without a result gets a result that says so. Some models accept a user's message only after an answer, so
@@ -187,6 +207,7 @@ class RunningTurn:
         Args:
             partial: the part of the next answer that the model had given; None when there is none.
             error: a short text about the error that ended the turn; None if the turn was stopped.
+            runs: the runs of the turn.
         """
         cut = RunningTurn([self.whole()])
         if partial is not None and not _is_blank(partial):
@@ -196,8 +217,15 @@ class RunningTurn:
             cut.apply(Step(messages=(ChatMessage("assistant", INTERRUPTED),)))
         elif not cut.new[-1].text.strip():
             cut.new[-1] = with_contents(cut.new[-1], [*cut.new[-1].contents, TextContent(INTERRUPTED)])
-        turn = cut.turn()
+        turn = cut.turn(runs)
         return msgspec.structs.replace(turn, is_interrupted=True, error=error)
+
+    def _note_run(self, step: Step, at_us: int) -> None:
+        """Learn from a saved step how long an earlier run has worked."""
+        if step.began_us is not None:
+            self._earlier_runs.append((step.began_us, at_us))
+        elif at_us and step.claim is None and self._earlier_runs:  # a claim without a beginning is a person's decision
+            self._earlier_runs[-1] = (self._earlier_runs[-1][0], at_us)
 
     def _take_back(self, count: int) -> None:
         said = self.messages
@@ -285,6 +313,7 @@ class _WireStep(msgspec.Struct, kw_only=True, omit_defaults=True):
     usage: Usage | None = None
     claim: str | None = None
     trace: str | None = None
+    began_us: int | None = None
 
 
 _decoder = msgspec.json.Decoder(_WireStep)
@@ -311,6 +340,7 @@ def encode_step(step: Step) -> bytes:
         usage=step.usage,
         claim=step.claim,
         trace=step.trace,
+        began_us=step.began_us,
     )
     return encode_json(wire)
 
@@ -340,6 +370,7 @@ def decode_step(body: bytes) -> Step:
         usage=wire.usage,
         claim=wire.claim,
         trace=wire.trace,
+        began_us=wire.began_us,
     )
 
 

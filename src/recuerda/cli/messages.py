@@ -8,7 +8,8 @@ from datetime import datetime
 
 from rich.text import Text
 
-from recuerda.cli.output import clean, clean_line
+from recuerda.cli.output import clean, clean_line, counted
+from recuerda.formats.times import shown_duration
 from recuerda.messages.message import (
     AnyContent,
     ChatMessage,
@@ -37,7 +38,9 @@ def shown_time(when: datetime) -> str:
 
 def shown_turn(turn: StoredTurn) -> Iterable[Text]:
     """Yield a turn's heading and its messages."""
-    mark = " · interrupted" if turn.turn.is_interrupted else ""
+    mark = "" if turn.duration is None else f" · took {shown_duration(turn.duration)}"
+    mark += f" in {counted(turn.run_count, 'run')}" if turn.run_count > 1 else ""
+    mark += " · interrupted" if turn.turn.is_interrupted else ""
     mark += f" · {clean_line(turn.turn.error)}" if turn.turn.error else ""
     yield Text(f"turn {turn.number} · {shown_time(turn.created_at)}{mark}", style="dim")
     for message in turn.messages:

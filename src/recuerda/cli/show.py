@@ -56,7 +56,7 @@ def show(
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a thread's messages.
+    """Show a thread's messages, with the time of each turn and how long its run took.
 
     If a turn cannot be read, the other turns are shown and the exit code is 1. An interrupted turn is marked. If a turn
     is unfinished, `recuerda chat` offers to continue it or to drop it. It is shown at the end of the thread, with its
@@ -134,6 +134,9 @@ def _turn_json(turn: StoredTurn) -> JsonObject:
         "number": turn.number,
         "id": turn.id,
         "created_at": turn.created_at.isoformat(),
+        "started_at": turn.started_at and turn.started_at.isoformat(),
+        "duration_s": None if turn.duration is None else turn.duration.total_seconds(),
+        "runs": turn.run_count,
         "is_interrupted": turn.turn.is_interrupted,
         "error": turn.turn.error,
         "messages": [message_to_json(message) for message in turn.messages],

@@ -23,6 +23,7 @@ def facts_of(thread: MovedThread, holds: Iterable[str] = ()) -> dict[str, int]:
         "archived mark": int(thread.archived),
         "interruption": sum(turn.is_interrupted or turn.error is not None for turn in turns),
         "usage count": sum(turn.usage is not None for turn in turns),
+        "duration": sum(turn.runs is not None for turn in turns),
         "turn metadata key": sum(len(turn.metadata or ()) for turn in turns),
     }
     return without(found, holds)

@@ -19,6 +19,7 @@ from recuerda.formats.facts import facts_of, message_facts, turn_losses
 from recuerda.formats.format import Departure, Family, Format, Writer, Written
 from recuerda.formats.losses import counted, files_in_results
 from recuerda.formats.moved import MovedThread, MovedTurn, added_up
+from recuerda.formats.times import shown_duration
 from recuerda.interop.encoded import data_uri
 from recuerda.messages.message import (
     AnyContent,
@@ -61,7 +62,7 @@ _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif")
 _NAMES = {"user": "User", "assistant": "Assistant", "system": "Instructions", "developer": "Instructions"}
 _FENCE = re.compile(r"^```[^\n`]*\n(.*?)(?:^```[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
 
-_HOLDS = ("title", "time", "parent", "user")
+_HOLDS = ("title", "time", "duration", "parent", "user")
 """The facts that the page shows."""
 
 
@@ -109,10 +110,16 @@ def _turn(turn: MovedTurn) -> Iterator[str]:
         yield f'<section class="{kind}">'
         if message.role != "tool" and _speaker(message) != said_by:
             said_by = _speaker(message)
-            when = "" if number or turn.created_us is None else f" {_time(turn.created_us)}"
+            when = "" if number else _when(turn)
             yield f"<h2>{_escaped(_speaker(message))}{when}</h2>"
         yield from shown
         yield "</section>"
+
+
+def _when(turn: MovedTurn) -> str:
+    """Return the time of a turn, and how long it took."""
+    at = "" if turn.created_us is None else f" {_time(turn.created_us)}"
+    return at if turn.duration is None else f"{at} · took {shown_duration(turn.duration)}"
 
 
 def _speaker(message: ChatMessage) -> str:

@@ -10,6 +10,7 @@ from recuerda.formats.facts import facts_of, message_facts, turn_losses
 from recuerda.formats.format import Departure, Family, Format, Writer, Written
 from recuerda.formats.losses import counted, files_in_results
 from recuerda.formats.moved import MovedThread, MovedTurn, added_up
+from recuerda.formats.times import shown_duration
 from recuerda.messages.message import (
     AnyContent,
     ChatMessage,
@@ -31,7 +32,7 @@ _NAMES = {"user": "User", "assistant": "Assistant", "system": "Instructions", "d
 _NOT_SHOWN = (DataContent, HostedFileContent, UnknownContent)
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|])")
 
-_HOLDS = ("title", "time", "parent")
+_HOLDS = ("title", "time", "duration", "parent")
 """The facts that the page shows."""
 
 
@@ -54,6 +55,7 @@ def _branch(thread: MovedThread) -> str:
 
 def _turn(turn: MovedTurn) -> Iterator[str]:
     when = "" if turn.created_us is None else f" · {from_microseconds(turn.created_us):%Y-%m-%d %H:%M} UTC"
+    when += "" if turn.duration is None else f" · took {shown_duration(turn.duration)}"
     for number, message in enumerate(turn.turn.messages):
         if message.role != "tool":
             yield f"## {_speaker(message)}{when if number == 0 else ''}"

@@ -14,7 +14,7 @@ import msgspec
 
 from recuerda.errors import StateError
 from recuerda.formats.moved import MovedThread, MovedTurn
-from recuerda.messages.message import Turn, Usage
+from recuerda.messages.message import Turn, TurnRuns, Usage
 from recuerda.storage.records import ThreadParent
 
 T = TypeVar("T")
@@ -35,6 +35,7 @@ class TurnMark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         error: see `Turn`.
         usage: see `Turn`.
         metadata: see `Turn`.
+        runs: see `Turn`.
     """
 
     id: str
@@ -44,6 +45,7 @@ class TurnMark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: str | None = None
     usage: Usage | None = None
     metadata: dict[str, Any] | None = None
+    runs: TurnRuns | None = None
 
     def applied_to(self, turn: Turn) -> Turn:
         """Return a turn with these facts."""
@@ -53,6 +55,7 @@ class TurnMark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             error=self.error,
             usage=self.usage,
             metadata=self.metadata,
+            runs=self.runs,
         )
 
 
@@ -149,4 +152,5 @@ def _mark(turn: MovedTurn, entries: int) -> TurnMark:
         error=turn.turn.error,
         usage=turn.turn.usage,
         metadata=turn.turn.metadata,
+        runs=turn.turn.runs,
     )

@@ -1,9 +1,9 @@
-"""The times of other programs: numbers of seconds or milliseconds, and ISO 8601."""
+"""Times of other programs (numbers of seconds or milliseconds, and ISO 8601), and durations for people."""
 
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from recuerda.storage.records import from_microseconds, to_microseconds
 
@@ -40,3 +40,14 @@ def to_iso(created_us: int | None) -> str | None:
     if created_us is None:
         return None
     return from_microseconds(created_us).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def shown_duration(value: timedelta) -> str:
+    """Return a duration for people: `850 ms`, `12.4 s`, `3 min 5 s`, `2 h 10 min`."""
+    milliseconds = value // timedelta(milliseconds=1)
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds // 100 / 10} s"
+    minutes, rest_ms = divmod(milliseconds, 60_000)
+    return f"{minutes} min {rest_ms // 1000} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

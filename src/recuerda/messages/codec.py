@@ -1,10 +1,10 @@
 """Convert turns and messages into JSON bytes and back.
 
 A turn is a JSON object with `messages`. It also has `input` (the number of messages from the caller), `usage`,
-`interrupted`, `error`, `service_thread`, `pins` (the ids of earlier turns with pinned messages) and `metadata`; a field
-that equals its default is left out. A later version of this format would add its number as `v`. A message is an object
-with `role`, `content` and its other fields. `content` is a string when the message is one plain text. Otherwise it is
-an array of parts, each with its `type`.
+`interrupted`, `error`, `service_thread`, `pins` (the ids of earlier turns with pinned messages), `metadata` and `runs`
+(the time that the turn took); a field that equals its default is left out. A later version of this format would add its
+number as `v`. A message is an object with `role`, `content` and its other fields. `content` is a string when the
+message is one plain text. Otherwise it is an array of parts, each with its `type`.
 
 Encoding refuses a value that would not read back the same (see `json_value`), before anything is written. Decoding
 keeps a part that it does not fully understand as `UnknownContent`. A body that is not a turn raises `CorruptTurn`.
@@ -30,6 +30,7 @@ from recuerda.messages.message import (
     KnownContent,
     TextContent,
     Turn,
+    TurnRuns,
     UnknownContent,
     Usage,
     plain_content,
@@ -71,6 +72,7 @@ class _WireTurn(msgspec.Struct, Generic[M], gc=False):
     pins: tuple[str, ...] = ()
     error: str | None = None
     metadata: dict[str, Any] | None = None
+    runs: TurnRuns | None = None
 
 
 class _OutMessage(msgspec.Struct, omit_defaults=True):
@@ -90,6 +92,7 @@ class _OutTurn(msgspec.Struct, omit_defaults=True):
     pins: tuple[str, ...] = ()
     error: str | None = None
     metadata: Any = None
+    runs: TurnRuns | None = None
 
 
 def _plain_text(value: object) -> str:
@@ -98,6 +101,9 @@ def _plain_text(value: object) -> str:
         return str.__str__(value)  # `str(value)` would call a method of the subclass
     raise TypeError(f"a {type(value).__name__} has no JSON form")
 
+
+_LONG_MS = 10**9
+"""A run of this length is checked like any other value."""
 
 _encoder = msgspec.json.Encoder(enc_hook=_plain_text)
 _decoder = msgspec.json.Decoder(_WireTurn[_Known])
@@ -110,10 +116,13 @@ def encode_turn(turn: Turn) -> bytes:
     """Return the turn as JSON bytes.
 
     Raises:
-        EncodeError: a value has no JSON form. Its `path` starts with `messages[i]` or `metadata`, or is `usage`.
+        EncodeError: a value has no JSON form. Its `path` starts with `messages[i]` or `metadata`, or is `usage` or
+            `runs`.
     """
     if turn.usage is not None:
         _checked(turn.usage, "usage")
+    if turn.runs is not None:
+        _check_runs(turn.runs)
     out = [_out_message(message, f"messages[{i}]") for i, message in enumerate(turn.messages)]
     try:
         return _encoder.encode(
@@ -126,6 +135,7 @@ def encode_turn(turn: Turn) -> bytes:
                 turn.pins,
                 turn.error,
                 turn.metadata and to_json_object(turn.metadata, "metadata"),
+                turn.runs,
             )
         )
     except UnicodeEncodeError:
@@ -157,6 +167,7 @@ def decode_turn(body: bytes, *, thread_id: str, number: int) -> Turn:
         pins=wire.pins,
         error=wire.error,
         metadata=wire.metadata,
+        runs=wire.runs,
     )
 
 
@@ -234,6 +245,13 @@ def _checked(part: T, path: str) -> T:
     except (msgspec.ValidationError, TypeError) as error:
         raise EncodeError(path, _reason(error)) from None
     return part
+
+
+def _check_runs(runs: TurnRuns) -> None:
+    # Every turn of an agent comes here, nearly always with one short run, which needs no conversion to be checked.
+    is_one = type(runs.took_ms) is int and type(runs.count) is int and runs.count == 1 and runs.began_us is None
+    if not (is_one and 0 <= runs.took_ms < _LONG_MS):
+        _checked(runs, "runs")
 
 
 def _check_strings(message: ChatMessage, path: str) -> None:

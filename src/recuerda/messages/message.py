@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias, cast, get_args
+from typing import Annotated, Any, ClassVar, TypeAlias, cast, get_args
 
 import msgspec
 
@@ -20,6 +20,7 @@ Role: TypeAlias = str
 """The speaker: "system", "user", "assistant", "tool", or another word that a service uses."""
 
 _SHOWN_URI = 200
+_YEAR_10000_US = 253_402_300_800_000_000
 
 
 class Content(
@@ -441,6 +442,24 @@ def _part(item: object) -> AnyContent:
 
 
 # gc=False: see TextContent.
+class TurnRuns(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """The runs that made a turn, and the time that they took.
+
+    Attributes:
+        took_ms: the time that the runs worked on the turn, in milliseconds. The time of a run goes from the moment at
+            which it had its thread for itself until it gave the turn to the storage. Pauses between runs do not count,
+            such as the wait for an approval. A run that broke off counts until its last saved step.
+        count: the number of runs that worked on the turn and saved something of it.
+        began_us: the time at which the first run began, in microseconds since 1970 (UTC), if there were several runs.
+            None for one run: it began `took_ms` before the time of the turn.
+    """
+
+    took_ms: Annotated[int, msgspec.Meta(ge=0, lt=_YEAR_10000_US // 1000)]
+    count: Annotated[int, msgspec.Meta(ge=1)] = 1
+    began_us: Annotated[int, msgspec.Meta(ge=0, lt=_YEAR_10000_US)] | None = None
+
+
+# gc=False: see TextContent.
 class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Everything that one run adds to a thread. A turn is the unit of commit.
 
@@ -456,6 +475,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         pins: the ids of the earlier turns that have pinned messages; a `ChatMessageStore` sets it.
         metadata: a JSON object of the application, such as the id of a trace; None if there is none. It is not sent to
             the model.
+        runs: the time that the turn took, and the number of its runs. None for a turn that no run has made, such as
+            messages that were added or imported.
     """
 
     messages: tuple[ChatMessage, ...]
@@ -466,6 +487,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     pins: tuple[str, ...] = ()
     error: str | None = None
     metadata: JsonObject | None = None
+    runs: TurnRuns | None = None
 
     @property
     def answer(self) -> tuple[ChatMessage, ...]:
@@ -493,6 +515,7 @@ __all__ = [
     "TextContent",
     "TextReasoningContent",
     "Turn",
+    "TurnRuns",
     "UnknownContent",
     "UriContent",
     "Usage",

@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from recuerda.messages.message import Turn
+from recuerda.messages.message import Turn, TurnRuns
 from recuerda.server.answer import Answer, read_answer
 from recuerda.server.background import Background, Live
 from recuerda.server.compacting import compaction_body, compaction_item
@@ -70,6 +70,7 @@ from recuerda.server.turns import (
 from recuerda.server.uploads import Uploads
 from recuerda.server.upstream import Upstream, UpstreamAnswer
 from recuerda.threads.history import StoredTurn
+from recuerda.threads.stopwatch import Stopwatch
 from recuerda.window.tokens import TokenCounter
 
 
@@ -85,6 +86,7 @@ class _Job(msgspec.Struct, frozen=True):
     response: ResponseObject
     tools: Tools
     key: RequestKey | None
+    watch: Stopwatch
 
 
 class _Prompt(msgspec.Struct, frozen=True):
@@ -274,13 +276,14 @@ class Responses:
     # -- making a response ---------------------------------------------------------------------------------------------
 
     async def _job(self, call: ApiCall, request: CreateResponse, place: Place, key: RequestKey | None) -> _Job:
+        watch = Stopwatch()
         request = with_known_format(request, _responses_before(place))
         prompt = await self._prompt(call, request, place)
         model = request.model or call.deployment or self._settings.model
         recalled, tools = await self._recalled(call, request, place, prompt.turns), prompt.tools
         body = chat_body(request, recalled.turns, tools, model=model, is_openai=self._upstream.is_openai)
         response = begun(request, place.name, tools, model=model, created_at=int(time.time()), notes=recalled.notes)
-        return _Job(call, request, place, prompt.inputs, prompt.turns[-1], body, response, tools, key)
+        return _Job(call, request, place, prompt.inputs, prompt.turns[-1], body, response, tools, key, watch)
 
     async def _recalled(self, call: ApiCall, request: CreateResponse, place: Place, turns: list[Turn]) -> Recalled:
         if self._memories is None:
@@ -357,8 +360,9 @@ class Responses:
             return response
         kept = to_keep(response, answer.cuts if job.request.stream else None)
         fingerprint, usage = fingerprint_in(job.key), answer.usage
+        runs = TurnRuns(took_ms=job.watch.elapsed_us // 1000)
         turn = await job.call.run(
-            answered, job.asked, answer.items, response=kept, usage=usage, fingerprint=fingerprint
+            answered, job.asked, answer.items, response=kept, usage=usage, fingerprint=fingerprint, runs=runs
         )
         turn_id = place.name.turn
         if self._memories is not None:

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+from msgspec import structs
+
 from recuerda.json_value import JsonObject
-from recuerda.messages.message import ChatMessage, RefusalContent, TextContent, Turn, Usage, with_properties
+from recuerda.messages.message import ChatMessage, RefusalContent, TextContent, Turn, TurnRuns, Usage, with_properties
 from recuerda.server.items import (
     NO_UPLOADS,
     REQUEST,
@@ -48,6 +50,7 @@ def answered(
     response: JsonObject,
     usage: Usage | None = None,
     fingerprint: str | None = None,
+    runs: TurnRuns | None = None,
 ) -> Turn:
     """Return the turn that keeps a client's items, the model's items, and the response to which they belong.
 
@@ -57,10 +60,11 @@ def answered(
         response: the other fields of the response.
         usage: the tokens of the answer.
         fingerprint: the fingerprint of a keyed request.
+        runs: the time that the response took.
     """
     messages = [*asked.messages, *map(to_message, outputs)]
     marks: JsonObject = {RESPONSE: response, REQUEST: fingerprint}
-    return Turn(messages=_with_marks(messages, marks), input_count=asked.input_count, usage=usage)
+    return Turn(messages=_with_marks(messages, marks), input_count=asked.input_count, usage=usage, runs=runs)
 
 
 def items_of(turn: Turn) -> list[Item]:
@@ -108,7 +112,7 @@ def without_response(turn: Turn) -> Turn:
 
 
 def _changed(turn: Turn, messages: tuple[ChatMessage, ...], input_count: int) -> Turn:
-    return Turn(messages=messages, input_count=input_count, usage=turn.usage, pins=turn.pins, metadata=turn.metadata)
+    return structs.replace(turn, messages=messages, input_count=input_count)
 
 
 _MARKS = (RESPONSE, REQUEST)

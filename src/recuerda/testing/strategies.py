@@ -23,6 +23,7 @@ from recuerda.messages.message import (
     TextContent,
     TextReasoningContent,
     Turn,
+    TurnRuns,
     UnknownContent,
     UriContent,
     Usage,
@@ -138,7 +139,18 @@ def _unknown(fields: JsonObject, decisive: JsonObject) -> UnknownContent:
 
 def _turns_of(messages_of_turn: list[ChatMessage]) -> st.SearchStrategy[Turn]:
     counts = st.integers(0, len(messages_of_turn))
-    return st.builds(Turn, messages=st.just(tuple(messages_of_turn)), input_count=counts, usage=st.none() | usages())
+    return st.builds(
+        Turn,
+        messages=st.just(tuple(messages_of_turn)),
+        input_count=counts,
+        usage=st.none() | usages(),
+        runs=st.none() | _runs(),
+    )
+
+
+def _runs() -> st.SearchStrategy[TurnRuns]:
+    times = st.none() | st.integers(0, 10**17)
+    return st.builds(TurnRuns, took_ms=st.integers(0, 10**14), count=st.integers(1, 100), began_us=times)
 
 
 def _containers(items: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:

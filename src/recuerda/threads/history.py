@@ -11,7 +11,7 @@ There are two views of a thread: all of its turns, or its newest summary and the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -75,6 +75,25 @@ class StoredTurn(msgspec.Struct, frozen=True, gc=False):
     def created_at(self) -> datetime:
         """`created_us` as an aware UTC time."""
         return from_microseconds(self.created_us)
+
+    @property
+    def duration(self) -> timedelta | None:
+        """The time that the turn's runs worked on it; None for a turn that no run has made. See `TurnRuns`."""
+        return None if self.turn.runs is None else timedelta(milliseconds=self.turn.runs.took_ms)
+
+    @property
+    def started_at(self) -> datetime | None:
+        """The time at which the turn's first run began, in UTC; None for a turn that no run has made."""
+        if (runs := self.turn.runs) is None:
+            return None
+        if runs.began_us is not None:
+            return from_microseconds(runs.began_us)
+        return from_microseconds(max(0, self.created_us - 1000 * runs.took_ms))
+
+    @property
+    def run_count(self) -> int:
+        """The number of runs that worked on the turn; 0 for a turn that no run has made."""
+        return 0 if self.turn.runs is None else self.turn.runs.count
 
 
 def stored_turn(record: TurnRecord, thread_id: str, blobs: Mapping[str, bytes] = NO_BLOBS) -> StoredTurn:

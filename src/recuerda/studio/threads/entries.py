@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Literal, TypeAlias
 
 import msgspec
 
 from recuerda.errors import CorruptTurn, DecryptionError, StateError
 from recuerda.json_value import JsonObject
-from recuerda.messages.message import Turn, Usage
-from recuerda.storage.records import SEAL, TurnRecord
+from recuerda.messages.message import Usage
+from recuerda.storage.records import SEAL, TurnRecord, to_microseconds
 from recuerda.studio.cutting import cut
 from recuerda.studio.paths import link
 from recuerda.studio.threads.parts import CUT, ShownMessage, shown_messages
-from recuerda.threads.history import stored_turn
+from recuerda.threads.history import StoredTurn, stored_turn
 from recuerda.window.summary import decode_summary
 
 EntryKind: TypeAlias = Literal["turn", "summary", "undo", "trim"]
@@ -34,6 +35,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         reason: the text of the error of a turn that failed or cannot be read.
         messages: the messages of a turn.
         usage: the tokens that the turn, or the summary, cost.
+        started_us: the time at which the turn's first run began, in microseconds since 1970 (UTC). None for a turn that
+            no run has made.
+        duration_us: the time that the turn's runs worked on it, in microseconds; None as above.
+        runs: the number of runs that worked on the turn; 0 as above.
         metadata: the application's metadata of the turn.
         target: the turn that this turn replaced, the last turn that a summary covers, the turn that an undo removed,
             or the first turn that a trim kept.
@@ -53,6 +58,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     messages: tuple[ShownMessage, ...] = ()
     usage: Usage | None = None
+    started_us: int | None = None
+    duration_us: int | None = None
+    runs: int = 0
     metadata: JsonObject = {}
     target: int | None = None
     text: str = ""
@@ -87,13 +95,13 @@ def entry_of(record: TurnRecord, thread_id: str, *, is_whole: bool = False) -> E
     if record.kind != "turn":
         return entry
     try:
-        turn = stored_turn(record, thread_id).turn
+        stored = stored_turn(record, thread_id)
     except CorruptTurn as error:
         is_sealed = record.body.startswith(SEAL)
         return msgspec.structs.replace(
             entry, state="sealed" if is_sealed else "damaged", reason="" if is_sealed else error.reason
         )
-    return _with_turn(entry, turn, is_whole=is_whole)
+    return _with_turn(entry, stored, is_whole=is_whole)
 
 
 def sealed_entry(error: DecryptionError, number: int, thread_id: str) -> Entry:
@@ -110,7 +118,8 @@ def sealed_entry(error: DecryptionError, number: int, thread_id: str) -> Entry:
     )
 
 
-def _with_turn(entry: Entry, turn: Turn, *, is_whole: bool) -> Entry:
+def _with_turn(entry: Entry, stored: StoredTurn, *, is_whole: bool) -> Entry:
+    turn = stored.turn
     state: EntryState = "interrupted" if turn.is_interrupted else "failed" if turn.error else ""
     return msgspec.structs.replace(
         entry,
@@ -118,6 +127,9 @@ def _with_turn(entry: Entry, turn: Turn, *, is_whole: bool) -> Entry:
         reason=turn.error or "",
         messages=shown_messages(turn.messages, files=f"{entry.href}/files", is_whole=is_whole),
         usage=turn.usage,
+        started_us=stored.started_at and to_microseconds(stored.started_at),
+        duration_us=None if stored.duration is None else stored.duration // timedelta(microseconds=1),
+        runs=stored.run_count,
         metadata=turn.metadata or {},
         service_thread_id=turn.service_thread_id,
     )

@@ -54,6 +54,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "turn.tokens.one": ("{shown} token", "{shown} token"),
     "turn.tokens.other": ("{shown} tokens", "{shown} tokens"),
     "turn.id": ("Turn id", "Id del turno"),
+    "turn.took": ("Took", "Duración"),
     "turn.revision": ("Revision", "Revisión"),
     "role.system": ("System", "Sistema"),
     "role.developer": ("Developer", "Desarrollador"),
