@@ -165,13 +165,13 @@ class RunSpan(SpanWork):
         agent: str | None,
     ) -> None:
         super().__init__(recorder, name, SpanKind.INTERNAL, attributes, measured=measured)
-        self.thread_id = thread_id
+        self.thread_id: str = thread_id
         self.noted: Attributes = {}
-        self.system = ""
-        self.is_counted = False
-        self.trips = 0
-        self.is_windowed = False
-        self._agent = agent
+        self.system: str = ""
+        self.is_counted: bool = False
+        self.trips: int = 0
+        self.is_windowed: bool = False
+        self._agent: str | None = agent
         self.context: Context = set_value(_RUN, self, self.context)
 
     def answered(self, response: AgentResponse[object]) -> None:
