@@ -30,7 +30,8 @@ async def _talk(storage: Storage) -> None:
 
 
 def _all(recorded: Recorded) -> str:
-    return "".join(span.to_json() for span in recorded.spans)
+    """Everything that spans say, without their ids and times: these may hold the digits of the secret by chance."""
+    return "".join(str((one.name, one.attributes, one.events, one.status.description)) for one in recorded.spans)
 
 
 async def test_no_content_is_recorded_unless_it_is_switched_on(recorded: Recorded, storage: Storage) -> None:

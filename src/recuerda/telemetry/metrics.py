@@ -1,47 +1,62 @@
 """The instruments of all metrics, with the bounds that the conventions give.
 
 A measurement of the SDK costs some microseconds. So only durations and sizes whose distribution matters are histograms.
-Everything else is a `Count`.
+Everything else is kept as `Numbers`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
+from typing import TypeAlias
 
 from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
-from opentelemetry.metrics import _Gauge as Gauge
 
 from recuerda.telemetry import names
 
+_Create: TypeAlias = Callable[[str, Sequence[Callable[[CallbackOptions], Iterable[Observation]]], str, str], object]
 
-class Count:
-    """Sums for one counter. To add is cheap, because the SDK reads the sums only when it collects.
+
+class Numbers:
+    """The numbers of one metric. To change one is cheap, because the SDK reads them only when it collects.
+
+    The SDK forgets the value of its own gauge with each collection, so that a value which is set less often than it is
+    collected has gaps. A number that is kept here has none.
 
     Args:
-        meter: makes the counter.
+        create: makes an observable instrument of a meter.
         name: the name of the metric.
         unit: its unit.
         text: its description.
-        attributes: the names of the attributes by which the sums are kept apart.
+        attributes: the names of the attributes by which the numbers are kept apart.
     """
 
-    def __init__(self, meter: Meter, name: str, unit: str, text: str, attributes: Sequence[str]) -> None:
+    def __init__(self, create: _Create, name: str, unit: str, text: str, attributes: Sequence[str]) -> None:
         self._attributes = attributes
-        self._sums: dict[tuple[str | None, ...], int] = {}
-        self._lock = Lock()  # event loops in several OS threads add to the same sums
-        meter.create_observable_counter(name, [self._observe], unit, text)
+        self._numbers: dict[tuple[str | None, ...], float] = {}
+        self._lock = Lock()  # event loops in several OS threads change the same numbers
+        create(name, [self._observe], unit, text)
 
     def add(self, number: int, *values: str | None) -> None:
-        """Add a number to the sum for these values of the attributes, in their order. None leaves an attribute out."""
+        """Add to the number for these values of the attributes, in their order. None leaves an attribute out."""
         with self._lock:
-            self._sums[values] = self._sums.get(values, 0) + number
+            self._numbers[values] = self._numbers.get(values, 0) + number
+
+    def set(self, number: float, *values: str | None) -> None:
+        """Set the number for these values of the attributes."""
+        with self._lock:
+            self._numbers[values] = number
+
+    def remove(self, *values: str | None) -> None:
+        """Report no number for these values of the attributes any more."""
+        with self._lock:
+            self._numbers.pop(values, None)
 
     def _observe(self, options: CallbackOptions) -> Iterable[Observation]:
         del options
         with self._lock:
-            sums = list(self._sums.items())
-        for values, number in sums:
+            numbers = list(self._numbers.items())
+        for values, number in numbers:
             named = zip(self._attributes, values, strict=True)
             yield Observation(number, {name: value for name, value in named if value is not None})
 
@@ -72,27 +87,41 @@ class Metrics:
         self.lease_waits: Histogram = self._histogram(
             names.LEASE_WAITS, "s", names.HTTP_S, "Time for which a run has waited for the lease of its thread."
         )
-        self.turns: Count = Count(
-            meter,
+        self.turns: Numbers = Numbers(
+            meter.create_observable_counter,
             names.TURNS,
             "{turn}",
             "Turns that were committed, replayed or refused.",
             (names.DB_SYSTEM, names.TURN_OUTCOME),
         )
-        self.trips: Count = Count(
-            meter, names.TRIPS, "{operation}", "Operations of the storage in runs.", (names.AGENT_NAME,)
+        self.trips: Numbers = Numbers(
+            meter.create_observable_counter,
+            names.TRIPS,
+            "{operation}",
+            "Operations of the storage in runs.",
+            (names.AGENT_NAME,),
         )
-        self.window: Count = Count(
-            meter,
+        self.window: Numbers = Numbers(
+            meter.create_observable_counter,
             names.WINDOW_TOKENS,
             "{token}",
             "Tokens of threads that runs have sent or left out.",
             (names.WINDOW_PART,),
         )
-        self.drafts_open: Gauge = meter.create_gauge(
-            names.DRAFTS_OPEN, "{draft}", "Turns that were begun and have not ended."
+        self.drafts_open: Numbers = Numbers(
+            meter.create_observable_gauge,
+            names.DRAFTS_OPEN,
+            "{draft}",
+            "Turns that were begun and have not ended.",
+            (names.DB_SYSTEM,),
         )
-        self.drafts_age: Gauge = meter.create_gauge(names.DRAFTS_AGE, "s", "Age of the oldest open draft.")
+        self.drafts_age: Numbers = Numbers(
+            meter.create_observable_gauge,
+            names.DRAFTS_AGE,
+            "s",
+            "Age of the oldest open draft.",
+            (names.DB_SYSTEM,),
+        )
 
     def _histogram(self, name: str, unit: str, bounds: Sequence[float], text: str) -> Histogram:
         return self._meter.create_histogram(name, unit, text, explicit_bucket_boundaries_advisory=bounds)

@@ -46,6 +46,8 @@ async def watch_drafts(storage: Storage, *, every: timedelta = timedelta(minutes
     finally:
         watching.cancel()
         await asyncio.wait([watching])
+        for numbers in (metrics.drafts_open, metrics.drafts_age):
+            numbers.remove(_system(storage))
 
 
 async def _watch(storage: Storage, metrics: Metrics, every: timedelta) -> None:
@@ -70,6 +72,9 @@ async def _count(storage: Storage, metrics: Metrics) -> None:
         count += len(page.drafts)
         if (cursor := page.cursor) is None:
             break
-    attributes = {names.DB_SYSTEM: names.STORAGES.get(storage.kind, storage.kind)}
-    metrics.drafts_open.set(count, attributes)
-    metrics.drafts_age.set(0 if oldest_us is None else (storage.clock() - oldest_us) / 1e6, attributes)
+    metrics.drafts_open.set(count, _system(storage))
+    metrics.drafts_age.set(0 if oldest_us is None else (storage.clock() - oldest_us) / 1e6, _system(storage))
+
+
+def _system(storage: Storage) -> str:
+    return names.STORAGES.get(storage.kind, storage.kind)
