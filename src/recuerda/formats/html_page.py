@@ -119,7 +119,7 @@ def _turn(turn: MovedTurn) -> Iterator[str]:
 def _when(turn: MovedTurn) -> str:
     """Return the time of a turn, and how long it took."""
     at = "" if turn.created_us is None else f" {_time(turn.created_us)}"
-    return at if turn.duration is None else f"{at} · took {shown_duration(turn.duration)}"
+    return at if turn.turn.duration is None else f"{at} · took {shown_duration(turn.turn.duration)}"
 
 
 def _speaker(message: ChatMessage) -> str:

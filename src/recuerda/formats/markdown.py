@@ -55,7 +55,7 @@ def _branch(thread: MovedThread) -> str:
 
 def _turn(turn: MovedTurn) -> Iterator[str]:
     when = "" if turn.created_us is None else f" · {from_microseconds(turn.created_us):%Y-%m-%d %H:%M} UTC"
-    when += "" if turn.duration is None else f" · took {shown_duration(turn.duration)}"
+    when += "" if turn.turn.duration is None else f" · took {shown_duration(turn.turn.duration)}"
     for number, message in enumerate(turn.turn.messages):
         if message.role != "tool":
             yield f"## {_speaker(message)}{when if number == 0 else ''}"

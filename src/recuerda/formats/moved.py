@@ -7,7 +7,6 @@ source, so that a repeated import meets the same ids and adds nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 
 import msgspec
 
@@ -28,11 +27,6 @@ class MovedTurn(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     turn: Turn
     created_us: int | None = None
-
-    @property
-    def duration(self) -> timedelta | None:
-        """The time that the turn's runs worked on it; None for a turn that no run has made."""
-        return None if self.turn.runs is None else timedelta(milliseconds=self.turn.runs.took_ms)
 
 
 class MovedThread(msgspec.Struct, frozen=True, kw_only=True):

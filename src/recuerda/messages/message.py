@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar, TypeAlias, cast, get_args
 
 import msgspec
@@ -493,6 +494,11 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def answer(self) -> tuple[ChatMessage, ...]:
         """The messages that the run itself added."""
         return self.messages[self.input_count :]
+
+    @property
+    def duration(self) -> timedelta | None:
+        """The time that the runs worked on the turn; None for a turn that no run has made. See `TurnRuns`."""
+        return None if self.runs is None else timedelta(milliseconds=self.runs.took_ms)
 
 
 __all__ = [

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from markupsafe import Markup
 
+from recuerda.formats.times import shown_duration
 from recuerda.studio.words import Language, translate, translate_count
 
 Moment: TypeAlias = datetime | int
@@ -33,14 +34,8 @@ def size(value: int, language: Language) -> str:
 
 def duration(value_us: int, language: Language) -> str:
     """Return a duration: `850 ms`, `12.4 s`, `3 min 5 s`, `2 h 10 min`."""
-    if value_us < _SECOND_US:
-        return f"{number(value_us / 1000, language)} ms"
-    minutes, seconds = divmod(value_us / _SECOND_US, 60)
-    if not minutes:
-        return f"{number(seconds, language, digits=1)} s"
-    if minutes < 60:
-        return f"{number(minutes, language)} min {number(int(seconds), language)} s"
-    return f"{number(minutes // 60, language)} h {number(minutes % 60, language)} min"
+    shown = shown_duration(timedelta(microseconds=value_us))
+    return shown if language == "en" else shown.replace(".", ",")
 
 
 def time(moment: Moment, language: Language, *, now_us: int) -> Markup:

@@ -229,8 +229,8 @@ def _shared(
 
 @lru_cache(maxsize=_KEPT)
 def _operation(storage: str, action: str) -> Mapping[str, str]:
-    system, name = names.STORAGES.get(storage, storage), names.STORAGE_OPERATIONS.get(action, action)
-    return {names.DB_SYSTEM: system, names.DB_OPERATION: name}
+    name = names.STORAGE_OPERATIONS.get(action, action)
+    return {names.DB_SYSTEM: names.system_of(storage), names.DB_OPERATION: name}
 
 
 @lru_cache(maxsize=_KEPT)

@@ -59,6 +59,12 @@ STORAGES: Final[Mapping[str, str]] = {
 }
 """The values of `db.system.name` by the kinds of storages. A storage of your own has its kind as the value."""
 
+
+def system_of(kind: str) -> str:
+    """Return the value of `db.system.name` for a kind of storage."""
+    return STORAGES.get(kind, kind)
+
+
 # -- attributes of the conventions -------------------------------------------------------------------------------------
 
 OPERATION_NAME: Final = "gen_ai.operation.name"

@@ -47,7 +47,7 @@ async def watch_drafts(storage: Storage, *, every: timedelta = timedelta(minutes
         watching.cancel()
         await asyncio.wait([watching])
         for numbers in (metrics.drafts_open, metrics.drafts_age):
-            numbers.remove(_system(storage))
+            numbers.remove(names.system_of(storage.kind))
 
 
 async def _watch(storage: Storage, metrics: Metrics, every: timedelta) -> None:
@@ -72,9 +72,6 @@ async def _count(storage: Storage, metrics: Metrics) -> None:
         count += len(page.drafts)
         if (cursor := page.cursor) is None:
             break
-    metrics.drafts_open.set(count, _system(storage))
-    metrics.drafts_age.set(0 if oldest_us is None else (storage.clock() - oldest_us) / 1e6, _system(storage))
-
-
-def _system(storage: Storage) -> str:
-    return names.STORAGES.get(storage.kind, storage.kind)
+    system = names.system_of(storage.kind)
+    metrics.drafts_open.set(count, system)
+    metrics.drafts_age.set(0 if oldest_us is None else (storage.clock() - oldest_us) / 1e6, system)

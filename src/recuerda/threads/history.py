@@ -79,7 +79,7 @@ class StoredTurn(msgspec.Struct, frozen=True, gc=False):
     @property
     def duration(self) -> timedelta | None:
         """The time that the turn's runs worked on it; None for a turn that no run has made. See `TurnRuns`."""
-        return None if self.turn.runs is None else timedelta(milliseconds=self.turn.runs.took_ms)
+        return self.turn.duration
 
     @property
     def started_at(self) -> datetime | None:

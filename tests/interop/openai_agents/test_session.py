@@ -61,6 +61,12 @@ def answered(text: str) -> Any:
     return {"role": "assistant", "content": text}
 
 
+async def talk(session: RecuerdaSession, *, turns: int) -> None:
+    """Add turns: "q0" and "a0", "q1" and "a1", and so on."""
+    for number in range(turns):
+        await session.add_items([said(f"q{number}"), answered(f"a{number}")])
+
+
 async def items_of(session: RecuerdaSession, limit: int | None = None) -> list[Any]:
     return [*await session.get_items(limit)]
 
@@ -147,8 +153,7 @@ async def test_a_limit_reads_few_records_of_a_long_thread(
     storage: Storage, another: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = RecuerdaSession("t", storage)
-    for number in range(60):
-        await session.add_items([said(f"q{number}"), answered(f"a{number}")])
+    await talk(session, turns=60)
     counts = count_records(another, monkeypatch)
     assert await RecuerdaSession("t", another).get_items(2) == [said("q59"), answered("a59")]
     assert sum(counts) <= 5
@@ -158,8 +163,7 @@ async def test_a_new_session_on_the_same_storage_reads_only_new_records(
     storage: Storage, another: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = RecuerdaSession("t", storage)
-    for number in range(60):
-        await first.add_items([said(f"q{number}"), answered(f"a{number}")])
+    await talk(first, turns=60)
     assert len(await first.get_items()) == 120
     await RecuerdaSession("t", another).add_items([said("hi"), answered("OK")])
     counts = count_records(storage, monkeypatch)
@@ -219,8 +223,7 @@ async def test_a_limit_that_reaches_past_a_long_turn_reads_few_records(
     storage: Storage, another: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = RecuerdaSession("t", storage)
-    for number in range(40):
-        await session.add_items([said(f"q{number}"), answered(f"a{number}")])
+    await talk(session, turns=40)
     long = [*(said(f"line {number}") for number in range(50)), answered("Long.")]
     await session.add_items(long)
     await session.add_items([said("q"), answered("a")])

@@ -84,10 +84,10 @@ function hold(entry, top) {
 // Goes to where a reader begins. An entry has its height only once it is near, so its place is checked frame by frame.
 // Entries beside those of the page are not wanted before.
 function begin(frames = 10) {
-  const { begin: end } = list.dataset;
-  const entry = location.hash ? null : end === "start" ? list.firstElementChild : list.lastElementChild;
+  const place = list.dataset.begin; // "start" or "end"
+  const entry = location.hash ? null : place === "start" ? list.firstElementChild : list.lastElementChild;
   const before = window.scrollY;
-  entry?.scrollIntoView({ block: end });
+  entry?.scrollIntoView({ block: place });
   const isThere = !entry || window.scrollY === before;
   requestAnimationFrame(isThere || !frames ? watch : () => begin(frames - 1));
 }
