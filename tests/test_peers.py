@@ -326,7 +326,9 @@ async def test_a_turn_adds_one_record_of_its_own_size_and_no_copy_of_the_thread(
             await agent.run("hello", thread="t")
         found = await agent.storage.read("t")
     assert len(found.records) == 30
-    assert len({len(record.body) for record in found.records}) == 1
+    sizes = [len(record.body) for record in found.records]
+    digits = 4  # a body holds how long its run took, which has more digits on a slow disk
+    assert max(sizes) - min(sizes) <= digits
 
 
 async def test_a_listing_comes_in_pages_and_is_complete(url: str) -> None:

@@ -212,7 +212,7 @@ async def test_no_text_of_a_message_passes_for_another_message_or_a_heading(stor
     await agent.run(message, thread="t")
     for word in words(2):
         await agent.run(word, thread="t")
-    await agent.close()
+        await summarizer.close()
     lines = told(notes.requests[0]).splitlines()
     assert sum(line == "Next part of the conversation:" for line in lines) == 1
     starts = [line.partition(":")[0] for line in lines if line and not line.startswith("    ")]
