@@ -61,6 +61,7 @@ async def test_every_operation_is_one_round_trip(pooler: Pooler, pooled: Postgre
         lambda: pooled.read("a", last_messages=20, turn_id="t"),
         lambda: pooled.read("a", last_messages=20, with_summary=True),
         lambda: pooled.read("a", before=3, last_turns=1),
+        lambda: pooled.heads(["a", "files", "absent"]),
         lambda: pooled.list_threads(user_id="ana"),
         lambda: pooled.list_threads(user_id="ana", title="hi", metadata={"k": 1}, tags=["work"], archived=True),
         lambda: pooled.update_thread("a", title="U"),

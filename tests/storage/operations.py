@@ -28,6 +28,7 @@ from recuerda.storage.records import (
     ThreadPage,
     ThreadSlice,
     TurnRecord,
+    UndoneTurn,
     Version,
 )
 
@@ -92,6 +93,10 @@ async def _held(storage: Storage, thread: str) -> bool:
 
 async def _walk(storage: Storage, thread: str) -> list[object]:
     return [outcome_of(info) async for info in storage.threads(user_id=owner_of(thread))]
+
+
+async def _heads(storage: Storage, thread: str) -> list[object]:
+    return [outcome_of(info) for info in (await storage.heads([thread, f"{thread} absent"])).values()]
 
 
 async def _has_draft(storage: Storage, thread: str) -> bool:
@@ -172,6 +177,7 @@ OPERATIONS: dict[str, Operation] = {
         lambda storage, thread, _: storage.read(thread, with_summary=True), (_three, _summary)
     ),
     "head": Operation(lambda storage, thread, _: storage.head(thread), (_three,)),
+    "heads": Operation(lambda storage, thread, _: _heads(storage, thread), (_three,)),
     "undo": Operation(lambda storage, thread, v: storage.undo(thread, expected=v), (_three,), True),
     "undo a summarized turn": Operation(
         lambda storage, thread, v: storage.undo(thread, expected=v),
@@ -312,8 +318,8 @@ def outcome_of(found: object) -> object:
     match found:
         case Appended():
             return ("appended", found.revision, found.replayed, found.created, outcome_of(found.record))
-        case TurnRecord():
-            return (found.number, _named(found.id), found.kind, found.target, found.message_count, found.body)
+        case UndoneTurn(record=record) | (TurnRecord() as record):
+            return (record.number, _named(record.id), record.kind, record.target, record.message_count, record.body)
         case ThreadInfo():
             return (
                 found.id,

@@ -294,6 +294,12 @@ class EncryptedStorage(Storage):
         found = await self._inner._read(thread_id, ReadQuery(last_turns=0, digests=wanted))
         return opened_blobs(self._keys, thread_id, found.blobs, names)
 
+    async def _heads(self, thread_ids: Sequence[str]) -> dict[str, ThreadInfo]:
+        found = await self._inner._heads(thread_ids)
+        for info in found.values():
+            self._note(info)
+        return {thread_id: self._info(info) for thread_id, info in found.items()}
+
     async def _list(self, wanted: ThreadFilter, limit: int, position: tuple[int, str] | None) -> ListedThreads:
         if not (wanted.words or wanted.metadata or wanted.tags):
             found = await self._inner._list(wanted, limit, position)

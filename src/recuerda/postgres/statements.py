@@ -41,6 +41,7 @@ class Statements:
             "SELECT * FROM {schema}.read_thread(%s::text, %s::bigint, %s::text, %s::text, %s::bigint, %s::bigint, "
             "%s::bigint, %s::text, %s::boolean, %s::bigint, %s::bigint, %s::text[])"
         )
+        self.heads: bytes = compose("SELECT {schema}.info(t) FROM {schema}.threads AS t WHERE t.id = ANY (%s::text[])")
         self.update: bytes = compose(
             "SELECT * FROM {schema}.update_thread(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
             "%s::bigint, %s::bigint, %s::boolean, %s::text, %s::boolean, %s::json, %s::bigint, %s::json, %s::boolean, "

@@ -211,6 +211,10 @@ class PostgresStorage(Storage):
         )
         return to_slice(await self._query(self._sql.read, values))
 
+    async def _heads(self, thread_ids: Sequence[str]) -> dict[str, ThreadInfo]:
+        infos = [to_info(text) for (text,) in await self._query(self._sql.heads, (list(thread_ids),))]
+        return {info.id: info for info in infos}
+
     async def _list(self, wanted: ThreadFilter, limit: int, position: tuple[int, str] | None) -> ListedThreads:
         async def read_page(place: Position | None, count: int) -> Sequence[ThreadInfo]:
             found = await self._query(*self._sql.list(wanted, place, count))

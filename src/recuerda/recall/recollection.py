@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, tzinfo
 from functools import partial
@@ -570,17 +571,32 @@ class Recollection:
         ids = sorted(thread_ids)
         if not ids:
             return True
-        known = await self.index.positions(ids)
-        heads = await asyncio.gather(*(self._seen(thread_id) for thread_id in ids))
+        known, infos = await asyncio.gather(self.index.positions(ids), self._infos(ids))
         stale = [
             thread_id
-            for thread_id, info in zip(ids, heads, strict=True)
-            if info is None or not is_current(info, known.get(thread_id)) or known[thread_id].scope not in whose.scopes
+            for thread_id in ids
+            if (info := infos.get(thread_id)) is None
+            or not is_current(info, known.get(thread_id))
+            or known[thread_id].scope not in whose.scopes
         ]
         for thread_id in stale:
             # An encrypted thread is read completely, because deleting its key does not change the revision.
             await self._follow_or_skip(thread_id, is_anew=self._home(thread_id).kind == "encrypted")
         return not stale
+
+    async def _infos(self, thread_ids: Iterable[str]) -> dict[str, ThreadInfo]:
+        """Return the storages' information about threads, without threads that are gone, or whose key is gone."""
+        by_home: defaultdict[Storage, list[str]] = defaultdict(list)
+        for thread_id in thread_ids:
+            by_home[self._home(thread_id)].append(thread_id)
+        found: dict[str, ThreadInfo] = {}
+        for home, ids in by_home.items():
+            if home.kind != "encrypted":
+                found |= await home.heads(ids)
+            else:
+                infos = await asyncio.gather(*map(self._seen, ids))
+                found |= {info.id: info for info in infos if info is not None}
+        return found
 
     async def _seen(self, thread_id: str) -> ThreadInfo | None:
         """Return the storage's information about a thread; None if the thread or its key is gone."""

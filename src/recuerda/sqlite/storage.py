@@ -142,6 +142,9 @@ class SQLiteStorage(Storage):
                 return found
         return await self._look(partial(turns.read, thread_id, query))
 
+    async def _heads(self, thread_ids: Sequence[str]) -> dict[str, ThreadInfo]:
+        return await self._look(partial(threads.heads, thread_ids))
+
     async def _list(self, wanted: ThreadFilter, limit: int, position: tuple[int, str] | None) -> ListedThreads:
         return await self._look(partial(threads.list_threads, wanted, limit, position))
 

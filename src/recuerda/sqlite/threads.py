@@ -8,6 +8,7 @@ roll back. Every statement finds its rows by a key or a short range of keys.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
@@ -42,6 +43,7 @@ THREAD: str = _THREAD.format(form=_FORM, has_draft="0")
 """Selects a thread for `to_thread`. It does not look for a draft."""
 _HAS_DRAFT = "EXISTS (SELECT 1 FROM drafts WHERE thread_key = threads.key)"
 _LOOK = f"{_THREAD.format(form=_FORM, has_draft=_HAS_DRAFT)} WHERE id = ?"
+_LOOK_AT_SEVERAL = f"{THREAD} WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 - constants only
 _HEAD = """
     SELECT json_array(
         key, user_id, incarnation, revision, record_id, edits, first, turns, messages, title, title_turn, updated_us,
@@ -119,6 +121,14 @@ def look(thread_id: str, db: sqlite3.Connection | sqlite3.Cursor) -> Thread | No
     """Return the row of a thread, or None if there is no thread."""
     row = db.execute(_LOOK, (thread_id,)).fetchone()
     return None if row is None else to_thread(row)
+
+
+def heads(thread_ids: Sequence[str], db: sqlite3.Connection) -> dict[str, ThreadInfo]:
+    """Return the information about threads by their ids."""
+    ids = msgspec.json.encode(thread_ids).decode()
+    rows = db.execute(_LOOK_AT_SEVERAL, (ids,)).fetchall()
+    infos = [to_thread(row).info for row in rows]
+    return {info.id: info for info in infos}
 
 
 def make(

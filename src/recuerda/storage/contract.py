@@ -274,6 +274,25 @@ class Storage(StorageHooks):
         """
         return (await self.read(thread_id, last_turns=0, user_id=user_id)).info
 
+    async def heads(self, thread_ids: Iterable[str], *, user_id: str | None = None) -> dict[str, ThreadInfo]:
+        """Return the information about several threads by their ids. Threads that do not exist are left out.
+
+        SQLite and PostgreSQL read all of them at once. Other storages read them side by side.
+
+        Raises:
+            ThreadOwnershipError: a thread belongs to another user than `user_id`.
+            InvalidInput: an id cannot be used.
+        """
+        ids = list(dict.fromkeys(thread_ids))
+        for thread_id in ids:
+            check_id(thread_id, "thread id")
+        guard = to_guard(None, user_id)
+        with self._translated("read", None):
+            found = await self._heads(ids) if ids else {}
+        for thread_id, info in found.items():
+            check_user(thread_id, guard, info.user_id)
+        return found
+
     async def undo(
         self,
         thread_id: str,

@@ -7,6 +7,7 @@ rules as ordinary Python.
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from types import TracebackType
@@ -129,6 +130,14 @@ class StorageHooks(ABC):
         The cost must depend only on the returned records, even for finding the newest summary or its absence.
         `wanted_blobs` names the blobs to return beside them.
         """
+
+    async def _heads(self, thread_ids: Sequence[str]) -> dict[str, ThreadInfo]:
+        """Return the information about threads by their ids, without the threads that do not exist. Optional.
+
+        A backend that can read several threads in one trip overrides this hook.
+        """
+        found = await asyncio.gather(*(self._read(thread_id, ReadQuery(last_turns=0)) for thread_id in thread_ids))
+        return {one.info.id: one.info for one in found if one.info is not None}
 
     @abstractmethod
     async def _list(self, wanted: ThreadFilter, limit: int, position: tuple[int, str] | None) -> ListedThreads:

@@ -84,6 +84,12 @@ class UserStorage(Storage):
         check_user(thread_id, self._only_mine, found.info.user_id if found.info else None)
         return found
 
+    async def _heads(self, thread_ids: Sequence[str]) -> dict[str, ThreadInfo]:
+        found = await self.storage._heads(thread_ids)
+        for thread_id, info in found.items():
+            check_user(thread_id, self._only_mine, info.user_id)
+        return found
+
     async def _list(self, wanted: ThreadFilter, limit: int, position: tuple[int, str] | None) -> ListedThreads:
         mine = structs.replace(wanted, user_id=self._listed(wanted.user_id))
         return await self.storage._list(mine, limit, position)

@@ -10,12 +10,14 @@ from psycopg.sql import SQL, Identifier
 
 from recuerda import ChatMessage
 from recuerda.errors import InvalidInput
+from recuerda.postgres import PostgresStorage
 from recuerda.recall import RecallIndex, RecallProvider, SQLiteRecallIndex
 from recuerda.recall.facts import NewFact
 from recuerda.recall.index import CandidateQuery, Candidates, Forgetting, ThreadUpdate
 from recuerda.recall.postgres import PostgresRecallIndex
 from recuerda.recall.postgres.entering import MAX_WAITING
 from recuerda.recall.postings import entered, without
+from recuerda.recall.recollection import NEWEST_THREADS
 from recuerda.sqlite import SQLiteStorage
 from tests.recall.chats import CHATS, QUESTIONS
 from tests.recall.postgres.memories import (
@@ -28,7 +30,7 @@ from tests.recall.postgres.memories import (
     position,
     remember,
 )
-from tests.recall.talking import clock, say
+from tests.recall.talking import clock, pair, say
 from tests.recall.test_meaning import Meanings
 from tests.servers.transaction_pooler import transaction_pooler
 
@@ -135,6 +137,28 @@ async def test_an_operation_is_one_trip_a_search_two_and_a_removal_up_to_six(url
             await call()
             trips[name] = pooler.trips
     assert trips == dict.fromkeys(calls, 1) | {"candidates": 2, "forget": 4}
+
+
+async def test_a_search_asks_for_the_threads_of_all_its_memories_at_once(url: str, schema: str) -> None:
+    async with (
+        transaction_pooler(url.rpartition("host=")[2]) as pooler,
+        PostgresStorage(pooler.url, schema=schema) as threads,
+        PostgresRecallIndex(pooler.url, schema=schema) as index,
+    ):
+        for number in range(NEWEST_THREADS + 10):
+            await say(threads, f"{number}", *pair(f"A lantern for room {number}."))
+        for number in range(NEWEST_THREADS):
+            await say(threads, f"newer {number}", *pair(f"Pebble {number}."))
+        recall = RecallProvider(index, storage=threads, user_id="ana")
+        await recall.catch_up()
+        await recall.search("warm up")
+        pooler.trips = 0
+        found = await recall.search("lantern", roles=["user"])
+        assert len({memory.thread_id for memory in found}) == 10
+        # Of the threads: the newest ones, and the ten found ones. Of the index: the positions of both, the scope, the
+        # postings, the candidates, and the documents.
+        assert pooler.trips == 2 + 6
+        await recall.close()
 
 
 async def test_a_search_touches_no_more_pages_for_what_others_remember(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from recuerda.errors import EncodeError, InvalidInput
+from recuerda.errors import EncodeError, InvalidInput, ThreadOwnershipError
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import ThreadInfo
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, bodies, fill
@@ -131,6 +131,25 @@ class ThreadContract(ContractBase):
         await storage.update_thread("b", user_id="ana", metadata={"k": []})
         for info in (await storage.list_threads()).threads:
             assert info == await storage.head(info.id)
+
+    async def test_the_heads_of_several_threads_are_what_head_tells(self, storage: Storage, another: Storage) -> None:
+        await fill(storage, "a", 1, 2)
+        await fill(another, "it's", 1)
+        await storage.update_thread("b", user_id="ana", title="T", metadata={"k": [None, "\x00"]}, tags=["work"])
+        found = await storage.heads(["a", "absent", "it's", "b", "a"])
+        assert found == {thread_id: await another.head(thread_id) for thread_id in ("a", "it's", "b")}
+        assert await storage.heads([]) == {}
+
+    async def test_the_heads_of_other_users_threads_are_refused(self, storage: Storage) -> None:
+        await storage.append("a", a_turn(), user_id="ana")
+        await storage.append("b", a_turn(), user_id="bob")
+        await storage.append("c", a_turn())
+        assert set(await storage.for_user("ana").heads(["a", "absent", "c"])) == {"a", "c"}
+        for refused in (["a", "b"], ["b"]):
+            with pytest.raises(ThreadOwnershipError):
+                await storage.heads(refused, user_id="ana")
+            with pytest.raises(ThreadOwnershipError):
+                await storage.for_user("ana").heads(refused)
 
     async def test_the_last_page_has_no_cursor(self, storage: Storage) -> None:
         for i in range(4):
