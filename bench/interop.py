@@ -28,7 +28,7 @@ from recuerda.sqlite import SQLiteStorage
 
 WINDOW = 20
 WHOLE_TURNS = 3
-LARGEST_WHOLE = 1000
+LARGEST_WHOLE = 10_000
 BATCH = 20
 WORDS = "m" * 300
 

@@ -13,7 +13,7 @@ import secrets
 import weakref
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -27,7 +27,8 @@ from recuerda.errors import DraftConflict, ThreadConflict
 from recuerda.ids import new_id
 from recuerda.interop.calls import call_ids, result_ids
 from recuerda.interop.forms import Form, grouped, keep, restored
-from recuerda.interop.turn_items import KnownItems, items_of, listed, newest, warm_items
+from recuerda.interop.turn_items import items_of, items_of_turn, listed, newest
+from recuerda.interop.warm_threads import KnownTurns, warm_threads
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import (
     ChatMessage,
@@ -103,8 +104,8 @@ class ItemLog:
     def __init__(self, storage: Storage | str, thread_id: str, form: Form, *, user_id: str | None = None) -> None:
         self.store: ChatMessageStore = ChatMessageStore(storage=storage, thread_id=thread_id, user_id=user_id)
         self._form = form
-        self._warm = warm_items(self.store.storage)
-        self._known = KnownItems(form)
+        self._warm = warm_threads(self.store.storage)
+        self._known = KnownTurns(partial(items_of_turn, form))
         self.place: Place | None = None
 
     # -- reading -------------------------------------------------------------------------------------------------------
@@ -137,7 +138,7 @@ class ItemLog:
         turns = [*history.turns_with_files(last=None if limit is None else limit + 1)]
         place, has_draft = Place(version=history.version), history.has_draft
         history.files.release(history.turns)
-        self._known = self._warm.known(history, self._form)
+        self._known = self._warm.known(history, self._form.name, partial(items_of_turn, self._form))
         self.place = await self._with_draft(place) if has_draft else place
         return turns
 

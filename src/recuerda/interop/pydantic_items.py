@@ -25,6 +25,9 @@ from recuerda.messages.message import (
     UriContent,
 )
 
+UNNAMED = "unknown"
+"""The name of a tool whose call is not known."""
+
 _Data = dict[str, Any]
 
 _MEDIA = {"image-url": "image/*", "audio-url": "audio/*", "video-url": "video/*", "document-url": "application/pdf"}
@@ -67,7 +70,7 @@ def _with_name(part: Any, names: dict[str, str]) -> Any:
         case {"part_kind": "tool-call", "tool_call_id": str(call_id), "tool_name": str(name)}:
             names[call_id] = name
         case {"part_kind": "tool-return", "tool_call_id": str(call_id), "tool_name": ""}:
-            return {**part, "tool_name": names.get(call_id, "unknown")}
+            return {**part, "tool_name": names.get(call_id, UNNAMED)}
         case _:
             pass
     return part

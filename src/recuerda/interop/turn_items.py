@@ -1,14 +1,11 @@
-"""The items of turns as JSON, and the threads of a storage whose items are kept in memory.
+"""The items of turns as JSON.
 
-A web request makes a session of its own, so a session starts cold. It continues from what the last session on the same
-storage has read: the thread's history, and the JSON of the items that each turn holds. A read still asks the storage
-first; see `WarmHistories`. A reader gets its items decoded anew, so it may change them.
+The JSON of a turn is kept in memory (see `warm_threads`). A reader gets its items decoded anew, so it may change them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -16,12 +13,7 @@ from recuerda.interop.calls import call_ids, result_ids
 from recuerda.interop.forms import Form, grouped, restored
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import ChatMessage
-from recuerda.storage.contract import Storage
-from recuerda.threads.history import History, StoredTurn
-from recuerda.threads.warm_histories import WarmHistories
-
-WARM_BYTES = 16_000_000
-"""The number of bytes of histories that are kept for one storage. The JSON of their items may take as many again."""
+from recuerda.threads.history import StoredTurn
 
 
 class TurnItems(msgspec.Struct, frozen=True, gc=False):
@@ -44,6 +36,11 @@ def items_of(messages: Sequence[ChatMessage], form: Form) -> TurnItems:
     """Return the items that messages stand for."""
     items = [item for group in grouped(messages) for item in restored(group, form)]
     return TurnItems(messages, _joined(items), len(items), bool(messages) and bool(result_ids(messages[:1])))
+
+
+def items_of_turn(form: Form, stored: StoredTurn) -> TurnItems:
+    """Return the items of a turn."""
+    return items_of(stored.messages, form)
 
 
 def listed(parts: Iterable[TurnItems]) -> bytes:
@@ -98,65 +95,3 @@ def _joined(items: Sequence[JsonObject]) -> bytes:
 
 def _list(bodies: Sequence[bytes]) -> bytes:
     return b"[%b]" % b",".join([body for body in bodies if body])
-
-
-class KnownItems:
-    """The items of the turns of one history, in one form.
-
-    Args:
-        form: the form of the items.
-    """
-
-    def __init__(self, form: Form) -> None:
-        self._form = form
-        self._known: dict[int, tuple[StoredTurn, TurnItems]] = {}
-
-    def of(self, stored: StoredTurn) -> TurnItems:
-        """Return the items of a turn."""
-        known = self._known.get(stored.number)
-        # A turn whose body was rewritten keeps its number and its id, but it is another object.
-        if known is not None and known[0] is stored:
-            return known[1]
-        items = items_of(stored.messages, self._form)
-        self._known[stored.number] = stored, items
-        return items
-
-    def shrink(self, history: History) -> None:
-        """Forget items if there are far more than the history has turns."""
-        if len(self._known) > 2 * len(history.turns) + 100:
-            self._known.clear()
-
-
-class WarmItems:
-    """The threads of one storage that are kept in memory.
-
-    Attributes:
-        histories: the turns of the threads.
-    """
-
-    def __init__(self) -> None:
-        self.histories: WarmHistories = WarmHistories(WARM_BYTES)
-        self._items: WeakKeyDictionary[History, dict[str, KnownItems]] = WeakKeyDictionary()
-
-    def known(self, history: History, form: Form) -> KnownItems:
-        """Return the items of a history that are known in a form, and keep the history for the next reader."""
-        by_form = self._items.setdefault(history, {})
-        known = by_form.get(form.name)
-        if known is None:
-            known = by_form[form.name] = KnownItems(form)
-        known.shrink(history)
-        self.keep(history)
-        return known
-
-    def keep(self, history: History) -> None:
-        """Keep a history for the next reader of its thread."""
-        if history.info is not None:
-            self.histories.keep(history)
-
-
-_warm: WeakKeyDictionary[Storage, WarmItems] = WeakKeyDictionary()
-
-
-def warm_items(storage: Storage) -> WarmItems:
-    """Return the threads of a storage that are kept in memory, as long as the storage object is there."""
-    return _warm.get(storage) or _warm.setdefault(storage, WarmItems())

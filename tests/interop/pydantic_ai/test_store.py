@@ -36,8 +36,10 @@ from pydantic_ai.models.test import TestModel
 from pydantic_ai.usage import RequestUsage, RunUsage
 
 from recuerda import (
+    ChatMessage,
     ChatMessageStore,
     DataContent,
+    FunctionCallContent,
     FunctionResultContent,
     MemoryStorage,
     Storage,
@@ -248,11 +250,27 @@ async def test_an_empty_conversation_can_be_saved(any_store: ConversationStore) 
 
 
 async def test_what_is_returned_can_be_changed(any_store: ConversationStore) -> None:
-    await saved(any_store, "q", "a")
+    messages: list[ModelMessage] = [
+        ModelRequest(parts=[UserPromptPart(["q", ImageUrl("https://example.com/a.png")])], metadata={"a": [1]}),
+        ModelResponse(parts=[ToolCallPart("add", {"a": [1]}, "c1")], usage=RequestUsage(details={"x": 1})),
+        ModelRequest(parts=[ToolReturnPart("add", {"b": {"c": [2]}}, "c1")]),
+        answered("a"),
+    ]
+    await any_store.save(Conversation(conversation_id="t", messages=messages))
+    before = ModelMessagesTypeAdapter.dump_json((await stored(any_store)).messages)
+    changed: list[Any] = (await stored(any_store)).messages
+    changed[0].parts[0].content[1].url = "https://example.com/b.png"
+    changed[0].metadata["a"].append(2)
+    changed[1].parts[0].args["a"].append(2)
+    changed[1].usage.details["x"] = 2
+    changed[2].parts[0].content["b"]["c"].append(3)
+    changed[3].parts[0].content = "b"
+    changed[3].parts.append(TextPart("c"))
+    assert ModelMessagesTypeAdapter.dump_json((await stored(any_store)).messages) == before
     conversation = await stored(any_store)
     conversation.messages.clear()
     conversation.usage.requests = 99
-    assert texts((await stored(any_store)).messages) == ["q", "a"]
+    assert len((await stored(any_store)).messages) == 4
     assert (await stored(any_store)).usage.requests == 0
 
 
@@ -356,27 +374,178 @@ async def test_a_paused_run_is_resumed_from_another_process(storage: Storage, an
     assert "paid 0" in str((await stored(store)).messages)
 
 
-async def test_a_limited_load_reads_few_records(store: RecuerdaConversationStore, storage: Storage) -> None:
-    conversation = await saved(store, "q", "a")
-    for number in range(60):
-        conversation.messages += [asked(f"q{number}"), answered(f"a{number}")]
-        await store.save(conversation)
-    counted: list[int] = []
-    read = storage.read
+class Counted:
+    """The reads of a storage, by the number of records that each has returned, and the number of its appends."""
 
-    async def counting(*given: Any, **named: Any) -> Any:
-        found = await read(*given, **named)
-        counted.append(len(found.records))
+    def __init__(self, storage: Storage) -> None:
+        self.reads: list[int] = []
+        self.appends = 0
+        read, append_all = storage.read, storage.append_all
+
+        async def counted_read(*given: Any, **named: Any) -> Any:
+            found = await read(*given, **named)
+            self.reads.append(len(found.records))
+            return found
+
+        async def counted_append(*given: Any, **named: Any) -> Any:
+            self.appends += 1
+            return await append_all(*given, **named)
+
+        storage.read, storage.append_all = counted_read, counted_append
+
+    def taken(self) -> tuple[list[int], int]:
+        """Return the reads and the appends since the last call."""
+        found = self.reads, self.appends
+        self.reads, self.appends = [], 0
         return found
 
-    storage.read = counting
-    fresh = RecuerdaConversationStore(storage)
-    window = await fresh.load("t", limit=2)
+
+async def long_conversation(store: ConversationStore, turns: int) -> Conversation:
+    conversation = await saved(store, "q", "a")
+    for number in range(turns - 1):
+        conversation.messages += [asked(f"q{number}"), answered(f"a{number}")]
+        await store.save(conversation)
+    return conversation
+
+
+@pytest.mark.parametrize("limit", [20, None])
+async def test_a_turn_is_one_read_of_new_records_and_one_append(storage: Storage, limit: int | None) -> None:
+    counted = Counted(storage)
+    conversation = await saved(RecuerdaConversationStore(storage), "q", "a")
+    assert counted.taken() == ([], 1)
+    for number in range(40):
+        store = RecuerdaConversationStore(storage)
+        loaded = await store.load("t", limit=limit)
+        assert loaded is not None
+        assert counted.taken() == ([1], 0)  # the turn that the last save has written
+        loaded.messages += [asked(f"q{number}"), answered(f"a{number}")]
+        await store.save(loaded)
+        assert counted.taken() == ([], 1)
+        conversation = loaded
+    whole = await stored(RecuerdaConversationStore(storage))
+    assert len(whole.messages) == 82
+    assert whole.messages[-2:] == conversation.messages[-2:]
+
+
+async def test_a_limited_load_reads_few_records(storage: Storage, another: Storage) -> None:
+    conversation = await long_conversation(RecuerdaConversationStore(storage), 61)
+    counted = Counted(another)
+    cold = RecuerdaConversationStore(another)
+    window = await cold.load("t", limit=2)
     assert window is not None
+    assert texts(window.messages) == texts(conversation.messages)[-2:]
+    assert counted.taken() == ([5], 0)
     window.messages.append(asked("last"))
-    await fresh.save(window)
-    assert sum(counted) <= 16
-    assert len(counted) <= 4
+    await cold.save(window)
+    assert counted.taken() == ([], 1)
+
+
+async def test_a_window_of_entries_that_are_many_messages_each_takes_more_reads_once(
+    storage: Storage, another: Storage
+) -> None:
+    store = RecuerdaConversationStore(storage)
+    conversation = await saved(store, "q", "a")
+    for turn in range(20):
+        ids = [f"c{turn}.{number}" for number in range(9)]
+        conversation.messages += [
+            asked(f"q{turn}"),
+            ModelResponse(parts=[ToolCallPart("add", {}, id) for id in ids]),
+            ModelRequest(parts=[ToolReturnPart("add", number, id) for number, id in enumerate(ids)]),
+            answered(f"a{turn}"),
+        ]
+        await store.save(conversation)
+    counted = Counted(another)
+    cold = RecuerdaConversationStore(another)
+    for expected in ([2, 12], [0]):
+        window = await cold.load("t", limit=20)
+        assert window is not None
+        assert window.messages == conversation.messages[-20:]
+        assert counted.taken() == (expected, 0)
+
+
+async def test_a_change_by_another_process_is_seen_at_once(storage: Storage, another: Storage) -> None:
+    here, there = RecuerdaConversationStore(storage), RecuerdaConversationStore(another)
+    await saved(here, "q", "a")
+    mine, theirs = await stored(here), await stored(there)
+    theirs.messages += [asked("q2"), answered("a2")]
+    await there.save(theirs)
+    mine.messages += [asked("late"), answered("late")]
+    with pytest.raises(ConversationConflict):
+        await here.save(mine)
+    assert texts((await stored(here)).messages) == ["q", "a", "q2", "a2"]
+    await there.delete("t")
+    assert await here.load("t") is None
+    with pytest.raises(ConversationConflict):
+        await here.save(mine)
+    with pytest.raises(LookupError):
+        await here.read_history("gone")
+    await saved(there, "new")
+    assert texts((await stored(here)).messages) == ["new"]
+
+
+async def test_a_new_conversation_whose_id_is_taken_conflicts_without_a_read(storage: Storage) -> None:
+    await saved(RecuerdaConversationStore(storage), "q", "a", scope="ana")
+    counted = Counted(storage)
+    for scope in ("ana", "bo", None):
+        with pytest.raises(ConversationConflict):
+            await saved(RecuerdaConversationStore(storage), "other", scope=scope)
+    assert counted.taken() == ([], 3)
+    assert len((await storage.read("t")).records) == 1
+
+
+async def test_every_entry_of_a_window_names_the_entry_before_it(storage: Storage) -> None:
+    store = RecuerdaConversationStore(storage)
+    await saved(store, "q", "a")
+    await ScriptedChatClient(["Hello."]).create_agent(storage=storage).run("I am Ana.", thread="t")
+    entries = await store.load_entries("t")
+    assert entries is not None
+    assert [entry.parent_id for entry in entries] == [None, *(entry.id for entry in entries[:-1])]
+    for limit in range(1, 5):
+        window = await store.load_entries("t", limit=limit)
+        assert window == entries[-limit:]
+
+
+async def test_a_conversation_whose_start_was_trimmed_loads_from_there(storage: Storage) -> None:
+    store = RecuerdaConversationStore(storage)
+    await long_conversation(store, 10)
+    await storage.trim("t", keep_turns=3)
+    for reader in (store, RecuerdaConversationStore(storage)):
+        assert texts((await stored(reader)).messages) == ["q6", "a6", "q7", "a7", "q8", "a8"]
+        window = await reader.load("t", limit=100)
+        assert window is not None
+        assert len(window.messages) == 6
+    conversation = await stored(store)
+    conversation.messages.append(asked("on"))
+    await store.save(conversation)
+    assert texts((await stored(store)).messages)[-2:] == ["a8", "on"]
+
+
+async def test_a_result_in_a_later_turn_than_its_call_has_the_name_of_the_tool(storage: Storage) -> None:
+    thread = ChatMessageStore(storage=storage, thread_id="t")
+    call = FunctionCallContent("c1", "add", {})
+    await thread.add_messages([ChatMessage("user", "q"), ChatMessage("assistant", call)])
+    await thread.add_messages([ChatMessage("tool", FunctionResultContent("c1", 3)), ChatMessage("assistant", "3")])
+    store = RecuerdaConversationStore(storage)
+    for _ in range(2):
+        parts = [part for message in (await stored(store)).messages for part in message.parts]
+        assert [part.tool_name for part in parts if isinstance(part, ToolReturnPart)] == ["add"]
+    window = await store.load("t", limit=2)
+    assert window is not None
+    assert isinstance(result := window.messages[0].parts[0], ToolReturnPart)
+    assert result.tool_name == "unknown"
+
+
+async def test_an_item_of_another_framework_that_is_several_messages_is_several_entries(storage: Storage) -> None:
+    items: list[Any] = [
+        {"role": "user", "content": "q"},
+        {"type": "function_call", "call_id": "c1", "name": "add", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c1", "output": "3"},
+        {"role": "assistant", "content": "3"},
+    ]
+    await RecuerdaSession("t", storage).add_items(items)
+    entries = await RecuerdaConversationStore(storage).load_entries("t")
+    assert entries is not None
+    assert len({entry.id for entry in entries}) == len(entries) == 4
 
 
 async def test_a_retry_that_a_tool_asks_for_loads_equal(store: RecuerdaConversationStore) -> None:

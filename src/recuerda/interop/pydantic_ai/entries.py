@@ -7,17 +7,20 @@ with a note. A turn of another writer has entries too: their ids are made of the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any, cast
 
 import msgspec
 from pydantic import TypeAdapter
 from pydantic_ai.conversation_store import ConversationEntry, ConversationRecord
+from pydantic_ai.messages import ModelMessage, ToolCallPart, ToolReturnPart
 
 from recuerda.interop.forms import grouped, keep, restored
-from recuerda.interop.pydantic_ai.form import dump
-from recuerda.interop.pydantic_items import PydanticForm
+from recuerda.interop.pydantic_ai.copies import copied
+from recuerda.interop.pydantic_ai.form import dump, load
+from recuerda.interop.pydantic_items import UNNAMED, PydanticForm
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import ChatMessage, Turn, UnknownContent, with_properties
 from recuerda.storage.records import ThreadInfo
@@ -35,20 +38,55 @@ FORM = PydanticForm()
 _records: TypeAdapter[ConversationRecord] = TypeAdapter(ConversationRecord)
 
 
-class Line(msgspec.Struct, frozen=True):
-    """One entry of a thread, before its message is made.
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """One entry of a turn.
 
     Attributes:
         id: the entry's id.
-        parent: the id of the entry before it; None for the first entry; UNSET if it was not read.
-        items: the JSON of its message: one item, or none for what Pydantic AI cannot say.
+        parent: the id of the entry before it; None for the first entry; UNSET for the entry that comes before it in the
+            thread.
         turn: the number of its turn.
+        message: its message, which nobody changes; None for what Pydantic AI cannot say.
+        has_unnamed: True if the message has a result of a tool whose name only an earlier turn tells.
     """
 
     id: str
     parent: str | msgspec.UnsetType | None
-    items: list[JsonObject]
     turn: int
+    message: ModelMessage | None
+    has_unnamed: bool
+
+
+class Chain(msgspec.Struct, frozen=True):
+    """Entries that follow each other.
+
+    Attributes:
+        lines: the entries, the oldest first.
+        parent: the id of the entry before the oldest one; None if there is none.
+    """
+
+    lines: Sequence[Line]
+    parent: str | None
+
+    def entries(self) -> list[ConversationEntry]:
+        """Return the entries with messages of their own, which the caller may change."""
+        entries: list[ConversationEntry] = []
+        parent = self.parent
+        for line in self.lines:
+            if line.message is not None:
+                entries.append(ConversationEntry(id=line.id, parent_id=parent, message=copied(line.message)))
+            parent = line.id
+        if any(line.has_unnamed for line in self.lines):
+            _name_results([entry.message for entry in entries])
+        return entries
+
+    def by_turn(self) -> list[Sequence[ConversationEntry]]:
+        """Return the entries of each turn."""
+        turns = {line.id: line.turn for line in self.lines}
+        return [[*group] for _, group in groupby(self.entries(), key=lambda entry: turns[entry.id])]
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
 
 
 def written_turn(record: ConversationRecord, entries: Sequence[ConversationEntry]) -> Turn:
@@ -70,16 +108,19 @@ def written_turn(record: ConversationRecord, entries: Sequence[ConversationEntry
     return turn_of(messages)
 
 
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
 def record_of(last: StoredTurn, info: ThreadInfo) -> ConversationRecord:
     """Return the record of a conversation, from the last turn of its thread."""
     written = (last.messages[-1].additional_properties or {}).get(RECORD) if last.messages else None
     if written is not None:
         return _records.validate_python(written)
     # Another writer has continued the thread, or has begun it.
-    lines = list(lines_of([last], is_whole=False))
+    found = [*_items_of(last)]
     return ConversationRecord(
         conversation_id=info.id,
-        head_id=lines[-1].id if lines else None,
+        head_id=found[-1][0] if found else None,
         scope=info.user_id,
         revision=f"{info.incarnation}.{last.number}.{last.id}",
         updated_at=datetime.fromtimestamp(info.updated_us / 1e6, UTC),
@@ -91,21 +132,64 @@ def has_record(last: StoredTurn) -> bool:
     return bool(last.messages) and RECORD in (last.messages[-1].additional_properties or {})
 
 
-def lines_of(turns: Sequence[StoredTurn], *, is_whole: bool) -> Iterator[Line]:
-    """Yield the entries of turns, the oldest first.
+def lines_of(stored: StoredTurn) -> tuple[Line, ...]:
+    """Return the entries of a turn."""
+    found = [*_items_of(stored)]
+    loaded = iter(load([item for _, _, item in found if item is not None]))
+    lines: list[Line] = []
+    for id, parent, item in found:
+        message = None if item is None else next(loaded)
+        has_unnamed = message is not None and any(part.tool_name == UNNAMED for part in _results(message))
+        lines.append(Line(id, parent, stored.number, message, has_unnamed))
+    return tuple(lines)
+
+
+def _items_of(stored: StoredTurn) -> Iterator[tuple[str, str | msgspec.UnsetType | None, JsonObject | None]]:
+    """Yield the ids, the parents and the items of a turn's entries; see `Line`."""
+    for number, group in enumerate(grouped(stored.messages)):
+        mark = (group[0].additional_properties or {}).get(ENTRY)
+        items = restored(group, FORM)
+        if isinstance(mark, dict):
+            own = cast("dict[str, Any]", mark)
+            yield own["id"], own.get("parent", msgspec.UNSET), items[0] if items else None
+        else:
+            for place, item in enumerate(items):
+                yield f"{stored.id}:{number}.{place}" if place else f"{stored.id}:{number}", msgspec.UNSET, item
+
+
+def followed(newest_first: Iterable[Line], head_id: str, limit: int | None, *, is_whole: bool) -> Chain | None:
+    """Return the entries up to one of them; None if one of them is not among the lines.
 
     Args:
-        turns: the turns.
-        is_whole: True if the thread has no earlier turns.
+        newest_first: the lines of a thread, the newest first.
+        head_id: the id of the last entry.
+        limit: the largest number of entries; None for all.
+        is_whole: True if the thread has no other lines. The chain then begins with the oldest line that is there: a
+            limit or a trim may have deleted the entries before it.
     """
-    previous: str | msgspec.UnsetType | None = None if is_whole else msgspec.UNSET
-    for stored in turns:
-        for number, group in enumerate(grouped(stored.messages)):
-            mark = (group[0].additional_properties or {}).get(ENTRY)
-            items = restored(group, FORM)
-            if mark is None and not items:
-                continue
-            found = cast("dict[str, Any]", mark) if isinstance(mark, dict) else {"id": f"{stored.id}:{number}"}
-            line = Line(found["id"], found.get("parent", previous), items, stored.number)
-            yield line
-            previous = line.id
+    chosen: list[Line] = []
+    wanted: str | msgspec.UnsetType | None = head_id
+    for line in newest_first:
+        if wanted is not msgspec.UNSET and line.id != wanted:
+            continue
+        if len(chosen) == limit:
+            return Chain(chosen[::-1], line.id)
+        chosen.append(line)
+        wanted = line.parent
+        if wanted is None or (wanted is not msgspec.UNSET and len(chosen) == limit):
+            return Chain(chosen[::-1], wanted)
+    return Chain(chosen[::-1], None) if chosen and is_whole else None
+
+
+def _name_results(messages: Sequence[ModelMessage]) -> None:
+    """Give the results of tools that have no name the names from their calls."""
+    names: dict[str, str] = {}
+    for message in messages:
+        names |= {part.tool_call_id: part.tool_name for part in message.parts if isinstance(part, ToolCallPart)}
+        for part in _results(message):
+            if part.tool_name == UNNAMED:
+                part.tool_name = names.get(part.tool_call_id, UNNAMED)
+
+
+def _results(message: ModelMessage) -> Iterator[ToolReturnPart]:
+    return (part for part in message.parts if isinstance(part, ToolReturnPart))

@@ -3,34 +3,68 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from typing import TypeVar
+from collections.abc import AsyncIterator, Generator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
+from pydantic_ai.conversation import Conversation
 from pydantic_ai.conversation_store import (
     ConversationConflict,
     ConversationEntry,
     ConversationRecord,
     ConversationStore,
 )
+from pydantic_ai.run import AgentRunResult
 
-from recuerda.errors import ThreadConflict
+from recuerda.errors import ThreadConflict, ThreadOwnershipError
 from recuerda.interop.own_storage import OwnStorage
-from recuerda.interop.pydantic_ai.entries import Line, has_record, lines_of, record_of, written_turn
-from recuerda.interop.pydantic_ai.form import load
+from recuerda.interop.pydantic_ai.copies import copied
+from recuerda.interop.pydantic_ai.entries import Chain, has_record, record_of, written_turn
+from recuerda.interop.pydantic_ai.reading import ThreadRead, read_chain, read_entries, read_record
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import Expected, NewTurn, ThreadSlice, Version
-from recuerda.threads.history import StoredTurn, stored_turn, title_of
+from recuerda.threads.history import stored_turn, title_of
 from recuerda.threads.new_turn import new_turn
 
 T = TypeVar("T")
 
 _REMEMBERED = 10_000
-"""The number of entries and of conversations of which the store remembers where they are."""
+"""The number of entries and of conversations that the store remembers."""
 
 _AT_ONCE = 16
 """The number of threads that a listing reads at the same time."""
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """The record of a conversation, and the version of its thread with this record."""
+
+    record: ConversationRecord
+    version: Expected
+
+
+class _Call(msgspec.Struct):
+    """A call of the store that makes several steps, and reads its thread once.
+
+    Attributes:
+        store: the store.
+        conversation_id: the conversation.
+        limit: the number of entries that a load needs; None for all.
+        saves: the revision that a save goes on from. The append checks it, so the record of this revision needs no
+            read. UNSET for other calls.
+        found: what the call has read.
+    """
+
+    store: RecuerdaConversationStore
+    conversation_id: str
+    limit: int | None = None
+    saves: str | msgspec.UnsetType | None = msgspec.UNSET
+    found: ThreadRead | None = None
+
+
+_call: ContextVar[_Call | None] = ContextVar("recuerda.interop.pydantic_ai.call", default=None)
 
 
 class RecuerdaConversationStore(OwnStorage, ConversationStore):
@@ -40,6 +74,9 @@ class RecuerdaConversationStore(OwnStorage, ConversationStore):
     A conversation's scope is the thread's user: `Storage.erase_user` erases all conversations of a scope. A fork copies
     the entries that it keeps, so each conversation can be deleted with all its messages. A thread that recuerda or
     another framework has written loads like any other conversation.
+
+    A load is one read of the thread. It returns only turns that this process does not know: what was read is kept for
+    all stores on the same storage object. A save of a conversation that was loaded is one append and no read.
 
     `read_entry` finds an entry that this process has not met by a search through the threads that were used since the
     entry was made.
@@ -51,14 +88,85 @@ class RecuerdaConversationStore(OwnStorage, ConversationStore):
     def __init__(self, storage: Storage | str) -> None:
         self._open(storage)
         self._places: dict[str, str] = {}
-        self._versions: dict[str, tuple[str, Expected]] = {}
+        self._known: dict[str, _Known] = {}
+
+    # -- calls that read once ------------------------------------------------------------------------------------------
+
+    async def load(
+        self, conversation_id: str, *, limit: int | None = None, scope: str | None = None
+    ) -> Conversation | None:
+        """See `ConversationStore`. A load is one read of the thread, and reads only turns that are new here."""
+        with _reading_once(_Call(self, conversation_id, limit)):
+            return await super().load(conversation_id, limit=limit, scope=scope)
+
+    async def load_entries(
+        self, conversation_id: str, *, limit: int | None = None, scope: str | None = None
+    ) -> list[ConversationEntry] | None:
+        """See `ConversationStore`. It is one read, like `load`."""
+        with _reading_once(_Call(self, conversation_id, limit)):
+            return await super().load_entries(conversation_id, limit=limit, scope=scope)
+
+    async def save(
+        self, conversation: Conversation | AgentRunResult[Any], *, scope: str | None = None
+    ) -> list[ConversationEntry]:
+        """See `ConversationStore`. A conversation that this store has loaded or saved is not read again."""
+        saved = conversation.conversation if isinstance(conversation, AgentRunResult) else conversation
+        with _reading_once(_Call(self, saved.conversation_id, 0, saves=saved.revision)):
+            return await super().save(conversation, scope=scope)
+
+    async def branch(
+        self,
+        conversation_id: str,
+        *,
+        at: int | None = None,
+        from_entry: str | None = None,
+        expected_revision: str | None,
+        scope: str | None = None,
+    ) -> Conversation:
+        """See `ConversationStore`. A branch is one read of the whole thread, and one write."""
+        with _reading_once(_Call(self, conversation_id)):
+            return await super().branch(
+                conversation_id, at=at, from_entry=from_entry, expected_revision=expected_revision, scope=scope
+            )
+
+    async def fork(
+        self,
+        conversation_id: str,
+        *,
+        at: int | None = None,
+        from_entry: str | None = None,
+        new_conversation_id: str | None = None,
+        scope: str | None = None,
+        source_scope: str | None = None,
+    ) -> Conversation:
+        """See `ConversationStore`. The entries that the fork keeps are copied."""
+        with _reading_once(_Call(self, conversation_id)):
+            return await super().fork(
+                conversation_id,
+                at=at,
+                from_entry=from_entry,
+                new_conversation_id=new_conversation_id,
+                scope=scope,
+                source_scope=source_scope,
+            )
 
     # -- records -------------------------------------------------------------------------------------------------------
 
     async def read_record(self, conversation_id: str) -> ConversationRecord | None:
         """Return a conversation's record; None if there is no such conversation."""
-        found = await self.storage.read(conversation_id, last_turns=1, blobs=None)
-        return self._record(found)
+        call = self._call_of(conversation_id)
+        if call is None:
+            return self._record(await read_record(self.storage, conversation_id))
+        if call.saves is None:
+            return None
+        known = self._known.get(conversation_id)
+        if known is not None and known.record.revision == call.saves:
+            return copied(known.record)
+        if call.limit == 0:
+            call.found = await read_record(self.storage, conversation_id)
+        else:
+            call.found = await read_entries(self.storage, conversation_id, call.limit)
+        return self._record(call.found)
 
     async def read_records(self, *, scope: str | None = None, limit: int | None = None) -> Sequence[ConversationRecord]:
         """Return the records of the conversations that Pydantic AI has written, the newest first.
@@ -70,7 +178,10 @@ class RecuerdaConversationStore(OwnStorage, ConversationStore):
         while limit is None or len(records) < limit:
             page = await self.storage.list_threads(user_id=scope, archived=None, limit=_AT_ONCE, cursor=cursor)
             slices = await asyncio.gather(*(self.storage.read(info.id, last_turns=1) for info in page.threads))
-            records += [record for found in slices if (record := self._record(found, is_own=True)) is not None]
+            for found in slices:
+                if found.info is not None and (record := _own_record(found)) is not None:
+                    self._note(record, found.info.version)
+                    records.append(record)
             cursor = page.cursor
             if cursor is None:
                 break
@@ -87,32 +198,32 @@ class RecuerdaConversationStore(OwnStorage, ConversationStore):
         """Store a record with its new entries, as one turn.
 
         Raises:
-            ConversationConflict: the conversation has another revision, or the head of a fork is gone.
+            ConversationConflict: the conversation has another revision or another scope, or the head of a fork is gone.
         """
-        version = await self._version(record.conversation_id, expected_revision)
+        conversation_id = record.conversation_id
+        version = await self._version(conversation_id, expected_revision)
         batches = [new_entries] if new_entries else await self._copied(record, version)
         turns = [
             self._new_turn(record, entries, f"{record.revision}.{number}" if number else record.revision)
             for number, entries in enumerate(reversed(batches))
         ][::-1]
+        self._known.pop(conversation_id, None)
         try:
             appended = await self.storage.append_all(
-                record.conversation_id,
+                conversation_id,
                 [turn for turn, _ in turns],
                 expected=version,
                 user_id=record.scope,
                 title=turns[0][1],
             )
-        except ThreadConflict:
-            self._versions.pop(record.conversation_id, None)
-            raise ConversationConflict(record.conversation_id) from None
-        self._versions.pop(record.conversation_id, None)
+        except (ThreadConflict, ThreadOwnershipError):
+            raise ConversationConflict(conversation_id) from None
         if isinstance(version, Version):
             last = appended[-1]
             later = msgspec.structs.replace(version, revision=last.revision, record_id=last.record.id)
-            _remember(self._versions, record.conversation_id, (record.revision, later))
+            _remember(self._known, conversation_id, _Known(copied(record), later))
         for entry in (entry for entries in batches for entry in entries):
-            _remember(self._places, entry.id, record.conversation_id)
+            _remember(self._places, entry.id, conversation_id)
 
     def _new_turn(
         self, record: ConversationRecord, entries: Sequence[ConversationEntry], turn_id: str
@@ -126,56 +237,53 @@ class RecuerdaConversationStore(OwnStorage, ConversationStore):
         Raises:
             ConversationConflict: the conversation is gone, or has another revision.
         """
-        found = await self.storage.read(conversation_id, last_turns=1, blobs=None)
+        found = await read_record(self.storage, conversation_id)
         record = self._record(found)
-        if found.info is None or record is None or record.revision != expected_revision:
+        if record is None or record.revision != expected_revision:
             raise ConversationConflict(conversation_id)
         try:
-            await self.storage.delete(conversation_id, expected=found.info.version)
+            await self.storage.delete(conversation_id, expected=found.version)
         except ThreadConflict:
             raise ConversationConflict(conversation_id) from None
-        self._versions.pop(conversation_id, None)
+        self._known.pop(conversation_id, None)
 
-    def _record(self, found: ThreadSlice, *, is_own: bool = False) -> ConversationRecord | None:
-        if found.info is None or not found.records:
-            return None
-        last = stored_turn(found.records[-1], found.info.id, found.blobs)
-        if is_own and not has_record(last):
-            return None
-        record = record_of(last, found.info)
-        _remember(self._versions, found.info.id, (record.revision, found.info.version))
-        for entry_id in (record.head_id, *record.branches):
-            if entry_id is not None:
-                _remember(self._places, entry_id, found.info.id)
+    def _record(self, found: ThreadRead) -> ConversationRecord | None:
+        record = found.record()
+        if record is not None:
+            self._note(record, found.version)
         return record
 
+    def _note(self, record: ConversationRecord, version: Expected) -> None:
+        _remember(self._known, record.conversation_id, _Known(copied(record), version))
+        for entry_id in (record.head_id, *record.branches):
+            if entry_id is not None:
+                _remember(self._places, entry_id, record.conversation_id)
+
     async def _version(self, conversation_id: str, expected_revision: str | None) -> Expected:
-        known = self._versions.get(conversation_id)
-        if known is not None and known[0] == expected_revision:
-            return known[1]
-        found = await self.storage.read(conversation_id, last_turns=1, blobs=None)
+        call = self._call_of(conversation_id)
+        if call is not None and call.saves is None and expected_revision is None:
+            return 0
+        known = self._known.get(conversation_id)
+        if known is not None and known.record.revision == expected_revision:
+            return known.version
+        found = await read_record(self.storage, conversation_id)
         record = self._record(found)
         if (record.revision if record is not None else None) != expected_revision:
             raise ConversationConflict(conversation_id)
-        return found.info.version if found.info is not None else 0
+        return found.version
 
     async def _copied(self, record: ConversationRecord, version: Expected) -> list[Sequence[ConversationEntry]]:
         """Return the entries that a new conversation takes from another one, by their turns there."""
         if record.head_id is None:
             return [()]
         if version != 0:
-            if await self._lines_in(record.conversation_id, record.head_id, limit=1) is None:
+            if await read_chain(self.storage, record.conversation_id, record.head_id, 1) is None:
                 raise ConversationConflict(record.conversation_id)
             return [()]
         try:
-            lines = await self._lines(record.head_id)
+            return (await self._chain(record.head_id)).by_turn()
         except LookupError:
             raise ConversationConflict(record.conversation_id) from None
-        turns = [line.turn for line in lines for _ in line.items]
-        batches: dict[int, list[ConversationEntry]] = {}
-        for turn, entry in zip(turns, _entries(lines), strict=True):
-            batches.setdefault(turn, []).append(entry)
-        return [*batches.values()]
 
     # -- entries -------------------------------------------------------------------------------------------------------
 
@@ -197,30 +305,31 @@ class RecuerdaConversationStore(OwnStorage, ConversationStore):
         """
         if head_id is None or limit == 0:
             return []
-        return _entries(await self._lines(head_id, limit=limit))
+        return (await self._chain(head_id, limit)).entries()
 
-    async def _lines(self, head_id: str, *, limit: int | None = None) -> list[Line]:
+    async def _chain(self, head_id: str, limit: int | None = None) -> Chain:
+        call = _call.get()
+        found = call.found if call is not None and call.store is self else None
+        if found is not None and (chain := found.chain(head_id, limit)) is not None:
+            return chain
         conversation_id = self._places.get(head_id)
         if conversation_id is not None:
-            lines = await self._lines_in(conversation_id, head_id, limit)
-            if lines is not None:
-                return lines
+            # A call that has read the newest turns in vain needs more of them.
+            chain = await read_chain(self.storage, conversation_id, head_id, limit, is_near_end=found is None)
+            if chain is not None:
+                return chain
         async for other_id in self._used_since(head_id):
-            lines = await self._lines_in(other_id, head_id, limit)
-            if lines is not None:
+            chain = await read_chain(self.storage, other_id, head_id, limit)
+            if chain is not None:
                 _remember(self._places, head_id, other_id)
-                return lines
+                return chain
         raise LookupError(f"no conversation has the entry {head_id!r}")
 
-    async def _lines_in(self, conversation_id: str, head_id: str, limit: int | None) -> list[Line] | None:
-        """Return the entries up to one of a thread; None if the thread does not have it."""
-        if limit is not None:
-            found = await self.storage.read(conversation_id, last_messages=4 * limit + 16, blobs=None)
-            lines = _followed(_turns(found), head_id, limit, is_whole=_is_whole(found))
-            if lines is not None:
-                return lines
-        found = await self.storage.read(conversation_id, blobs=None)
-        return _followed(_turns(found), head_id, limit, is_whole=True)
+    def _call_of(self, conversation_id: str) -> _Call | None:
+        """Return the call that is at work on a conversation; None if the caller uses a single step."""
+        call = _call.get()
+        is_same = call is not None and call.store is self and call.conversation_id == conversation_id
+        return call if is_same else None
 
     async def _used_since(self, entry_id: str) -> AsyncIterator[str]:
         """Yield the ids of the threads that were used since an entry was made, the newest first."""
@@ -237,34 +346,21 @@ class RecuerdaConversationStore(OwnStorage, ConversationStore):
                 return
 
 
-def _turns(found: ThreadSlice) -> list[StoredTurn]:
-    info = found.info
-    return [] if info is None else [stored_turn(record, info.id, found.blobs) for record in found.records]
+@contextmanager
+def _reading_once(call: _Call) -> Generator[None]:
+    token = _call.set(call)
+    try:
+        yield
+    finally:
+        _call.reset(token)
 
 
-def _is_whole(found: ThreadSlice) -> bool:
-    return found.info is None or found.info.turns == len(found.records)
-
-
-def _followed(turns: Sequence[StoredTurn], head_id: str, limit: int | None, *, is_whole: bool) -> list[Line] | None:
-    """Return the entries from the first one to `head_id`, or the last of them; None if one was not read."""
-    known = {line.id: line for line in lines_of(turns, is_whole=is_whole)}
-    lines: list[Line] = []
-    parent: str | msgspec.UnsetType | None = head_id
-    while parent is not None and (limit is None or len(lines) < limit):
-        line = None if parent is msgspec.UNSET else known.get(parent)
-        if line is None:
-            return None
-        lines.append(line)
-        parent = line.parent
-    lines.reverse()
-    return lines
-
-
-def _entries(lines: Sequence[Line]) -> list[ConversationEntry]:
-    messages = load([item for line in lines for item in line.items])
-    pairs = zip([line for line in lines for _ in line.items], messages, strict=True)
-    return [ConversationEntry(id=line.id, parent_id=line.parent or None, message=message) for line, message in pairs]
+def _own_record(found: ThreadSlice) -> ConversationRecord | None:
+    """Return the record in the newest turn of a thread; None if Pydantic AI has not written the turn."""
+    if found.info is None or not found.records:
+        return None
+    last = stored_turn(found.records[-1], found.info.id)
+    return record_of(last, found.info) if has_record(last) else None
 
 
 def _made_us(entry_id: str) -> int:
