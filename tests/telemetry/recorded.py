@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry.sdk.metrics import AlwaysOnExemplarFilter, MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, Metric
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -72,17 +72,14 @@ class Recorded:
     def forget(self) -> None:
         self._exporter.clear()
 
+    def all_metrics(self) -> list[Metric]:
+        data = self._reader.get_metrics_data()
+        resources = () if data is None else data.resource_metrics
+        return [metric for resource in resources for scope in resource.scope_metrics for metric in scope.metrics]
+
     def metrics(self) -> dict[str, list[Any]]:
         """The data points of each metric, by its name."""
-        data = self._reader.get_metrics_data()
-        if data is None:
-            return {}
-        return {
-            metric.name: list(metric.data.data_points)
-            for resource in data.resource_metrics
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-        }
+        return {metric.name: list(metric.data.data_points) for metric in self.all_metrics()}
 
     def points(self, name: str) -> list[Any]:
         return self.metrics().get(name, [])

@@ -9,9 +9,9 @@ from typing import Any, cast, get_args
 
 from recuerda._observing import MemoryOperation
 from recuerda.telemetry import names
+from tests.telemetry.page import DOTTED, PAGE, table
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "observability.md").read_text(encoding="utf-8")
 SOURCES = {path: path.read_text(encoding="utf-8") for path in (ROOT / "src" / "recuerda").rglob("*.py")}
 NAMES = {name: cast("object", value) for name, value in vars(names).items() if name.isupper()}
 METRIC_NAMES = {
@@ -29,15 +29,7 @@ METRIC_NAMES = {
     "LEASE_WAITS",
 }
 METRICS = {cast("str", NAMES[name]) for name in METRIC_NAMES}
-DOTTED = re.compile(r"[a-z]+(?:[._][a-z_]+)*\.[a-z_.]+")
 UNITS = {"s": "_seconds"}
-
-
-def _table(heading: str) -> set[str]:
-    """Return the names in the first column of the tables below a heading."""
-    section = PAGE[PAGE.index(f"\n{heading}\n") + len(heading) :].split("\n## ")[0]
-    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
-    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
 
 
 def _attributes() -> set[str]:
@@ -49,18 +41,18 @@ def _attributes() -> set[str]:
 def test_every_span_is_on_the_page_and_the_other_way_round() -> None:
     runs = {"invoke_agent {agent}", "chat {model}", "execute_tool {tool}", "{method} {route}"}
     spans = runs | set(get_args(MemoryOperation)) | set(names.STORAGE_OPERATIONS.values())
-    assert {name for name in _table("## Spans") if not DOTTED.fullmatch(name)} == spans
+    assert {name for name in table("## Spans") if not DOTTED.fullmatch(name)} == spans
 
 
 def test_every_attribute_is_on_the_page_and_the_other_way_round() -> None:
-    on_page = {name for name in _table("## Spans") | _table("## Contents") if DOTTED.fullmatch(name)}
+    on_page = {name for name in table("## Spans") | table("## Contents") if DOTTED.fullmatch(name)}
     of_metrics = {names.TOKEN_TYPE, names.WINDOW_PART}
     assert on_page | of_metrics == _attributes()
     assert all(f"`{name}`" in PAGE for name in of_metrics)
 
 
 def test_every_metric_is_on_the_page_and_the_other_way_round() -> None:
-    assert _table("## Metrics") == METRICS
+    assert table("## Metrics") == METRICS
 
 
 def test_the_dashboard_has_every_metric_and_no_other() -> None:
