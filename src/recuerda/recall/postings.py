@@ -33,8 +33,10 @@ MAX_CHUNKS = 250
 """The largest number of chunks that a search reads of a term: those of the highest numbers. This is every chunk of a
 term that has fewer than 60,000 documents."""
 
-_RANGE = 1 << 16
-_LOW = _RANGE - 1
+RANGE_BITS = 16
+"""The number of low bits of a document's number that a chunk has."""
+
+_LOW = (1 << RANGE_BITS) - 1
 _MAX_COUNT = 200
 """The largest count that is stored, because equal numbers must fit into a chunk. A higher count weighs hardly more."""
 

@@ -151,8 +151,9 @@ async def waiting_for_a_lock(db: Connection) -> None:
 
 
 async def test_a_search_that_takes_too_long_is_cancelled(url: str, schema: str, db: Connection) -> None:
+    async with PostgresRecallIndex(url, schema=schema) as patient:
+        await remember(patient, "one", ["a lantern"])  # makes the tables, which may take longer
     async with PostgresRecallIndex(url, schema=schema, statement_timeout_s=0.3) as index:
-        await remember(index, "one", ["a lantern"])
         async with db.transaction():
             await db.execute(SQL("LOCK TABLE {}").format(Identifier(schema, "recall_documents")))
             with pytest.raises(StorageBusy, match=r"took longer than 0\.3 s"):

@@ -15,8 +15,9 @@ from recuerda.recall import RecallIndex, RecallProvider, SQLiteRecallIndex
 from recuerda.recall.facts import NewFact
 from recuerda.recall.index import CandidateQuery, Candidates, Forgetting, ThreadUpdate
 from recuerda.recall.postgres import PostgresRecallIndex
-from recuerda.recall.postgres.entering import MAX_WAITING
-from recuerda.recall.postings import entered, without
+from recuerda.recall.postgres.entering import MANY, MAX_WAITING
+from recuerda.recall.postgres.packing import MAX_ROW
+from recuerda.recall.postings import MAX_CHUNK
 from recuerda.recall.recollection import NEWEST_THREADS
 from recuerda.sqlite import SQLiteStorage
 from tests.recall.chats import CHATS, QUESTIONS
@@ -104,7 +105,9 @@ async def test_the_newest_of_a_period_are_found_without_a_term(index: PostgresRe
 # -- one trip, and the scope's cost ------------------------------------------------------------------------------------
 
 
-async def test_an_operation_is_one_trip_a_search_two_and_a_removal_up_to_six(url: str, schema: str) -> None:
+async def test_an_operation_is_one_trip_a_search_two_and_a_removal_up_to_seven(
+    url: str, schema: str, db: Connection
+) -> None:
     async with (
         transaction_pooler(url.rpartition("host=")[2]) as pooler,
         PostgresRecallIndex(pooler.url, schema=schema) as index,
@@ -130,13 +133,29 @@ async def test_an_operation_is_one_trip_a_search_two_and_a_removal_up_to_six(url
             "documents": lambda: index.documents([key]),
             "stats": index.stats,
             "forget": lambda: index.forget([Forgetting(thread_id="one", incarnation="1", first=1, last=1)]),
+            "add many turns": lambda: remember(index, "many", [f"ribbon {n}" for n in range(MANY)]),
+            "forget entered terms": lambda: index.forget(
+                [Forgetting(thread_id="many", incarnation="1", first=1, last=9)]
+            ),
+            "forget others too": lambda: index.forget(
+                [Forgetting(thread_id="many", incarnation="1", first=10, last=19)]
+            ),
         }
         trips: dict[str, int] = {}
         for name, call in calls.items():
             pooler.trips = 0
+            if name == "forget others too":  # as if the text had another term
+                await db.execute(SQL("UPDATE {} SET terms = 9").format(Identifier(schema, "recall_documents")))
             await call()
             trips[name] = pooler.trips
-    assert trips == dict.fromkeys(calls, 1) | {"candidates": 2, "forget": 4}
+    # A transaction begins and ends with a trip.
+    assert trips == dict.fromkeys(calls, 1) | {
+        "candidates": 2,
+        "forget": 4,
+        "add many turns": 5,
+        "forget entered terms": 6,
+        "forget others too": 7,
+    }
 
 
 async def test_a_search_asks_for_the_threads_of_all_its_memories_at_once(url: str, schema: str) -> None:
@@ -242,18 +261,33 @@ async def test_terms_that_a_text_does_not_have_leave_with_their_message(
     assert (left["documents"], left["postings"], left["leaving"]) == (0, 0, 0)
 
 
-async def test_one_number_is_taken_out_of_a_chunk_and_no_half_of_two(
+async def test_a_large_update_is_entered_at_once_and_is_never_pending(
     index: PostgresRecallIndex, db: Connection, schema: str
 ) -> None:
-    await index.stats()  # makes the functions
-    # The last byte of 0x0134 and the first of 0x1201 look like 0x0101.
-    counts = {0x0101: 3, 0x0134: 1, 0x1201: 2}
-    (chunk,) = entered([], counts)
-    query = SQL("SELECT {}(%s::bytea, %s::integer[])").format(Identifier(schema, "recall_without"))
-    for gone in ([0x0101], [0x1201], [0x0134, 0x0101], [7], list(counts)):
-        row = await (await db.execute(query, (chunk.data, gone))).fetchone()
-        assert row is not None
-        assert row[0] == without(chunk, gone)[0]
+    await remember(index, "small", [f"lantern {n}" for n in range(MANY - 1)])
+    assert (await counts(db, schema))["pending"] == MANY - 1
+    forgetting = Forgetting(thread_id="large", incarnation="1", first=2, last=3)
+    await index.forget([forgetting])
+    await remember(index, "large", [f"lantern of ribbon {n}" for n in range(MANY)])
+    assert (await counts(db, schema))["pending"] == MANY - 1
+    candidates = await found(index, "lantern", "ribbon", "1", "4", limit=1_000)
+    assert candidates.frequencies == {"lantern": 2 * MANY - 3, "ribbon": MANY - 2, "1": 1, "4": 2}
+    of_large = {one.turn: one.matches for one in candidates.found.values() if "ribbon" in one.matches}
+    assert of_large == {
+        turn: {"lantern": 1, "ribbon": 1} | ({"4": 1} if turn == 5 else {}) for turn in [1, *range(4, MANY + 1)]
+    }
+
+
+async def test_terms_share_rows(index: PostgresRecallIndex, db: Connection, schema: str) -> None:
+    said = [f"{word}{number} {word} lantern" for number in range(30) for word in WORDS]
+    await remember(index, "one", said)
+    rows = await db.execute(
+        SQL("SELECT count(*), max(octet_length(data)) FROM {}").format(Identifier(schema, "recall_postings"))
+    )
+    row = await rows.fetchone()
+    assert row is not None
+    assert row[0] < 15  # there are 311 terms
+    assert row[1] <= MAX_ROW + 2 * MAX_CHUNK
 
 
 # -- whose memories ----------------------------------------------------------------------------------------------------

@@ -1,13 +1,15 @@
-"""The entry of pending terms into the postings, in one transaction for each batch."""
+"""The entry of terms into the postings: of pending documents in batches, and of many new documents at once."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from recuerda._drivers.postgres.database import composer, rows
 from recuerda._drivers.postgres.pools import Connection
+from recuerda.recall.postgres.packing import Key, Rewritten, chunks_of, rewritten
 from recuerda.recall.postgres.schema import SHAPE
 from recuerda.recall.postings import entered
 
@@ -17,9 +19,12 @@ MAX_WAITING = 128
 MAX_ENTERED = 1_000
 """The largest number of documents that are entered in one transaction. If more are pending, an update waits for it."""
 
+MANY = 32
+"""The number of new documents of an update from which on they are entered at once and are never pending."""
+
 
 class Entering:
-    """The statements that enter pending terms into the postings of one schema.
+    """The statements that enter terms into the postings of one schema.
 
     Args:
         schema: the name of the schema that holds the tables.
@@ -29,17 +34,13 @@ class Entering:
     def __init__(self, schema: str, *, lock_timeout_ms: int) -> None:
         composed = composer(schema)
         self._lock_timeout_ms = lock_timeout_ms
+        self._packing = PackedRows(schema)
         self._pending = composed(
             "SELECT * FROM {schema}.recall_lock_pending(%s::integer, %s::integer, %s::bigint, %s::integer)"
         )
-        self._chunks = composed(
-            "SELECT * FROM {schema}.recall_chunks_of(%s::bigint, %s::text[], %s::integer[], %s::integer[])"
-        )
-        self._enter = composed(
-            "SELECT {schema}.recall_enter(%s::bigint, %s::integer[], %s::text[], %s::integer[], %s::bytea[])"
-        )
+        self._entered = composed("SELECT {schema}.recall_note_entered(%s::bigint, %s::integer[])")
 
-    async def enter(self, scope: int, connection: Connection) -> bool:
+    async def enter_pending(self, scope: int, connection: Connection) -> bool:
         """Enter the terms of a batch of pending documents; return True if more may be pending.
 
         Args:
@@ -49,26 +50,66 @@ class Entering:
         async with connection.transaction():
             values = (SHAPE, self._lock_timeout_ms, scope, MAX_ENTERED)
             pending = await rows(self._pending, values, connection)
-            by_term: defaultdict[str, dict[int, int]] = defaultdict(dict)
-            for number, counts in pending:
-                for term, count in msgspec.json.decode(counts, type=dict[str, int]).items():
-                    by_term[term][number] = count
-            if by_term:
-                await self._write(scope, [number for number, _ in pending], dict(sorted(by_term.items())), connection)
+            if pending:
+                decoded = {number: msgspec.json.decode(counts, type=dict[str, int]) for number, counts in pending}
+                await self.enter(scope, decoded, connection)
+                await rows(self._entered, (scope, list(decoded)), connection)
         return len(pending) == MAX_ENTERED
 
-    async def _write(
-        self, scope: int, numbers: list[int], by_term: dict[str, dict[int, int]], connection: Connection
-    ) -> None:
-        terms = list(by_term)
-        bounds = [min(of) for of in by_term.values()], [max(of) for of in by_term.values()]
-        chunks: defaultdict[int, list[tuple[int, bytes]]] = defaultdict(list)
-        for n, first, data in await rows(self._chunks, (scope, terms, *bounds), connection):
-            chunks[n].append((first, data))
-        written = [
-            (term, chunk.first, chunk.data)
-            for n, (term, counts) in enumerate(by_term.items(), 1)
-            for chunk in entered(chunks[n], counts)
-        ]
-        columns = [list(column) for column in zip(*written, strict=True)]
-        await rows(self._enter, (scope, numbers, *columns), connection)
+    async def enter(self, scope: int, documents: Mapping[int, Mapping[str, int]], connection: Connection) -> None:
+        """Enter the terms of documents in the transaction of the connection, which has locked the scope.
+
+        Args:
+            scope: the key of the scope.
+            documents: the counts of the terms of each document, by number.
+            connection: the connection.
+        """
+        by_term: defaultdict[str, dict[int, int]] = defaultdict(dict)
+        for number, counts in documents.items():
+            for term, count in counts.items():
+                by_term[term][number] = count
+        if not by_term:
+            return
+        bounds = [(term, min(of), max(of)) for term, of in by_term.items()]
+        held = await self._packing.between(scope, bounds, connection)
+        chunks = chunks_of(held, list(by_term))
+        changes = {
+            (term, chunk.first): chunk.data
+            for term, counts in by_term.items()
+            for chunk in entered(chunks[term], counts)
+        }
+        await self._packing.write(scope, rewritten(held, changes), connection)
+
+
+class PackedRows:
+    """The statements that read and write the rows of postings of one schema; see `packing.py`."""
+
+    def __init__(self, schema: str) -> None:
+        composed = composer(schema)
+        self._between = composed(
+            "SELECT * FROM {schema}.recall_rows_between(%s::bigint, %s::text[], %s::integer[], %s::integer[])"
+        )
+        self._all = composed("SELECT term, first, data FROM {schema}.recall_postings WHERE scope = %s::bigint")
+        self._write = composed(
+            "SELECT {schema}.recall_write_rows(%s::bigint, %s::text[], %s::integer[], %s::text[], %s::integer[], "
+            "%s::bytea[])"
+        )
+
+    async def between(
+        self, scope: int, bounds: Sequence[tuple[str, int, int]], connection: Connection
+    ) -> dict[Key, bytes]:
+        """Return the rows that have the chunks of terms, each from a lowest to a highest number of a document."""
+        columns = [list(column) for column in zip(*bounds, strict=True)]
+        return {(term, first): row for term, first, row in await rows(self._between, (scope, *columns), connection)}
+
+    async def all(self, scope: int, connection: Connection) -> dict[Key, bytes]:
+        """Return all rows of a scope."""
+        return {(term, first): row for term, first, row in await rows(self._all, (scope,), connection)}
+
+    async def write(self, scope: int, done: Rewritten, connection: Connection) -> None:
+        """Write rows, and delete others."""
+        if not done.rows and not done.gone:
+            return
+        gone = [term for term, _ in done.gone], [first for _, first in done.gone]
+        written = [term for term, _ in done.rows], [first for _, first in done.rows], list(done.rows.values())
+        await rows(self._write, (scope, *gone, *written), connection)

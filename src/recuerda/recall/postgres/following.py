@@ -15,6 +15,7 @@ from recuerda._drivers.postgres.database import Row, composer, rows
 from recuerda._drivers.postgres.pools import Connection
 from recuerda.recall.facts import NewFact
 from recuerda.recall.index import Document, Forgetting, NewDocument, Position, ThreadUpdate
+from recuerda.recall.postgres.entering import MANY, Entering
 from recuerda.recall.postgres.schema import SHAPE
 from recuerda.recall.postgres.terms import Leaving, counts_of
 from recuerda.recall.vectors import rounded
@@ -25,11 +26,13 @@ class Following:
 
     Args:
         schema: the name of the schema that holds the tables.
+        entering: enters the terms of many new documents.
         lock_timeout_ms: the milliseconds to wait for another writer.
     """
 
-    def __init__(self, schema: str, *, lock_timeout_ms: int) -> None:
+    def __init__(self, schema: str, entering: Entering, *, lock_timeout_ms: int) -> None:
         composed = composer(schema)
+        self._entering = entering
         self._lock_timeout_ms = lock_timeout_ms
         self._leaving = Leaving(schema)
         self._apply = composed(
@@ -62,6 +65,7 @@ class Following:
     async def apply(self, update: ThreadUpdate, connection: Connection) -> tuple[int, int] | None:
         """Return the key of the scope and the number of its pending documents; None if nothing was changed."""
         known, position = update.expected, update.position
+        is_large = len(update.added) >= MANY
         values: list[Any] = [
             SHAPE,
             self._lock_timeout_ms,
@@ -71,13 +75,25 @@ class Following:
             update.is_fresh,
             update.first,
             sorted(update.undone),
-            *_columns(update.added),
+            *_columns(update.added, is_pending=not is_large),
         ]
-        if _may_remove(update):
-            found = await self._removing(self._apply, values, connection)
-        else:
+        if not is_large and not _may_remove(update):
             found = await rows(self._apply, values, connection)
+        else:
+            async with connection.transaction():
+                found = await rows(self._apply, values, connection)
+                if _may_remove(update):
+                    await self._leaving.take_out(connection)
+                if is_large and found:
+                    await self._enter(update.added, found[0], connection)
         return (found[0][0], found[0][1]) if found else None
+
+    async def _enter(self, added: Sequence[NewDocument], applied: Row, connection: Connection) -> None:
+        scope, _, places, numbers = applied
+        documents: dict[int, Mapping[str, int]] = {}
+        for place, number in zip(places or (), numbers or (), strict=True):
+            documents[number] = added[place - 1].terms
+        await self._entering.enter(scope, documents, connection)
 
     async def forget(self, forgettings: Sequence[Forgetting], connection: Connection) -> int:
         columns = (
@@ -169,7 +185,7 @@ def _values(position: Position | None) -> tuple[Any, ...]:
     return (None,) * 5 if position is None else msgspec.structs.astuple(position)
 
 
-def _columns(added: Sequence[NewDocument]) -> tuple[list[Any], ...]:
+def _columns(added: Sequence[NewDocument], *, is_pending: bool) -> tuple[list[Any] | None, ...]:
     documents = [new.document for new in added]
     return (
         [of.turn for of in documents],
@@ -181,6 +197,6 @@ def _columns(added: Sequence[NewDocument]) -> tuple[list[Any], ...]:
         [of.role for of in documents],
         [of.speaker for of in documents],
         [of.turn_id for of in documents],
-        [counts_of(new.terms) for new in added],
+        [counts_of(new.terms) for new in added] if is_pending else None,
         [of.text for of in documents],
     )

@@ -103,8 +103,8 @@ class PostgresRecallIndex(RecallIndex):
         self._database = Database(settings)
         self._searching = Searching(schema)
         lock_timeout_ms = max(1, round(timeout_s * 1000))
-        self._following = Following(schema, lock_timeout_ms=lock_timeout_ms)
         self._entries = Entering(schema, lock_timeout_ms=lock_timeout_ms)
+        self._following = Following(schema, self._entries, lock_timeout_ms=lock_timeout_ms)
         self._entering: dict[int, asyncio.Task[None]] = {}
         self._state: State | None = None
         self._epoch = 0
@@ -220,7 +220,7 @@ class PostgresRecallIndex(RecallIndex):
         await self._database.close()
 
     async def _enter(self, scope: int) -> None:
-        while await self._run(partial(self._entries.enter, scope)):
+        while await self._run(partial(self._entries.enter_pending, scope)):
             pass
 
     async def _enter_later(self, scope: int) -> None:

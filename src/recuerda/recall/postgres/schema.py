@@ -17,8 +17,8 @@ from recuerda._drivers.postgres.schema import alone, create_schema, first_row, r
 from recuerda.errors import StorageUnavailable
 from recuerda.recall.text import TERMS_VERSION
 
-SHAPE = 6000 + TERMS_VERSION
-"""The shape of the memories: 6000 for the sixth version of the tables, plus the version of the terms."""
+SHAPE = 7000 + TERMS_VERSION
+"""The shape of the memories: 7000 for the seventh version of the tables, plus the version of the terms."""
 
 _NAMES = ("state", "scopes", "threads", "documents", "blocks", "postings", "pending", "leaving", "speakers", "vectors")
 _TABLES = tuple(f"recall_{name}" for name in _NAMES)

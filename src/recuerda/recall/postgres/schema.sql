@@ -72,7 +72,7 @@ CREATE TABLE {schema}.recall_blocks (
     PRIMARY KEY (scope, block)
 );
 
--- `recall/postings.py` says what `data` holds. A row grows in place while its page has room.
+-- A row has several chunks of postings; see `packing.py`. It grows in place while its page has room.
 CREATE TABLE {schema}.recall_postings (
     scope bigint NOT NULL,
     first integer NOT NULL,
@@ -187,8 +187,8 @@ CREATE INDEX IF NOT EXISTS recall_fact_sources_by_mark ON {schema}.recall_fact_s
 
 -- FUNCTIONS THAT READ -------------------------------------------------------------------------------------------------
 
--- The postings of terms, and the pending documents that have one of them. `n` is the place of the term in `p_terms`, 0
--- for a pending document, whose number is `first`, and -1 for the number of the scope's documents.
+-- The rows that have postings of terms, and the pending documents that have one of them. `n` is 1 for a row, 0 for a
+-- pending document, whose number is `first`, and -1 for the number of the scope's documents.
 CREATE OR REPLACE FUNCTION {schema}.recall_postings_of(p_scope text, p_terms text[], p_chunks integer)
 RETURNS TABLE (n integer, first bigint, data bytea)
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
@@ -208,13 +208,16 @@ BEGIN
             SELECT FROM unnest(p_terms) AS a (term) WHERE strpos(w.counts, to_json(a.term)::text || ':') > 0
         );
     RETURN QUERY
-        SELECT a.n::integer, p.first::bigint, p.data
-        FROM unnest(p_terms) WITH ORDINALITY AS a (term, n)
+        SELECT 1, NULL::bigint, p.data FROM unnest(p_terms) AS a (term)
         CROSS JOIN LATERAL (
-            SELECT p.first, p.data FROM {schema}.recall_postings p WHERE p.scope = v_scope AND p.term = a.term
-            ORDER BY p.first DESC LIMIT p_chunks
-        ) p
-        ORDER BY a.n, p.first;
+            (
+                SELECT p.data FROM {schema}.recall_postings p WHERE p.scope = v_scope AND p.term = a.term
+                ORDER BY p.first DESC LIMIT p_chunks
+            ) UNION ALL (
+                SELECT p.data FROM {schema}.recall_postings p WHERE p.scope = v_scope AND p.term < a.term
+                ORDER BY p.term DESC, p.first DESC LIMIT 1
+            )
+        ) p;
 END $$;
 
 -- The documents of the given numbers, the nearest in meaning, the newest of the periods, and up to `p_reach` documents
@@ -280,28 +283,34 @@ LANGUAGE sql STABLE SET enable_seqscan = off AS $$
     WHERE t.id = p_thread_id
 $$;
 
--- The chunks that hold the numbers from each of `p_firsts` to each of `p_lasts` of each term.
-CREATE OR REPLACE FUNCTION {schema}.recall_chunks_of(
+-- The rows of postings that have the chunks of each term with numbers from `p_firsts` to `p_lasts`, or would have them.
+CREATE OR REPLACE FUNCTION {schema}.recall_rows_between(
     p_scope bigint, p_terms text[], p_firsts integer[], p_lasts integer[]
-) RETURNS TABLE (n integer, first integer, data bytea)
+) RETURNS TABLE (term text, first integer, data bytea)
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
-    SELECT a.n::integer, p.first, p.data
-    FROM unnest(p_terms, p_firsts, p_lasts) WITH ORDINALITY AS a (term, first, last, n)
-    CROSS JOIN LATERAL (
-        SELECT p.first, p.data FROM {schema}.recall_postings p
-        WHERE p.scope = p_scope AND p.term = a.term AND p.first <= a.last AND p.first >= coalesce((
-            SELECT q.first FROM {schema}.recall_postings q
-            WHERE q.scope = p_scope AND q.term = a.term AND q.first <= a.first ORDER BY q.first DESC LIMIT 1
-        ), 0)
-    ) p
+    SELECT p.term, p.first, p.data FROM {schema}.recall_postings p
+    JOIN (
+        SELECT DISTINCT r.term, r.first FROM unnest(p_terms, p_firsts, p_lasts) AS a (term, first, last)
+        CROSS JOIN LATERAL (
+            (
+                SELECT q.term, q.first FROM {schema}.recall_postings q
+                WHERE q.scope = p_scope AND (q.term, q.first) <= (a.term COLLATE "C", a.first)
+                ORDER BY q.term DESC, q.first DESC LIMIT 1
+            ) UNION ALL (
+                SELECT q.term, q.first FROM {schema}.recall_postings q
+                WHERE q.scope = p_scope AND q.term = a.term AND q.first > a.first AND q.first <= a.last
+            )
+        ) r
+    ) k ON p.scope = p_scope AND p.term = k.term AND p.first = k.first
 $$;
 
 -- FUNCTIONS THAT WRITE ------------------------------------------------------------------------------------------------
 --
 -- A function that changes a thread's documents locks the row of the thread, and then the row of its scope.
 
--- Take in the changes of a thread. Returns the scope and the number of its pending documents; no row if another process
--- has followed the thread meanwhile.
+-- Take in the changes of a thread. Returns the scope, the number of its pending documents, and the places in the arrays
+-- and the numbers of the new documents; no row if another process has followed the thread meanwhile. With `p_counts`, the
+-- new documents are pending. Without, the same transaction must enter their terms.
 CREATE OR REPLACE FUNCTION {schema}.recall_apply(
     p_shape integer, p_lock_timeout_ms integer, p_thread_id text,
     p_known_scope text, p_known_incarnation text, p_known_revision bigint, p_known_record_id text, p_known_edits bigint,
@@ -309,7 +318,7 @@ CREATE OR REPLACE FUNCTION {schema}.recall_apply(
     p_is_fresh boolean, p_first bigint, p_undone bigint[],
     p_turns bigint[], p_positions integer[], p_created bigint[], p_traits integer[], p_sizes integer[],
     p_terms integer[], p_roles text[], p_speakers text[], p_turn_ids text[], p_counts text[], p_texts text[]
-) RETURNS TABLE (scope bigint, waiting bigint)
+) RETURNS TABLE (scope bigint, waiting bigint, places bigint[], numbers integer[])
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -324,6 +333,8 @@ DECLARE
     v_removed bigint := 0;
     v_added bigint;
     v_size bigint;
+    v_places bigint[];
+    v_numbers integer[];
 BEGIN
     PERFORM set_config('lock_timeout', p_lock_timeout_ms::text, true);
     PERFORM FROM {schema}.recall_state WHERE shape = p_shape;
@@ -355,7 +366,7 @@ BEGIN
         DELETE FROM {schema}.recall_threads t WHERE t.key = v_known.key;
         PERFORM {schema}.recall_remove_orphans(p_thread_id, NULL, NULL, NULL);
         PERFORM {schema}.recall_drop_scope_if_unused(v_known.scope);
-        RETURN QUERY SELECT v_known.scope, 0::bigint;
+        RETURN QUERY SELECT v_known.scope, 0::bigint, v_places, v_numbers;
         RETURN;
     END IF;
 
@@ -393,19 +404,21 @@ BEGIN
             SELECT FROM {schema}.recall_forgotten f
             WHERE f.thread_id = p_thread_id AND f.incarnation = p_incarnation AND a.turn BETWEEN f.first AND f.last
         )
-    ), numbered AS (
+    ), placed AS (
         SELECT w.*, CASE WHEN w.place >> 4 < v_given THEN v_block ELSE v_blocks + (w.place >> 4) - v_given END AS block
         FROM wanted w
+    ), numbered AS (
+        SELECT w.*, ((w.block << 4) + (w.place & 15))::integer AS number FROM placed w
     ), added AS (
         INSERT INTO {schema}.recall_documents
             (key, scope, number, turn, created_us, position, traits, size, terms, role, speaker, turn_id, text)
-        SELECT (v_thread << 32) + w.place, v_scope, (w.block << 4) + (w.place & 15), w.turn, w.created_us, w.position,
+        SELECT (v_thread << 32) + w.place, v_scope, w.number, w.turn, w.created_us, w.position,
             w.traits, w.size, w.terms, w.role, w.speaker, w.turn_id, w.text
         FROM numbered w ORDER BY w.n
         RETURNING speaker, size
     ), pending AS (
         INSERT INTO {schema}.recall_pending (scope, number, counts)
-        SELECT v_scope, (w.block << 4) + (w.place & 15), w.counts FROM numbered w
+        SELECT v_scope, w.number, w.counts FROM numbered w WHERE p_counts IS NOT NULL
     ), blocks AS (
         INSERT INTO {schema}.recall_blocks (scope, block, first_key)
         SELECT DISTINCT v_scope, w.block, (v_thread << 32) + (w.place >> 4 << 4) FROM numbered w
@@ -415,14 +428,16 @@ BEGIN
         SELECT v_scope, a.speaker, count(*) FROM added a WHERE a.speaker IS NOT NULL GROUP BY a.speaker
         ON CONFLICT (scope, name) DO UPDATE SET documents = s.documents + excluded.documents
     )
-    SELECT count(*), coalesce(sum(a.size), 0) INTO v_added, v_size FROM added a;
+    SELECT count(*), coalesce(sum(w.size), 0), array_agg(w.n), array_agg(w.number)
+    INTO v_added, v_size, v_places, v_numbers FROM numbered w;
     IF v_added > 0 THEN
         IF (v_next + v_added - 1) >> 4 >= v_given THEN
             v_block := v_blocks + ((v_next + v_added - 1) >> 4) - v_given;
             v_blocks := v_block + 1;
         END IF;
         UPDATE {schema}.recall_scopes s
-        SET documents = s.documents + v_added, size = s.size + v_size, waiting = s.waiting + v_added, blocks = v_blocks
+        SET documents = s.documents + v_added, size = s.size + v_size, blocks = v_blocks,
+            waiting = s.waiting + CASE WHEN p_counts IS NULL THEN 0 ELSE v_added END
         WHERE s.key = v_scope;
     END IF;
     UPDATE {schema}.recall_threads t
@@ -443,7 +458,7 @@ BEGIN
     IF v_removed > 0 OR p_is_fresh THEN
         PERFORM {schema}.recall_remove_orphans(p_thread_id, v_thread, p_incarnation, p_revision);
     END IF;
-    RETURN QUERY SELECT s.key, s.waiting FROM {schema}.recall_scopes s WHERE s.key = v_scope;
+    RETURN QUERY SELECT s.key, s.waiting, v_places, v_numbers FROM {schema}.recall_scopes s WHERE s.key = v_scope;
 END $$;
 
 -- Delete the documents of the turns p_first to p_last; returns the number of documents. The transaction must then take
@@ -503,98 +518,6 @@ BEGIN
     RETURN QUERY DELETE FROM {schema}.recall_leaving l RETURNING l.scope, l.number, l.terms, l.speaker, l.text;
 END $$;
 
--- Take documents out of the postings of terms, and return how many postings they had there. `p_terms` has the terms of
--- each document that it probably has, separated by newlines.
-CREATE OR REPLACE FUNCTION {schema}.recall_take_out(p_scope bigint, p_numbers integer[], p_terms text[]) RETURNS bigint
-LANGUAGE plpgsql AS $$
-DECLARE
-    v_found record;
-    v_count bigint := 0;
-BEGIN
-    FOR v_found IN
-        SELECT a.term, p.first, array_agg(a.number) AS numbers
-        FROM (
-            SELECT g.number, unnest(string_to_array(g.terms, E'\n')) AS term
-            FROM unnest(p_numbers, p_terms) AS g (number, terms)
-        ) a CROSS JOIN LATERAL (
-            SELECT p.first FROM {schema}.recall_postings p
-            WHERE p.scope = p_scope AND p.term = a.term AND p.first <= a.number AND p.first >= a.number >> 16 << 16
-            ORDER BY p.first DESC LIMIT 1
-        ) p GROUP BY a.term, p.first
-    LOOP
-        v_count := v_count
-            + {schema}.recall_take_out_of_chunk(p_scope, v_found.term, v_found.first, v_found.numbers);
-    END LOOP;
-    RETURN v_count;
-END $$;
-
--- Take documents out of one chunk, and return how many of them it had.
-CREATE OR REPLACE FUNCTION {schema}.recall_take_out_of_chunk(
-    p_scope bigint, p_term text, p_first integer, p_numbers integer[]
-) RETURNS integer
-LANGUAGE plpgsql AS $$
-DECLARE
-    v_data bytea;
-    v_left bytea;
-BEGIN
-    SELECT p.data INTO v_data FROM {schema}.recall_postings p
-    WHERE p.scope = p_scope AND p.term = p_term AND p.first = p_first;
-    v_left := {schema}.recall_without(v_data, p_numbers);
-    IF v_left = '' THEN
-        DELETE FROM {schema}.recall_postings p WHERE p.scope = p_scope AND p.term = p_term AND p.first = p_first;
-        RETURN get_byte(v_data, 0) + 256 * get_byte(v_data, 1);
-    END IF;
-    IF v_left <> v_data THEN
-        UPDATE {schema}.recall_postings p SET data = v_left
-        WHERE p.scope = p_scope AND p.term = p_term AND p.first = p_first;
-    END IF;
-    RETURN get_byte(v_data, 0) + 256 * get_byte(v_data, 1) - get_byte(v_left, 0) - 256 * get_byte(v_left, 1);
-END $$;
-
--- Take documents out of all postings of a scope: they have terms that cannot be made from their texts again.
-CREATE OR REPLACE FUNCTION {schema}.recall_search_and_take_out(p_scope bigint, p_numbers integer[]) RETURNS bigint
-LANGUAGE sql AS $$
-    SELECT coalesce(sum({schema}.recall_take_out_of_chunk(p_scope, p.term, p.first, r.numbers)), 0)::bigint
-    FROM (SELECT n >> 16 AS range, array_agg(n) AS numbers FROM unnest(p_numbers) AS n GROUP BY n >> 16) r
-    JOIN {schema}.recall_postings p ON p.scope = p_scope AND p.first >> 16 = r.range
-$$;
-
--- The data of a chunk without these documents; empty if none is left. The integers have their lowest byte first.
-CREATE OR REPLACE FUNCTION {schema}.recall_without(p_data bytea, p_numbers integer[]) RETURNS bytea
-LANGUAGE plpgsql IMMUTABLE AS $$
-DECLARE
-    v_data bytea := p_data;
-    v_count integer := get_byte(p_data, 0) + 256 * get_byte(p_data, 1);
-    v_number integer;
-    v_low bytea;
-    v_from integer;
-    v_found integer;
-    v_is_first boolean;
-BEGIN
-    FOREACH v_number IN ARRAY p_numbers LOOP
-        v_low := set_byte(set_byte('\x0000'::bytea, 0, v_number & 255), 1, v_number >> 8 & 255);
-        v_from := 3;
-        v_is_first := true;
-        LOOP
-            v_found := position(v_low IN substr(v_data, v_from));
-            EXIT WHEN v_found = 0;
-            v_found := v_from + v_found - 1;
-            IF v_found % 2 = 0 THEN  -- it begins in the middle of an integer
-                v_from := v_found + 1;
-            ELSE
-                v_data := substr(v_data, 1, v_found - 1) || substr(v_data, v_found + 2);
-                v_count := v_count - v_is_first::integer;
-                v_is_first := false;
-                v_from := v_found;
-            END IF;
-        END LOOP;
-    END LOOP;
-    IF v_count = 0 THEN
-        RETURN '';
-    END IF;
-    RETURN set_byte(set_byte(v_data, 0, v_count & 255), 1, v_count >> 8);
-END $$;
-
 -- Lock a scope, and return its pending documents. No other process then enters them or removes documents.
 CREATE OR REPLACE FUNCTION {schema}.recall_lock_pending(
     p_shape integer, p_lock_timeout_ms integer, p_scope bigint, p_limit integer
@@ -610,18 +533,24 @@ BEGIN
     RETURN QUERY SELECT w.number, w.counts FROM {schema}.recall_pending w WHERE w.scope = p_scope LIMIT p_limit;
 END $$;
 
--- Write chunks of postings, and note that documents are not pending any more.
-CREATE OR REPLACE FUNCTION {schema}.recall_enter(
-    p_scope bigint, p_numbers integer[], p_terms text[], p_firsts integer[], p_data bytea[]
+-- Note that documents are not pending any more.
+CREATE OR REPLACE FUNCTION {schema}.recall_note_entered(p_scope bigint, p_numbers integer[]) RETURNS void
+LANGUAGE sql AS $$
+    DELETE FROM {schema}.recall_pending w WHERE w.scope = p_scope AND w.number = ANY (p_numbers);
+    UPDATE {schema}.recall_scopes s SET waiting = greatest(0, s.waiting - cardinality(p_numbers)) WHERE s.key = p_scope;
+$$;
+
+-- Write rows of postings, and delete others.
+CREATE OR REPLACE FUNCTION {schema}.recall_write_rows(
+    p_scope bigint, p_gone_terms text[], p_gone_firsts integer[], p_terms text[], p_firsts integer[], p_data bytea[]
 ) RETURNS void
-LANGUAGE plpgsql AS $$
-BEGIN
+LANGUAGE sql SET enable_seqscan = off AS $$
+    DELETE FROM {schema}.recall_postings p USING unnest(p_gone_terms, p_gone_firsts) AS g (term, first)
+    WHERE p.scope = p_scope AND p.term = g.term AND p.first = g.first;
     INSERT INTO {schema}.recall_postings (scope, term, first, data)
     SELECT p_scope, a.term, a.first, a.data FROM unnest(p_terms, p_firsts, p_data) AS a (term, first, data)
     ON CONFLICT (scope, term, first) DO UPDATE SET data = excluded.data;
-    DELETE FROM {schema}.recall_pending w WHERE w.scope = p_scope AND w.number = ANY (p_numbers);
-    UPDATE {schema}.recall_scopes s SET waiting = greatest(0, s.waiting - cardinality(p_numbers)) WHERE s.key = p_scope;
-END $$;
+$$;
 
 -- The digest of a turn's id and texts.
 CREATE OR REPLACE FUNCTION {schema}.recall_mark(p_thread bigint, p_turn bigint) RETURNS text

@@ -28,6 +28,7 @@ from recuerda.recall.index import (
     ScopeInfo,
     Unembedded,
 )
+from recuerda.recall.postgres.packing import unpacked
 from recuerda.recall.postgres.schema import State
 from recuerda.recall.postings import MAX_CHUNKS, Matches, Postings
 from recuerda.recall.vectors import most_similar_floats
@@ -321,18 +322,18 @@ def _message(row: Row, said: str) -> Document:
 
 
 def _matches(terms: Sequence[str], found: Sequence[Row]) -> Matches:
-    chunks: dict[str, list[tuple[int, bytes]]] = {term: [] for term in terms}
-    wanted = frozenset(terms)
+    chunks: dict[str, dict[int, bytes]] = {term: {} for term in terms}
     waiting: dict[int, dict[str, int]] = {}
     for n, first, data in found:
-        place: int = n
-        if place > 0:
-            chunks[terms[place - 1]].append((first, data))
-        elif place == 0:
+        if n > 0:
+            for term, chunk in unpacked(data):
+                if term in chunks:
+                    chunks[term][chunk.first] = chunk.data
+        elif n == 0:
             counts: dict[str, int] = msgspec.json.decode(data, type=dict[str, int])
-            if met := wanted.intersection(counts):
+            if met := chunks.keys() & counts:
                 waiting[first] = {term: counts[term] for term in met}
-    return Matches({term: Postings(of) for term, of in chunks.items()}, waiting)
+    return Matches({term: Postings(sorted(of.items())[-MAX_CHUNKS:]) for term, of in chunks.items()}, waiting)
 
 
 def _candidates(matches: Matches, found: Sequence[Row]) -> Candidates:

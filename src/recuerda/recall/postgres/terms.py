@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from recuerda._drivers.postgres.database import Row, composer, rows
 from recuerda._drivers.postgres.pools import Connection
+from recuerda.recall.postgres.entering import PackedRows
+from recuerda.recall.postgres.packing import Key, rewritten, unpacked
+from recuerda.recall.postings import RANGE_BITS, Chunk, without
 from recuerda.recall.text import probable_terms
 
 
@@ -26,10 +29,8 @@ class Leaving:
     """
 
     def __init__(self, schema: str) -> None:
-        composed = composer(schema)
-        self._leaving = composed("SELECT * FROM {schema}.recall_take_leaving()")
-        self._take_out = composed("SELECT {schema}.recall_take_out(%s::bigint, %s::integer[], %s::text[])")
-        self._search = composed("SELECT {schema}.recall_search_and_take_out(%s::bigint, %s::integer[])")
+        self._leaving = composer(schema)("SELECT * FROM {schema}.recall_take_leaving()")
+        self._packing = PackedRows(schema)
 
     async def take_out(self, connection: Connection) -> None:
         """Take out the terms of the documents that the transaction of this connection has removed."""
@@ -37,14 +38,48 @@ class Leaving:
         for scope, *document in await rows(self._leaving, (), connection):
             by_scope[scope].append(tuple(document))
         for scope, documents in by_scope.items():
-            numbers = [number for number, *_ in documents]
-            # Thousands of texts take seconds, in which the event loop must not wait.
-            terms = await asyncio.to_thread(_joined_terms, documents)
-            ((found,),) = await rows(self._take_out, (scope, numbers, terms), connection)
-            if found < sum(terms for _, terms, *_ in documents):
-                await rows(self._search, (scope, numbers), connection)
+            await self._take_out_of(scope, documents, connection)
+
+    async def _take_out_of(self, scope: int, documents: Sequence[Row], connection: Connection) -> None:
+        # Thousands of texts take seconds, in which the event loop must not wait.
+        by_term = await asyncio.to_thread(_numbers_by_term, documents)
+        bounds = [(term, number, number) for term, numbers in by_term.items() for number in numbers]
+        held = await self._packing.between(scope, bounds, connection)
+        changes: dict[Key, bytes] = {}
+        found = _take_out(held, lambda term: by_term.get(term, ()), changes)
+        if missed := [number for number, terms, *_ in documents if found[number] < terms]:
+            held = await self._packing.all(scope, connection)
+            await asyncio.to_thread(_take_out, held, lambda _: missed, changes)
+        await self._packing.write(scope, rewritten(held, changes), connection)
 
 
-def _joined_terms(documents: Sequence[Row]) -> list[str]:
-    """Return the terms of each document, separated by newlines. No term has a newline; it is a part of a word."""
-    return ["\n".join(probable_terms(text, speaker)) for _, _, speaker, text in documents]
+def _numbers_by_term(documents: Sequence[Row]) -> dict[str, list[int]]:
+    """Return the numbers of the documents that probably have each term."""
+    numbers: defaultdict[str, list[int]] = defaultdict(list)
+    for number, _, speaker, text in documents:
+        for term in probable_terms(text, speaker):
+            numbers[term].append(number)
+    return numbers
+
+
+def _take_out(
+    held: Mapping[Key, bytes], numbers_of: Callable[[str], Sequence[int]], changes: dict[Key, bytes]
+) -> Counter[int]:
+    """Note the changes of chunks without documents, and return the number of terms that each document had there.
+
+    Args:
+        held: rows of postings.
+        numbers_of: returns the numbers of the documents to take out of the chunks of a term.
+        changes: the changes; a later one begins with the earlier one.
+    """
+    found: Counter[int] = Counter()
+    for row in held.values():
+        for term, chunk in unpacked(row):
+            key = term, chunk.first
+            numbers = [number for number in numbers_of(term) if number >> RANGE_BITS == chunk.first >> RANGE_BITS]
+            if numbers and (data := changes.get(key, chunk.data)):
+                left, gone = without(Chunk(chunk.first, data), numbers)
+                if gone:
+                    changes[key] = left
+                    found.update(gone)
+    return found

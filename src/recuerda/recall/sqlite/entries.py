@@ -9,13 +9,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from recuerda.recall.postings import MAX_CHUNKS, Chunk, Matches, Postings, entered, without
+from recuerda.recall.postings import MAX_CHUNKS, RANGE_BITS, Chunk, Matches, Postings, entered, without
 from recuerda.recall.text import probable_terms
 
 MAX_ENTERED = 1_000
 """The largest number of documents that are entered in one transaction. This limits how long a search waits for it."""
-
-_RANGE_BITS = 16
 
 
 class Removed(NamedTuple):
@@ -109,7 +107,7 @@ def _take_out_of_term(connection: sqlite3.Connection, scope: int, term: str, num
         found = connection.execute(
             "SELECT first, data FROM postings WHERE scope = ? AND term = ? AND first BETWEEN ? AND ? "
             "ORDER BY first DESC LIMIT 1",
-            (scope, term, number >> _RANGE_BITS << _RANGE_BITS, number),
+            (scope, term, number >> RANGE_BITS << RANGE_BITS, number),
         ).fetchone()
         if found is not None:
             by_chunk[found].append(number)
@@ -135,7 +133,7 @@ def _take_out_of_chunk(
 def _search_and_take_out(connection: sqlite3.Connection, scope: int, numbers: Collection[int]) -> None:
     rows = connection.execute(
         "SELECT term, first, data FROM postings WHERE scope = ? AND first BETWEEN ? AND ?",
-        (scope, min(numbers) >> _RANGE_BITS << _RANGE_BITS, max(numbers)),
+        (scope, min(numbers) >> RANGE_BITS << RANGE_BITS, max(numbers)),
     ).fetchall()
     for term, first, data in rows:
         _take_out_of_chunk(connection, scope, term, Chunk(first, data), numbers)
