@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import pytest
 
 from recuerda import (
@@ -22,9 +23,12 @@ from recuerda import (
     Turn,
     open_storage,
 )
+from recuerda.examination import Finding
 from recuerda.file import FileStorage
 from recuerda.messages.codec import encode_turn
 from recuerda.storage.records import Blob, DraftStep, NewTurn, ThreadParent
+from recuerda.studio.health.checking import words_of
+from recuerda.studio.words import LANGUAGES, translate
 from recuerda.testing.scripted import ScriptedChatClient, call
 from tests.cli.processes import CommandLine
 from tests.conversation import exchange, texts
@@ -90,7 +94,18 @@ def report_of(recuerda: CommandLine, url: str, *arguments: str, code: int = 1) -
     done = recuerda("doctor", url, "--json", *arguments)
     assert done.returncode == code
     assert all("made again" in line for line in done.stderr.splitlines())
-    return json.loads(done.stdout)
+    report = json.loads(done.stdout)
+    for finding in report["findings"]:
+        check_words(finding)
+    return report
+
+
+def check_words(finding: Any) -> None:
+    """Check that the studio has words for a finding, in each language, and that its facts fill them."""
+    found = msgspec.convert({name: finding[name] for name in Finding.__struct_fields__ if name in finding}, Finding)
+    for language in LANGUAGES:
+        assert translate(language, f"health.found.{words_of(found)}", **found.facts)
+        assert translate(language, f"health.do.{words_of(found)}")
 
 
 def kinds_of(report: Any) -> set[tuple[str, str, bool]]:

@@ -80,6 +80,10 @@ def test_the_studio_refuses_to_start_in_a_way_that_cannot_work(recuerda: Command
         (["memory:", "--host", "0.0.0.0"], "other machines can reach 0.0.0.0"),
         (["memory:", "--token", "short"], "at least 16"),
         (["memory:", "--redact", "("], "not a regular expression"),
+        # A wrong option is told before a storage that is missing.
+        (["sqlite:///mistyped.db", "--host", "0.0.0.0"], "other machines can reach 0.0.0.0"),
+        (["sqlite:///mistyped.db", "--token", "short"], "at least 16"),
+        (["sqlite:///mistyped.db", "--redact", "("], "not a regular expression"),
     ):
         assert said in recuerda.refused("studio", *options), options
     assert not (recuerda.folder / "mistyped.db").exists()

@@ -42,7 +42,7 @@ PAYLOADS = (
     "' onmouseover='xss9()' xss9='",
     "<svg/onload=xss9()><style>@import 'https://xss9.example'</style>",
     "</textarea></title></script><iframe srcdoc='<script>xss9()</script>'>",
-    "{{ 7 * 7 }}{% for xss9 in xss9 %}{{ xss9.__class__ }}",
+    "{{ 7919 * 7919 }}{% for xss9 in xss9 %}{{ xss9.__class__ }}",
     "javascript:xss9()",
     "http://xss9.example/\"onclick=xss9() https://xss9.example/<b>'x",
     "data:text/html,<script>xss9()</script>",
@@ -181,7 +181,7 @@ async def test_no_text_of_a_conversation_becomes_an_element_or_an_attribute() ->
                 assert answer.status_code in (200, 303, 400, 404, 409), (path, answer.text[-300:])
                 if answer.headers.get("content-type", "").startswith("text/html"):
                     shown = checked(answer)
-                    assert "49" not in shown or "{{" not in payload, path
+                    assert "62710561" not in shown, path
             assert "xss9" in (await client.get(f"/threads/{at}")).text
 
 

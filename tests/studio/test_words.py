@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from string import Formatter
+from typing import get_args
 
+from recuerda.examination import Kind
 from recuerda.studio.rendering import ROOT, TEMPLATES
 from recuerda.studio.words import LANGUAGES, WORDS, translate, translate_count
 
@@ -57,7 +59,7 @@ def test_each_text_is_used_by_a_page() -> None:
     unused = {
         key
         for key in WORDS
-        if not {key, key.rpartition(".")[0] if key.endswith((".one", ".other")) else key} & (whole | named)
+        if not {key, key.rpartition(".")[0] if key.endswith((".one", ".other", ".next")) else key} & (whole | named)
         and not any(start and key.startswith(start) for start in beginnings)
     }
     assert unused == set()
@@ -73,3 +75,9 @@ def test_a_text_gets_its_values() -> None:
     assert translate("es", "turn", number=3) == "Turno 3"
     assert translate_count("en", "time.ago.minute", 1) == "1 minute ago"
     assert translate_count("es", "time.ago.minute", 5) == "hace 5 minutos"
+
+
+def test_each_kind_of_a_finding_has_its_texts() -> None:
+    kinds = {*get_args(Kind), "decided_draft", "outdated_draft"}
+    for start in ("health.found.", "health.do."):
+        assert {key.removeprefix(start) for key in WORDS if key.startswith(start)} == kinds

@@ -104,7 +104,8 @@ def doctor(
     storage cannot be read, and 2 for wrong arguments.
 
     With --json, the output is {"threads", "turns", "sealed", "findings": [{"thread_id", "kind", "number",
-    "explanation", "next_step", "is_repaired"}], "backup"}.
+    "explanation", "next_step", "facts", "is_repaired"}], "backup"}. The facts are the counts and names in the
+    explanation.
     """
     if (drop_drafts or backup is not None) and not is_repair:
         raise typer.BadParameter("--drop-drafts and --backup need --repair")
@@ -211,6 +212,7 @@ def _as_json(report: _Report) -> JsonObject:
                 "number": finding.number,
                 "explanation": finding.explanation,
                 "next_step": finding.next_step,
+                "facts": dict(finding.facts),
                 "is_repaired": report.is_repaired(finding),
             }
             for finding in report.found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -130,7 +131,8 @@ def studio(
             typer.launch(link)
 
     has_run = command.run_studio(
-        storage=None if agent is not None and url is None else opened(url) if allow_changes else opened_to_read(url),
+        # The storage is opened behind the checks of the other options, so a wrong option is told before a missing file.
+        open_storage=None if agent and url is None else partial(opened if allow_changes else opened_to_read, url),
         storage_name=public_url(url) if url or agent is None else "",
         agent=agent,
         host=host,

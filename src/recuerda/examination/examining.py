@@ -52,6 +52,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         explanation: a sentence that says what was found and what it means.
         next_step: a sentence that says what to do about it.
         number: the number of the turn or the summary that the finding is about, if it is about one.
+        facts: the counts and names in the explanation, for a text in another language.
     """
 
     thread_id: str
@@ -59,6 +60,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     explanation: str
     next_step: str
     number: int | None = None
+    facts: Mapping[str, int | str] = {}
 
     @property
     def is_damage(self) -> bool:
@@ -120,6 +122,7 @@ async def examine(storage: Storage, thread_id: str, *, user_id: str | None = Non
                 kind="unreadable_thread",
                 explanation=f"The storage cannot read the thread: {error}",
                 next_step="Examine the storage itself, or restore the thread from a copy.",
+                facts={"reason": str(error)},
             )
         )
     thread.findings += [*_of_turns(thread), *lost, *_of_calls(thread), *_of_counters(thread)]
@@ -151,6 +154,7 @@ async def _lost_files(storage: Storage, thread: Examined) -> list[Finding]:
             number=record.number,
             explanation=f"A file that turn {record.number} names is {' or '.join(sorted(damage))}.",
             next_step="Restore the thread from a copy, or undo the turn.",
+            facts={"number": record.number},
         )
         for record in thread.records
         if (damage := {lost[digest] for digest in record.blobs if digest in lost})
@@ -197,6 +201,7 @@ def _unreadable(error: CorruptTurn, record: TurnRecord) -> Finding:
             number=error.number,
             explanation=f"Turn {error.number} was written by a newer recuerda.",
             next_step="Upgrade recuerda. The turn stays unchanged.",
+            facts={"number": error.number},
         )
     return Finding(
         thread_id=error.thread_id,
@@ -204,6 +209,7 @@ def _unreadable(error: CorruptTurn, record: TurnRecord) -> Finding:
         number=error.number,
         explanation=f"Turn {error.number} cannot be read ({error.reason}), so runs on this thread fail.",
         next_step="--repair replaces it with a note and keeps its bytes in the copy.",
+        facts={"number": error.number, "reason": error.reason},
     )
 
 
@@ -230,6 +236,7 @@ def _of_calls(thread: Examined) -> Iterator[Finding]:
             "example after the import of a damaged conversation.",
             next_step="You do not have to do anything: models get complete pairs only. --repair turns the rest "
             "into text.",
+            facts={"calls": len(calls), "results": len(results)},
         )
 
 
@@ -245,6 +252,12 @@ def _of_counters(thread: Examined) -> Iterator[Finding]:
             explanation=f"The storage counts {info.turns} turns and {info.messages} messages, but the log holds "
             f"{turns} and {messages}.",
             next_step="--repair creates the thread again from its log. A later run writes a new summary.",
+            facts={
+                "counted_turns": info.turns,
+                "counted_messages": info.messages,
+                "turns": turns,
+                "messages": messages,
+            },
         )
 
 
@@ -264,6 +277,7 @@ def _of_summary(thread: Examined) -> Iterator[Finding]:
             number=summary.number,
             explanation=f"The summary of the turns up to {summary.target} cannot be read ({error}).",
             next_step="You do not have to do anything: models get the turns, until the next summary replaces this one.",
+            facts={"target": summary.target or 0, "reason": str(error)},
         )
 
 
@@ -289,6 +303,10 @@ def _of_draft(thread: Examined) -> Iterator[Finding]:
             kind="waiting_draft",
             explanation=f"A turn is {told_pending(draft, pending)}.",
             next_step=f"{_next_step(pending)} Only --repair --drop-drafts --thread with this id deletes it.",
+            facts={
+                "waits_for": "approval" if pending.waits_for_approval else "resume",
+                "calls": ", ".join(call.name for call in pending.calls),
+            },
         )
         return
     yield Finding(
@@ -296,6 +314,7 @@ def _of_draft(thread: Examined) -> Iterator[Finding]:
         kind="open_draft",
         explanation=f"A turn was {told_pending(draft, pending)}.",
         next_step=_advice(is_current=is_current),
+        facts={"step": len(draft.steps), "is_current": int(is_current)},
     )
 
 

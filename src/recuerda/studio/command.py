@@ -16,7 +16,8 @@ from recuerda.errors import ConfigurationError
 from recuerda.storage.contract import Storage
 from recuerda.studio.agents import load_agent
 from recuerda.studio.app import create_studio
-from recuerda.studio.settings import LOOPBACK_NAMES, StudioSettings, check_host, new_token
+from recuerda.studio.redaction import Redaction
+from recuerda.studio.settings import LOOPBACK_NAMES, StudioSettings, check_host, check_token, new_token
 
 STOP_S = 2
 """The seconds that running requests get to finish when the studio stops."""
@@ -24,7 +25,7 @@ STOP_S = 2
 
 def run_studio(
     *,
-    storage: Storage | None,
+    open_storage: Callable[[], Storage] | None,
     storage_name: str,
     agent: str | None,
     host: str,
@@ -42,7 +43,7 @@ def run_studio(
     """Run the studio until a signal stops it. Return False if it could not listen on its address.
 
     Args:
-        storage: the storage to show, which is closed at the end; None for the storage of the agent.
+        open_storage: returns the storage to show, which is closed at the end; None for the storage of the agent.
         storage_name: the storage's name for people, without a password.
         agent: the import path of an agent for the chat pane, such as `app:agent`; None for none.
         token: the token that opens the studio; None for a random one.
@@ -52,9 +53,12 @@ def run_studio(
         ConfigurationError: an option is missing or invalid.
     """
     check_host(host, has_token=token is not None)
+    if token is not None:
+        check_token(token)
+    Redaction(redactions)
     loaded = None if agent is None else load_agent(agent, folder=Path.cwd())
     settings = StudioSettings(
-        storage=_storage(storage, loaded),
+        storage=_storage(open_storage, loaded),
         agent=loaded,
         token=token or new_token(),
         hosts=(*allow_hosts, *(() if host in (*LOOPBACK_NAMES, "0.0.0.0", "::") else (host,))),  # noqa: S104 - compared, not bound
@@ -69,7 +73,7 @@ def run_studio(
     return asyncio.run(_serve(settings, host, port, announce))
 
 
-def _storage(given: Storage | None, agent: Agent | None) -> Storage:
+def _storage(given: Callable[[], Storage] | None, agent: Agent | None) -> Storage:
     """Return the storage to show. An agent keeps its threads in its own storage.
 
     Raises:
@@ -78,7 +82,7 @@ def _storage(given: Storage | None, agent: Agent | None) -> Storage:
     if agent is None:
         if given is None:
             raise ConfigurationError("no storage is named: give its URL, or the import path of an agent")
-        return given
+        return given()
     if given is not None:
         raise ConfigurationError("an agent keeps its threads in its own storage: leave out --storage")
     return agent.storage

@@ -102,24 +102,14 @@ class Guard:
             return self._unlocked(request)
         self._check_session(request)
         if request.method not in _READING and not self._may_change(request):
-            raise Fault(
-                403,
-                "read_only",
-                "This studio is read-only, and nothing was changed.",
-                "Start the studio with --allow-changes to change threads.",
-            )
+            raise Fault(403, "read_only", "fault.read-only")
         return None
 
     def _check_host(self, request: Request) -> None:
         name = request.headers.get("host", "").lower()
         host = name.rpartition(":")[0] if name.rpartition(":")[2].isdigit() and not name.endswith("]") else name
         if host not in self._hosts:
-            raise Fault(
-                421,
-                "wrong_host",
-                "The studio does not answer under this name.",
-                "Use the address that the studio printed, or start it with --allow-host and this name.",
-            )
+            raise Fault(421, "wrong_host", "fault.wrong-host")
 
     def _check_origin(self, request: Request) -> None:
         """Refuse what another site's page asks for. A browser says where a request comes from; a program need not."""
@@ -130,7 +120,7 @@ class Guard:
         is_own = origin is None or origin.lower().partition("://")[2] == request.headers.get("host", "").lower()
         if is_own and (site in ("same-origin", "none") or (is_visit and not _path(request).startswith("/api/"))):
             return
-        raise Fault(403, "foreign_page", "The request comes from a page of another site, and nothing was done.")
+        raise Fault(403, "foreign_page", "fault.foreign-page")
 
     def _unlocked(self, request: Request) -> Response:
         """Return the answer to the printed link: a cookie, and the way to the same page without the token."""
@@ -161,14 +151,7 @@ class Guard:
 
 
 def _locked() -> Fault:
-    return Fault(
-        401,
-        "locked",
-        "The token of this studio is missing or wrong.",
-        "Open the link that `recuerda studio` printed: it holds the token. If you have just opened it, open this page "
-        "again. A program sends the token as a bearer token.",
-        headers={"www-authenticate": 'Bearer realm="recuerda studio"'},
-    )
+    return Fault(401, "locked", "fault.locked", headers={"www-authenticate": 'Bearer realm="recuerda studio"'})
 
 
 def _raw_path(scope: Scope) -> str:
@@ -220,9 +203,7 @@ def _limited(receive: Receive) -> Receive:
         message = await receive()
         size += len(message.get("body", b""))
         if size > MAX_BODY_BYTES:
-            raise Fault(
-                413, "too_long", f"The request is longer than {MAX_BODY_BYTES // 1024**2} MB.", "Send less at once."
-            )
+            raise Fault(413, "too_long", "fault.too-long", size=MAX_BODY_BYTES // 1024**2)
         return message
 
     return receiving

@@ -200,7 +200,7 @@ async def _opened(request: Request) -> Studio:
             raise ThreadNotFound(thread_id)
     user_id = request.path_params.get("user_id")
     if studio.user_id is not None and user_id is not None and user_id != studio.user_id:
-        raise Fault(404, "not_found", "There is no such user.")
+        raise Fault(404, "not_found", "fault.no-user")
     return studio
 
 
@@ -208,7 +208,7 @@ def _check_id(value: str, name: str) -> None:
     try:
         check_id(value, name.replace("_", " "))
     except InvalidInput as error:
-        raise Fault(404, "not_found", str(error)) from None
+        raise Fault(404, "not_found", "fault.no-id", detail=str(error)) from None
 
 
 def _check_form(request: Request, given: object) -> None:
@@ -221,12 +221,7 @@ def _check_form(request: Request, given: object) -> None:
     if wanted is None:
         return
     if not isinstance(given, str) or not wanted or not hmac.compare_digest(given.encode(), wanted.encode()):
-        raise Fault(
-            403,
-            "form_is_old",
-            "The form does not belong to this session, and nothing was done.",
-            "Load the page of the form again.",
-        )
+        raise Fault(403, "form_is_old", "fault.old-form")
 
 
 def _form_fields(form: FormData) -> Fields:

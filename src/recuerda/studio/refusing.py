@@ -8,6 +8,7 @@ from starlette.responses import HTMLResponse, Response
 
 from recuerda.studio.faults import Fault, fault_of
 from recuerda.studio.frames import frame_of
+from recuerda.studio.preferences import preferences_of
 from recuerda.studio.studio import studio_of
 
 API = "/api/"
@@ -20,7 +21,7 @@ class FaultPage(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         status: the HTTP status.
         kind: a word for programs, such as "not_found".
-        message: what happened.
+        message: what happened, for a program in English.
         next_step: what to do next; None if there is nothing to do.
     """
 
@@ -39,8 +40,11 @@ def is_api(request: Request) -> bool:
 def fault_response(request: Request, fault: Fault) -> Response:
     """Return the answer to a request that cannot be answered."""
     studio = studio_of(request)
+    language = "en" if is_api(request) else preferences_of(request).language
     page = studio.redaction.value(
-        FaultPage(status=fault.status, kind=fault.kind, message=fault.message, next_step=fault.next_step)
+        FaultPage(
+            status=fault.status, kind=fault.kind, message=fault.message(language), next_step=fault.next_step(language)
+        )
     )
     if is_api(request):
         body = msgspec.json.encode({"error": page})
@@ -51,4 +55,4 @@ def fault_response(request: Request, fault: Fault) -> Response:
 
 async def on_error(request: Request, error: Exception) -> Response:
     """Return the answer to a request during which an error was raised."""
-    return fault_response(request, fault_of(error))
+    return fault_response(request, fault_of(error, request.path_params.get("thread_id")))

@@ -69,10 +69,7 @@ class StudioSettings:
     clock: Clock = system_clock
 
     def __post_init__(self) -> None:
-        if len(self.token) < SHORTEST_TOKEN or not self.token.isascii() or not self.token.isprintable():
-            raise ConfigurationError(
-                f"a studio's token has at least {SHORTEST_TOKEN} ASCII characters: leave --token out for a random one"
-            )
+        check_token(self.token)
         if self.user_id is not None:
             check_id(self.user_id, "user id")
 
@@ -84,6 +81,18 @@ class StudioSettings:
     def derived(self, purpose: str) -> str:
         """Return a secret for one purpose that is made from the token, and from which the token cannot be found."""
         return hmac.new(self.token.encode(), purpose.encode(), hashlib.sha256).hexdigest()
+
+
+def check_token(token: str) -> None:
+    """Check that a token can protect a studio.
+
+    Raises:
+        ConfigurationError: the token is too short, or a header cannot hold it.
+    """
+    if len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable():
+        raise ConfigurationError(
+            f"a studio's token has at least {SHORTEST_TOKEN} ASCII characters: leave --token out for a random one"
+        )
 
 
 def check_host(host: str, *, has_token: bool) -> None:

@@ -45,12 +45,7 @@ class Watching:
             Fault: too many threads are watched.
         """
         if thread_id not in self._watches and len(self._watches) >= MOST_THREADS:
-            raise Fault(
-                503,
-                "busy",
-                f"{MOST_THREADS} threads are watched already.",
-                "Close some pages, and load this again.",
-            )
+            raise Fault(503, "busy", "fault.busy", count=MOST_THREADS)
 
     @asynccontextmanager
     async def watched(self, thread_id: str) -> AsyncGenerator[_Watch]:

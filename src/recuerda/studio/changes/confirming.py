@@ -138,7 +138,7 @@ def check_changes(studio: Studio) -> None:
         Fault: the studio is read-only.
     """
     if not studio.allow_changes:
-        raise Fault(403, "read_only", "This studio is read-only. Start it with --allow-changes to change threads.")
+        raise Fault(403, "read_only", "fault.read-only")
 
 
 async def seen_thread(studio: Studio, request: Request) -> ThreadInfo:

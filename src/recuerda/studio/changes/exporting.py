@@ -171,12 +171,7 @@ async def _written(studio: Studio, read: _Read, format: str) -> tuple[bytes, Seq
 
 
 def _unreadable(error: CorruptTurn) -> Fault:
-    return Fault(
-        409,
-        "damaged",
-        f"The thread cannot be exported in this format: {error}",
-        "Undo the turn first, or give the studio a storage with the key.",
-    )
+    return Fault(409, "damaged", "fault.no-export", detail=str(error))
 
 
 def _hidden(redaction: Redaction, info: ThreadInfo, read: ThreadSlice) -> tuple[ThreadInfo, ThreadSlice]:

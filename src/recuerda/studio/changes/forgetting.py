@@ -98,12 +98,7 @@ async def _of_user(studio: Studio, user_id: str, query: str) -> Sequence[Forgett
 
 def _recall(studio: Studio) -> Recollection:
     if studio.recall is None:
-        raise Fault(
-            409,
-            "no_index",
-            "There is no index of memories here, so nothing can be forgotten.",
-            "Name one with --recall-index. If the index is newer than this studio, start the studio again.",
-        )
+        raise Fault(409, "no_index", "fault.no-index")
     return studio.recall
 
 
@@ -140,11 +135,7 @@ async def _forget(studio: Studio, turns: Sequence[Forgetting], fields: Fields) -
     recall = _recall(studio)
     count = await recall.forget(turns, dry_run=True)
     if count != seen:
-        raise Fault(
-            409,
-            "conflict",
-            f"{count} messages would be forgotten now, and the page showed {seen}. Nothing was changed: load it again.",
-        )
+        raise Fault(409, "conflict", "fault.other-memories", count=count, seen=seen)
     await recall.forget(turns)
 
 
@@ -191,9 +182,7 @@ async def erase(studio: Studio, request: Request, fields: Fields) -> Receipt:
     seen = fields.needed("seen")
     async with audited(studio, "erase", user_id=user_id):
         if _seen(await studio.storage.erase_user(user_id, dry_run=True)) != seen:
-            raise Fault(
-                409, "conflict", "The threads of this user have changed since the page was shown. Nothing was changed."
-            )
+            raise Fault(409, "conflict", "fault.other-threads")
         erasure = await studio.storage.erase_user(user_id)
     return Receipt(
         erasure=erasure,

@@ -109,7 +109,7 @@ async def make_import(studio: Studio, _: Request, fields: Fields) -> ImportRepor
     upload_id = fields.needed("upload")
     path = studio.uploads.path(upload_id)
     if path is None:
-        raise Fault(409, "conflict", "The file does not wait any more. Nothing was imported: send it again.")
+        raise Fault(409, "conflict", "fault.no-upload")
     async with audited(studio, "import", user_id=fields.text("user") or studio.user_id):
         arrivals = await _import(studio, path, fields, is_dry_run=False)
     studio.uploads.drop(upload_id)
@@ -119,7 +119,7 @@ async def make_import(studio: Studio, _: Request, fields: Fields) -> ImportRepor
 async def _import(studio: Studio, path: Path, fields: Fields, *, is_dry_run: bool) -> list[Arrival]:
     user_id = fields.text("user")
     if studio.user_id is not None and user_id not in (None, studio.user_id):
-        raise Fault(404, "not_found", "There is no such user.")
+        raise Fault(404, "not_found", "fault.no-user")
     wanted = partial(
         import_threads,
         studio.storage,

@@ -73,8 +73,9 @@ async def _turn(studio: Studio, thread_id: str, number: int | None) -> StoredTur
 
 
 def _no_turn(thread_id: str, number: int | None) -> Fault:
-    which = "no turn" if number is None else f"no turn {number}"
-    return Fault(404, "not_found", f"Thread {thread_id!r} has {which}. It may have been removed meanwhile.")
+    if number is None:
+        return Fault(404, "not_found", "fault.no-turns", thread=repr(thread_id))
+    return Fault(404, "not_found", "fault.no-turn", thread=repr(thread_id), number=number)
 
 
 def _said(turn: StoredTurn, thread_id: str) -> tuple[Said, ...]:
@@ -190,20 +191,14 @@ async def drop(studio: Studio, request: Request, fields: Fields) -> Done:
 
 
 def _no_draft(thread_id: str) -> Fault:
-    return Fault(
-        409, "conflict", f"Thread {thread_id!r} does not have this unfinished turn any more. Nothing was changed."
-    )
+    return Fault(409, "conflict", "fault.no-draft", thread=repr(thread_id))
 
 
 async def before_resume(studio: Studio, request: Request) -> Confirmation:
     """Show the unfinished turn that the agent is about to continue."""
     info = await seen_thread(studio, request)
     if studio.agent is None:
-        raise Fault(
-            409,
-            "no_agent",
-            "The studio has no agent that could resume a turn. Start it with one: recuerda studio app:agent",
-        )
+        raise Fault(409, "no_agent", "fault.no-agent")
     pending = await studio.agent.pending_turn(studio.agent.get_thread(info.id, user_id=studio.user_id))
     if pending is None:
         raise _no_draft(info.id)
@@ -224,7 +219,7 @@ async def resume(studio: Studio, request: Request, fields: Fields) -> Done:
     """Let the agent continue the unfinished turn, up to its end or its next approval."""
     thread_id: str = request.path_params["thread_id"]
     if studio.agent is None:
-        raise Fault(409, "no_agent", "The studio has no agent that could resume a turn.")
+        raise Fault(409, "no_agent", "fault.no-agent")
     thread = studio.agent.get_thread(thread_id, user_id=studio.user_id)
     pending = await studio.agent.pending_turn(thread)
     if pending is None or pending.turn_id != fields.needed("turn_id"):

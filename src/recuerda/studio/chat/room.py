@@ -157,12 +157,7 @@ async def _only_decided() -> AsyncGenerator[ChatEvent]:
 
 def _agent(studio: Studio) -> Agent:
     if studio.agent is None:
-        raise Fault(
-            404,
-            "no_agent",
-            "The studio has no agent to talk to.",
-            "Start it with the import path of one: recuerda studio app:agent",
-        )
+        raise Fault(404, "no_agent", "fault.no-chat")
     return studio.agent
 
 
@@ -178,12 +173,7 @@ async def _chat_id(studio: Studio, request: Request) -> str:
     info = await studio.settings.storage.head(thread_id) if thread_id.startswith(PREFIX) else None
     is_of_others = info is not None and info.user_id not in (None, studio.user_id)
     if is_of_others or not thread_id.startswith(PREFIX):
-        raise Fault(
-            403,
-            "read_only",
-            "This studio changes no thread of the application or of its users.",
-            "Start a new chat, or start the studio with --allow-changes.",
-        )
+        raise Fault(403, "read_only", "fault.chat-thread")
     return thread_id
 
 
@@ -199,13 +189,8 @@ def _user(studio: Studio, user: str | None) -> str | None:
     """
     if studio.user_id is not None or not user:
         if user and user != studio.user_id:
-            raise Fault(404, "not_found", "There is no such user.")
+            raise Fault(404, "not_found", "fault.no-user")
         return studio.user_id
     if not studio.allow_changes:
-        raise Fault(
-            403,
-            "read_only",
-            "This studio changes nothing of the users of the application.",
-            "Start a chat without a user, or start the studio with --allow-changes.",
-        )
+        raise Fault(403, "read_only", "fault.chat-user")
     return check_id(user, "user id")

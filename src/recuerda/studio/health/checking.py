@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -44,18 +44,22 @@ class ShownFinding(msgspec.Struct, frozen=True, kw_only=True):
         thread_id: the thread.
         href: the address of the thread, or of the turn.
         kind: the kind of the finding; see `recuerda.examination.Kind`.
+        words: the end of the keys of its texts, which tell more kinds apart; see `words/health.py`.
         explanation: what was found and what it means.
         next_step: what to do about it.
         number: the number of the turn or the summary; None if it is about the whole thread.
+        facts: the counts and names in the explanation.
         is_damage: False for a turn that waits for a person.
     """
 
     thread_id: str
     href: str
     kind: str
+    words: str
     explanation: str
     next_step: str
     number: int | None
+    facts: Mapping[str, int | str]
     is_damage: bool
 
 
@@ -177,11 +181,22 @@ def _shown(finding: Finding) -> ShownFinding:
         thread_id=finding.thread_id,
         href=link(*thread, "turns", finding.number) if is_of_turn and finding.number else link(*thread),
         kind=finding.kind,
+        words=words_of(finding),
         explanation=finding.explanation,
         next_step=finding.next_step,
         number=finding.number,
+        facts=finding.facts,
         is_damage=finding.is_damage,
     )
+
+
+def words_of(finding: Finding) -> str:
+    """Return the end of the keys of a finding's texts: its kind, or a kind that tells more apart."""
+    if finding.kind == "waiting_draft" and finding.facts["waits_for"] == "resume":
+        return "decided_draft"
+    if finding.kind == "open_draft" and not finding.facts["is_current"]:
+        return "outdated_draft"
+    return finding.kind
 
 
 async def _leftovers(studio: Studio) -> tuple[tuple[Leftover, ...], bool, str | None]:

@@ -99,7 +99,7 @@ async def _turns(storage: Storage, info: ThreadInfo, number: int) -> Sequence[En
     try:
         found = await storage.read(info.id, after=first - 1, before=first + COMPARED)
     except DecryptionError as error:
-        raise Fault(409, "sealed", f"Thread {info.id!r} cannot be compared: {error}") from None
+        raise Fault(409, "sealed", "fault.no-comparison", thread=repr(info.id), detail=str(error)) from None
     return [entry_of(record, info.id) for record in found.records if record.kind == "turn" and record.number >= first]
 
 

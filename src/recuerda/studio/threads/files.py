@@ -41,7 +41,7 @@ async def send_file(studio: Studio, request: Request) -> Response:
     part = await _part(studio.storage, thread_id, number, place)
     data = None if part is None else await _bytes(studio.storage, thread_id, part)
     if part is None or data is None:
-        raise Fault(404, "not_found", f"Turn {number} of thread {thread_id!r} has no file {place} here.")
+        raise Fault(404, "not_found", "fault.no-file", thread=repr(thread_id), number=number, place=place)
     kind = picture_type(data)
     headers = {"content-security-policy": _SANDBOX, "cache-control": "no-store"}
     if kind is None:

@@ -125,12 +125,7 @@ async def show_turn(studio: Studio, request: Request) -> TurnPage:
     is_whole = request.query_params.get("whole") == "1"
     info, entry = await read_entry(studio.storage, thread_id, number, is_whole=is_whole)
     if entry is None:
-        raise Fault(
-            404,
-            "not_found",
-            f"Thread {thread_id!r} has no turn {number}.",
-            "It may have been undone or deleted. The page of the thread shows its turns.",
-        )
+        raise Fault(404, "not_found", "fault.no-turn", thread=repr(thread_id), number=number)
     return TurnPage(
         thread=head_of(info),
         entry=entry,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, TypeAlias, get_args
 
-from recuerda.studio.words import changes, chat, frame, health, inbox, memory, seen, threads
+from recuerda.studio.words import changes, chat, faults, frame, health, inbox, memory, seen, threads
 
 Language: TypeAlias = Literal["en", "es"]
 
@@ -25,6 +25,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     **inbox.WORDS,
     **changes.WORDS,
     **chat.WORDS,
+    **faults.WORDS,
 }
 
 

@@ -62,6 +62,106 @@ WORDS: dict[str, tuple[str, str]] = {
     "health.kind.counters": ("Wrong counters", "Contadores erróneos"),
     "health.kind.unreadable_summary": ("Unreadable summary", "Resumen ilegible"),
     "health.kind.unreadable_thread": ("Unreadable thread", "Hilo ilegible"),
+    # What was found, and what to do about it.
+    "health.found.open_draft": (
+        "A turn was interrupted after step {step}, or is at work.",
+        "Un turno se interrumpió después del paso {step}, o está en curso.",
+    ),
+    "health.do.open_draft": (
+        "If no program is working on it, agent.resume(thread) continues it and --repair --drop-drafts deletes it.",
+        "Si ningún programa trabaja en él, agent.resume(thread) lo continúa y --repair --drop-drafts lo borra.",
+    ),
+    "health.found.outdated_draft": (
+        "A turn was interrupted after step {step}, and the thread has changed since.",
+        "Un turno se interrumpió después del paso {step}, y el hilo ha cambiado desde entonces.",
+    ),
+    "health.do.outdated_draft": (
+        "Unless only a summary was added, the turn can only be deleted: --repair --drop-drafts.",
+        "Salvo que solo se añadiera un resumen, el turno solo se puede borrar: --repair --drop-drafts.",
+    ),
+    "health.found.waiting_draft": (
+        "A turn waits until a person decides about {calls}.",
+        "Un turno espera a que una persona decida sobre {calls}.",
+    ),
+    "health.do.waiting_draft": (
+        "The inbox lists the calls and decides. `recuerda pending` does so too.",
+        "La bandeja de entrada muestra las llamadas y decide. `recuerda pending` también.",
+    ),
+    "health.found.decided_draft": (
+        "A turn is paused, and the next run continues it: {calls}.",
+        "Un turno está en pausa y la próxima ejecución lo continúa: {calls}.",
+    ),
+    "health.do.decided_draft": ("agent.resume(thread) continues it.", "agent.resume(thread) lo continúa."),
+    "health.found.unreadable_draft": (
+        "The thread has an interrupted turn that cannot be read.",
+        "El hilo tiene un turno interrumpido que no se puede leer.",
+    ),
+    "health.do.unreadable_draft": (
+        "It can only be deleted: --repair --drop-drafts.",
+        "Solo se puede borrar: --repair --drop-drafts.",
+    ),
+    "health.found.corrupt_turn": (
+        "Turn {number} cannot be read ({reason}), so runs on this thread fail.",
+        "El turno {number} no se puede leer ({reason}), así que fallan las ejecuciones de este hilo.",
+    ),
+    "health.do.corrupt_turn": (
+        "--repair replaces it with a note and keeps its bytes in the copy.",
+        "--repair lo sustituye por una nota y guarda sus bytes en la copia.",
+    ),
+    "health.found.newer_turn": (
+        "Turn {number} was written by a newer recuerda.",
+        "El turno {number} lo escribió un recuerda más nuevo.",
+    ),
+    "health.do.newer_turn": (
+        "Upgrade recuerda. The turn stays unchanged.",
+        "Actualice recuerda. El turno no cambia.",
+    ),
+    "health.found.lost_file": (
+        "A file that turn {number} names is missing or damaged.",
+        "Falta o está dañado un archivo que nombra el turno {number}.",
+    ),
+    "health.do.lost_file": (
+        "Restore the thread from a copy, or undo the turn.",
+        "Restaure el hilo desde una copia o deshaga el turno.",
+    ),
+    "health.found.orphans": (
+        "Calls of tools without a result: {calls}. Results without a call: {results}.",
+        "Llamadas de herramientas sin resultado: {calls}. Resultados sin llamada: {results}.",
+    ),
+    "health.do.orphans": (
+        "You do not have to do anything: models get complete pairs only. --repair turns the rest into text.",
+        "No tiene que hacer nada: los modelos solo reciben parejas completas. --repair convierte el resto en texto.",
+    ),
+    "health.found.counters": (
+        (
+            "The storage counts {counted_turns} turns and {counted_messages} messages, but the log holds {turns} and "
+            "{messages}."
+        ),
+        (
+            "El almacén cuenta {counted_turns} turnos y {counted_messages} mensajes, pero el registro tiene {turns} y "
+            "{messages}."
+        ),
+    ),
+    "health.do.counters": (
+        "--repair creates the thread again from its log. A later run writes a new summary.",
+        "--repair vuelve a crear el hilo a partir de su registro. Una ejecución posterior escribe otro resumen.",
+    ),
+    "health.found.unreadable_summary": (
+        "The summary of the turns up to {target} cannot be read ({reason}).",
+        "El resumen de los turnos hasta el {target} no se puede leer ({reason}).",
+    ),
+    "health.do.unreadable_summary": (
+        "You do not have to do anything: models get the turns, until the next summary replaces this one.",
+        "No tiene que hacer nada: los modelos reciben los turnos hasta que otro resumen sustituya a este.",
+    ),
+    "health.found.unreadable_thread": (
+        "The storage cannot read the thread: {reason}",
+        "El almacén no puede leer el hilo: {reason}",
+    ),
+    "health.do.unreadable_thread": (
+        "Examine the storage itself, or restore the thread from a copy.",
+        "Examine el propio almacén, o restaure el hilo desde una copia.",
+    ),
     "health.leftovers": ("Unfinished turns", "Turnos sin terminar"),
     "health.leftovers.none": ("There is no unfinished turn.", "No hay turnos sin terminar."),
     "health.leftovers.more": ("There are more. These were begun first.", "Hay más. Estos empezaron antes."),
