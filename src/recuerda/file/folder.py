@@ -72,6 +72,14 @@ class Folder:
         self._listing = Listing(path, self._disk)
         self._leases = Leases()
 
+    def check_wait(self, began: float) -> None:
+        """Check that an operation has not waited for too long, since a reading of the monotonic clock.
+
+        Raises:
+            StorageBusy: it has waited for longer than the timeout.
+        """
+        self._locks.check_wait(began)
+
     # -- records -------------------------------------------------------------------------------------------------------
 
     def append(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:

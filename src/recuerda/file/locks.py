@@ -1,8 +1,8 @@
 """Locks on threads, between all writers of one folder: tasks, storages and processes.
 
 Each thread has a stripe, one of a fixed number of lock files. The operating system locks the file, and unlocks it when
-the process ends for any reason. Within one storage, a mutex is taken first, so that its tasks queue instead of polling.
-A writer waits in an OS thread of the pool, and raises `StorageBusy` after the timeout.
+the process ends for any reason. Within one storage, a mutex is taken first, so that its writers do not poll. A writer
+waits in an OS thread of the pool, and raises `StorageBusy` after the timeout; `workers.py` cares for the others.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from recuerda._drivers.identity import is_in_place
 from recuerda.errors import StorageBusy
 from recuerda.file.disk import Disk, opened
-from recuerda.file.names import STRIPES
+from recuerda.file.names import STRIPES, lock_file
 from recuerda.file.os_locks import try_lock, unlock, wait_for_lock
 from recuerda.file.place import Place
 
@@ -39,6 +39,11 @@ class StripedLocks:
         self._place = place
         self._mutexes = [threading.Lock() for _ in range(STRIPES)]
 
+    def check_wait(self, began: float) -> None:
+        """Raise StorageBusy if more than the timeout has passed since `began`, a reading of the monotonic clock."""
+        if time.monotonic() - began > self._timeout_s:
+            raise self._busy()
+
     @contextmanager
     def hold(self, stripe: int) -> Generator[None, None, None]:
         """Hold a stripe for a `with` block.
@@ -58,7 +63,7 @@ class StripedLocks:
 
     @contextmanager
     def _locked(self, stripe: int, deadline: float) -> Generator[None, None, None]:
-        path = self._folder / f"{stripe:02x}"
+        path = lock_file(self._folder, stripe)
         while True:
             with self._opened(path) as fd:
                 has_waited = not try_lock(fd)

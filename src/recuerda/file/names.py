@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 SLUG_LENGTH = 40
 LOG_SUFFIX = ".jsonl"
@@ -21,48 +22,52 @@ NEW_SUFFIX = ".new"
 STRIPES = 256
 """The number of lock files. Threads share them by their hash, so the folder of locks never grows."""
 
+KEPT = 1024
+"""The number of threads whose names of files are kept in memory, because each of them costs as much as a read."""
+
 _UNSAFE = re.compile(r"[^a-z0-9_]+")
 _LOG_NAME = re.compile(r"[a-z0-9_-]+-[0-9a-f]{32}\.jsonl")
 
 
-class ThreadFiles(NamedTuple):
+@dataclass(frozen=True)
+class ThreadFiles:
     """The files of one thread, and the stripe of its lock."""
 
     folder: Path
     stem: str
     stripe: int
 
-    @property
+    @cached_property
     def log(self) -> Path:
         """The file of the thread's settings and records."""
         return self.folder / f"{self.stem}{LOG_SUFFIX}"
 
-    @property
+    @cached_property
     def new_log(self) -> Path:
         """The next version of `log`, while it is being written."""
         return self.folder / f"{self.stem}{LOG_SUFFIX}.new"
 
-    @property
+    @cached_property
     def draft(self) -> Path:
         """The file of the thread's draft."""
         return self.folder / f"{self.stem}{DRAFT_SUFFIX}"
 
-    @property
+    @cached_property
     def new_draft(self) -> Path:
         """The file of the next draft, while its first step is being written."""
         return self.folder / f"{self.stem}{DRAFT_SUFFIX}.new"
 
-    @property
+    @cached_property
     def lease(self) -> Path:
         """The file of the thread's lease."""
         return self.folder / f"{self.stem}{LEASE_SUFFIX}"
 
-    @property
+    @cached_property
     def blobs(self) -> Path:
         """The folder of the files that the thread's turns name."""
         return self.folder / f"{self.stem}{BLOBS_SUFFIX}"
 
-    @property
+    @cached_property
     def paths(self) -> tuple[Path, ...]:
         """All five files, `log` as the last."""
         return self.new_log, self.draft, self.new_draft, self.lease, self.log
@@ -75,10 +80,17 @@ def file_stem(thread_id: str) -> str:
     return f"{slug or 'thread'}-{digest}"
 
 
+@lru_cache(KEPT)
 def files_of(folder: Path, thread_id: str) -> ThreadFiles:
     """Return the paths of a thread's files and the stripe of its lock."""
     stem = file_stem(thread_id)
     return ThreadFiles(folder, stem, stripe_of(stem))
+
+
+@lru_cache(KEPT)
+def lock_file(folder: Path, stripe: int) -> Path:
+    """Return the path of a stripe's lock file in a folder of locks."""
+    return folder / f"{stripe:02x}"
 
 
 def stripe_of(name: str) -> int:

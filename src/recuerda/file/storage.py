@@ -1,8 +1,9 @@
 """The file storage: each hook of a storage is one job in a small pool of OS threads.
 
 Disks block, and an event loop must not. Reads and writes have separate pools, so a read never waits for an fsync, and
-the fsyncs of many conversations overlap. A job that is cancelled before it starts does not run. A job that has started
-runs to its end. So a job does all of its work or none of it.
+the fsyncs of many conversations overlap: a file system writes the syncs that wait together in one go. A job that is
+cancelled before it starts does not run. A job that has started runs to its end. So a job does all of its work or none
+of it.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import asyncio
 import errno
 import os
 import re
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Self, TypeVar
@@ -26,9 +27,11 @@ from recuerda.errors import (
     StorageUnavailable,
 )
 from recuerda.file.folder import Folder
+from recuerda.file.names import files_of
 from recuerda.file.place import Place
+from recuerda.file.workers import Workers
 from recuerda.storage.contract import Clock, Storage, system_clock
-from recuerda.storage.finishing import settled
+from recuerda.storage.jobs import Job
 from recuerda.storage.records import (
     Appended,
     Blob,
@@ -60,12 +63,12 @@ class _Work:
     def __init__(self, folder: Folder) -> None:
         self.process = os.getpid()
         self.folder = folder
-        self.readers = ThreadPoolExecutor(READERS, "recuerda-file-reader")
-        self.writers = ThreadPoolExecutor(WRITERS, "recuerda-file-writer")
+        self.readers = Workers(READERS, "recuerda-file-reader")
+        self.writers = Workers(WRITERS, "recuerda-file-writer")
 
     def stop(self) -> None:
-        self.readers.shutdown()
-        self.writers.shutdown()
+        self.readers.stop()
+        self.writers.stop()
 
 
 class FileStorage(Storage):
@@ -86,7 +89,8 @@ class FileStorage(Storage):
         path: the folder. The first write makes it if it is missing. Its file system must have working locks. The folder
             and its files are made for their owner alone (modes 0700 and 0600).
         fsync: True writes each acknowledged turn to the disk. False is faster, but a power failure may lose turns.
-        busy_timeout_s: the number of seconds to wait for another writer of the same thread before `StorageBusy`.
+        busy_timeout_s: the number of seconds to wait for another process that writes the same thread, before
+            `StorageBusy`. A write also waits at most this long for earlier writes of this storage to the thread.
         clock: a function that returns the time in microseconds since 1970 (UTC).
 
     Raises:
@@ -135,10 +139,10 @@ class FileStorage(Storage):
         return cls(path)
 
     async def _append(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
-        return await self._write(lambda folder: folder.append(thread_id, record, guard))
+        return await self._write(thread_id, lambda folder: folder.append(thread_id, record, guard))
 
     async def _append_all(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> list[Appended]:
-        return await self._write(lambda folder: folder.append_all(thread_id, records, guard))
+        return await self._write(thread_id, lambda folder: folder.append_all(thread_id, records, guard))
 
     async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
         return await self._look(lambda folder: folder.read(thread_id, query))
@@ -150,13 +154,13 @@ class FileStorage(Storage):
         return await self._look(lambda folder: folder.walk(user_id, position))
 
     async def _update(self, thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard) -> ThreadInfo:
-        return await self._write(lambda folder: folder.update(thread_id, changes, now_us, guard))
+        return await self._write(thread_id, lambda folder: folder.update(thread_id, changes, now_us, guard))
 
     async def _delete(self, thread_id: str, guard: Guard) -> bool:
-        return await self._write(lambda folder: folder.delete(thread_id, guard))
+        return await self._write(thread_id, lambda folder: folder.delete(thread_id, guard))
 
     async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> str:
-        return await self._write(lambda folder: folder.save_draft(thread_id, step, guard))
+        return await self._write(thread_id, lambda folder: folder.save_draft(thread_id, step, guard))
 
     async def _load_draft(self, thread_id: str, guard: Guard) -> list[DraftStep]:
         return await self._look(lambda folder: folder.load_draft(thread_id, guard))
@@ -165,22 +169,22 @@ class FileStorage(Storage):
         return first_drafts(await self._look(lambda folder: folder.list_drafts()), limit, user_id, position)
 
     async def _drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
-        return await self._write(lambda folder: folder.drop_draft(thread_id, turn_id, guard))
+        return await self._write(thread_id, lambda folder: folder.drop_draft(thread_id, turn_id, guard))
 
     async def _rewrite(self, thread_id: str, change: NewBodies, now_us: int, guard: Guard) -> int | None:
-        return await self._write(lambda folder: folder.rewrite(thread_id, change, now_us, guard))
+        return await self._write(thread_id, lambda folder: folder.rewrite(thread_id, change, now_us, guard))
 
     async def _replace_blob(self, thread_id: str, digest: str, blob: Blob, guard: Guard) -> bool:
-        return await self._write(lambda folder: folder.replace_blob(thread_id, digest, blob, guard))
+        return await self._write(thread_id, lambda folder: folder.replace_blob(thread_id, digest, blob, guard))
 
     async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
-        return await self._write(lambda folder: folder.lease(thread_id, holder, ttl_us, guard))
+        return await self._write(thread_id, lambda folder: folder.lease(thread_id, holder, ttl_us, guard))
 
     async def _release(self, thread_id: str, holder: str) -> None:
-        await self._write(lambda folder: folder.release(thread_id, holder))
+        await self._write(thread_id, lambda folder: folder.release(thread_id, holder))
 
     async def _clean_up(self) -> None:
-        await self._write(lambda folder: folder.clean_up())
+        await self._write(None, lambda folder: folder.clean_up())
 
     async def _close(self) -> None:
         self._is_closed = True
@@ -194,11 +198,22 @@ class FileStorage(Storage):
             self._place.check_once()
             return job(work.folder)
 
-        return await self._start(work.readers, look)
+        return await self._submit(work.readers, look).future
 
-    async def _write(self, job: Callable[[Folder], T]) -> T:
+    async def _write(self, thread_id: str | None, job: Callable[[Folder], T]) -> T:
         work = self._working()
-        return await settled(self._start(work.writers, partial(job, work.folder)))
+        stripe = None if thread_id is None else files_of(self.path, thread_id).stripe
+        began = time.monotonic()
+
+        def write() -> T:
+            work.folder.check_wait(began)
+            return job(work.folder)
+
+        running = self._submit(work.writers, write, stripe=stripe)
+        try:
+            return await running.future
+        except asyncio.CancelledError as cancelled:
+            raise cancelled from await running.failure()
 
     def _working(self) -> _Work:
         if self._work.process != os.getpid():
@@ -206,12 +221,12 @@ class FileStorage(Storage):
             self._work = _Work(self._make_folder())
         return self._work
 
-    def _start(self, pool: ThreadPoolExecutor, job: Callable[[], T]) -> asyncio.Future[T]:
+    def _submit(self, workers: Workers, job: Callable[[], T], *, stripe: int | None = None) -> Job[T]:
         closed = StorageUnavailable(f"the storage of {self.path} has been closed: make a new one")
         if self._is_closed:
             raise closed
         try:
-            return asyncio.get_running_loop().run_in_executor(pool, job)
+            return workers.submit(job, stripe=stripe)
         except RuntimeError:
             raise closed from None  # another event loop closed it at this moment
 

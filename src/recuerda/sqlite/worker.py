@@ -15,59 +15,32 @@ import queue
 import sqlite3
 import threading
 import weakref
-from collections import defaultdict
 from collections.abc import Callable
-from typing import Any, Generic, TypeAlias, TypeVar, cast
-
-import msgspec
+from typing import Any, TypeAlias, TypeVar
 
 from recuerda._drivers.per_loop import keep_in_children
 from recuerda._drivers.sqlite_names import OpenFile, Place
 from recuerda.errors import RecuerdaError, StorageUnavailable
 from recuerda.sqlite import forks
 from recuerda.sqlite.erasing import LATE_S, Eraser, mark_due
-from recuerda.storage.finishing import until_ended
+from recuerda.storage.jobs import Job, settle
 
 T = TypeVar("T")
 Connect: TypeAlias = Callable[[], sqlite3.Connection]
-Outcome: TypeAlias = "tuple[Job[Any], Any, BaseException | None]"
+Outcome: TypeAlias = "tuple[WorkerJob[Any], Any, BaseException | None]"
 
 MAX_GROUP = 256
 """The largest number of writes in one transaction. It limits how long the first write waits."""
 
 
-class Job(msgspec.Struct, Generic[T], eq=False):
-    """A job of a worker, and the future that gets its outcome when its transaction has ended."""
+class WorkerJob(Job[T], eq=False):
+    """A job of a worker. Its future gets the outcome when its transaction has ended.
 
-    run: Callable[[sqlite3.Connection], T]
-    future: asyncio.Future[T]
-    loop: asyncio.AbstractEventLoop
-    erase_s: float | None
-    _failure: BaseException | None = None
-    _is_ended: bool = False
-    _end: asyncio.Future[None] | None = None
+    Attributes:
+        erase_s: the seconds within which the job's erased bytes leave the write-ahead log; None if it erases nothing.
+    """
 
-    def end(self, result: T | None, error: BaseException | None) -> None:
-        """Give the outcome to the callers. This runs on the job's loop."""
-        self._failure, self._is_ended = error, True
-        if self._end is not None and not self._end.done():
-            self._end.set_result(None)
-        if self.future.done():
-            return
-        if error is not None:
-            self.future.set_exception(error)
-        else:
-            self.future.set_result(cast("T", result))
-
-    async def failure(self) -> BaseException | None:
-        """Return the job's error after its caller was cancelled. Wait until the job has ended.
-
-        A future for this wait is only made now. To shield each job from a cancellation would cost a tenth of an append.
-        """
-        if not self._is_ended:
-            self._end = self.loop.create_future()
-            await until_ended(self._end)
-        return self._failure
+    erase_s: float | None = None
 
 
 class Worker:
@@ -87,7 +60,7 @@ class Worker:
         self._connection: sqlite3.Connection | None = None
         self._use = threading.Lock()  # held by the thread that uses the connection
         self._is_writer = is_writer
-        self._jobs: queue.SimpleQueue[Job[Any] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[WorkerJob[Any] | None] = queue.SimpleQueue()
         self._is_closed = False
         self._loop: Callable[[], asyncio.AbstractEventLoop | None] = lambda: None
         self._mutex = threading.Lock()
@@ -101,7 +74,7 @@ class Worker:
         """True when the worker takes no more jobs."""
         return self._is_closed
 
-    def submit(self, run: Callable[[sqlite3.Connection], T], *, erase_s: float | None = None) -> Job[T]:
+    def submit(self, run: Callable[[sqlite3.Connection], T], *, erase_s: float | None = None) -> WorkerJob[T]:
         """Queue a job, and return it.
 
         A job that is cancelled while it waits does not run. A job that has started runs to its end. With `erase_s`, the
@@ -111,7 +84,7 @@ class Worker:
         if loop is not self._loop():
             keep_in_children(loop)
             self._loop = weakref.ref(loop)
-        job = Job(run, loop.create_future(), loop, erase_s)
+        job = WorkerJob(run, loop.create_future(), loop, erase_s=erase_s)
         with self._mutex:
             if self._is_closed:
                 raise StorageUnavailable("the SQLite storage has been closed; make a new one")
@@ -160,7 +133,7 @@ class Worker:
             with self._use:
                 outcomes = self._attend(group) if group else self._rest()
             if outcomes:
-                _settle(outcomes)
+                settle(outcomes)
             del (
                 group,
                 outcomes,
@@ -170,7 +143,7 @@ class Worker:
                 self._eraser.finish(self._connection)
             self._close()
 
-    def _attend(self, group: list[Job[Any]]) -> list[Outcome]:
+    def _attend(self, group: list[WorkerJob[Any]]) -> list[Outcome]:
         """Run a group of jobs, and return their outcomes. Close the connection if it failed to open, or broke."""
         is_usable = False
         try:
@@ -221,8 +194,8 @@ class Worker:
                 self._eraser.note(job.erase_s)
         self._eraser.work(connection)
 
-    def _next_group(self, timeout_s: float | None) -> tuple[list[Job[Any]], bool]:
-        group: list[Job[Any]] = []
+    def _next_group(self, timeout_s: float | None) -> tuple[list[WorkerJob[Any]], bool]:
+        group: list[WorkerJob[Any]] = []
         try:
             job = self._jobs.get(timeout=timeout_s)
         except queue.Empty:
@@ -234,7 +207,7 @@ class Worker:
             job = self._jobs.get()
         return group, False
 
-    def _read(self, connection: sqlite3.Connection, group: list[Job[Any]]) -> list[Outcome]:
+    def _read(self, connection: sqlite3.Connection, group: list[WorkerJob[Any]]) -> list[Outcome]:
         """Run jobs that read. A job of more than one statement makes a snapshot for itself."""
         try:
             self._check_place()
@@ -245,7 +218,7 @@ class Worker:
             connection.rollback()
         return outcomes
 
-    def _write(self, connection: sqlite3.Connection, group: list[Job[Any]]) -> list[Outcome]:
+    def _write(self, connection: sqlite3.Connection, group: list[WorkerJob[Any]]) -> list[Outcome]:
         """Run jobs that write, in one transaction. If that fails, run each job alone."""
         cursor = connection.cursor()  # one for two statements, because each cursor has its cost
         try:
@@ -266,7 +239,7 @@ class Worker:
         return outcomes
 
 
-def _attempt(connection: sqlite3.Connection, job: Job[Any], expected: type[Exception]) -> Outcome:
+def _attempt(connection: sqlite3.Connection, job: WorkerJob[Any], expected: type[Exception]) -> Outcome:
     if job.future.cancelled():
         return job, None, None
     try:
@@ -277,26 +250,3 @@ def _attempt(connection: sqlite3.Connection, job: Job[Any], expected: type[Excep
         return job, None, error
     else:
         return job, result, None
-
-
-def _settle(outcomes: list[Outcome]) -> None:
-    if len(outcomes) == 1:  # usual, and cheaper
-        _tell(outcomes[0][0].loop, outcomes)
-        return
-    by_loop: dict[asyncio.AbstractEventLoop, list[Outcome]] = defaultdict(list)
-    for outcome in outcomes:
-        by_loop[outcome[0].loop].append(outcome)
-    for loop, mine in by_loop.items():
-        _tell(loop, mine)
-
-
-def _tell(loop: asyncio.AbstractEventLoop, outcomes: list[Outcome]) -> None:
-    try:
-        loop.call_soon_threadsafe(_resolve, outcomes)
-    except RuntimeError:
-        return  # The loop has ended, so nobody waits for these outcomes any more. Committed jobs stay committed.
-
-
-def _resolve(outcomes: list[Outcome]) -> None:
-    for job, result, error in outcomes:
-        job.end(result, error)
