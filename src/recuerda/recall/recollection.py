@@ -642,7 +642,8 @@ class Recollection:
             number = await self.index.correct_fact(position.scope, wrong.id, text, self._clock())
         elif (message := await self._message_of(wrong, position)) is not None:
             number = await self.index.correct_message(message, position, text, self._clock())
-        facts = [] if number is None else await self.index.facts(position.scope)
+        # With the history, because another correction may have come between.
+        facts = [] if number is None else await self.index.facts(position.scope, has_history=True)
         for fact in facts:
             if fact.id == number:
                 return fact
