@@ -1,5 +1,7 @@
 """The tools recall, remember, correct and forget, by the SDK's own client."""
 
+import asyncio
+
 import pytest
 from mcp.client.client import Client
 from mcp.shared.exceptions import MCPError
@@ -69,6 +71,17 @@ async def test_a_correction_retires_the_old_words_and_keeps_them(client: Client)
     again = await answer(client, "correct", memory=kept["memory"], text="The meeting is on Friday.")
     assert again["replaced"] == "The meeting is on Friday."
     assert "are empty" in await failure(client, "correct", memory=kept["memory"], text="")
+    assert "at most 20,000 characters" in await failure(client, "correct", memory=kept["memory"], text="x" * 20_001)
+
+
+async def test_corrections_at_the_same_time_all_succeed_and_one_of_them_holds(client: Client) -> None:
+    kept = await answer(client, "remember", text="The meeting is on day 0.")
+    days = [f"The meeting is on day {number}." for number in range(1, 21)]
+    changed = await asyncio.gather(*(answer(client, "correct", memory=kept["memory"], text=day) for day in days))
+    assert [one["text"] for one in changed] == days
+    found = await answer(client, "recall", query="When is the meeting?", limit=50, include_corrected=True)
+    assert sorted(one["text"] for one in found["memories"]) == sorted(["The meeting is on day 0.", *days])
+    assert len([one for one in found["memories"] if "valid_until" not in one]) == 1
 
 
 async def test_forgetting_shows_first_and_then_erases(client: Client, served: Served) -> None:

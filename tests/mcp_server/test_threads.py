@@ -4,6 +4,7 @@ import asyncio
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from mcp.client.client import Client
 from mcp.shared.exceptions import MCPError
@@ -132,6 +133,43 @@ async def test_no_answer_is_larger_than_the_budget() -> None:
         await served.server.close()
 
 
+@pytest.mark.parametrize("text", ["ship " * 3_000, "🐳" * 3_000, "\x01" * 3_000], ids=["words", "emoji", "escapes"])
+async def test_no_text_or_name_makes_an_answer_larger_than_the_budget(text: str) -> None:
+    async with MemoryStorage() as storage:
+        served = Served(storage, max_tokens=500)
+        async with served.client() as client:
+
+            async def asked(name: str, **arguments: Any) -> Any:
+                result = await client.call_tool(name, arguments)
+                assert not result.is_error
+                assert len(msgspec.json.encode(result.structured_content)) < 500 * 4 + 400, name
+                assert len(text_of(result).encode()) < 500 * 4 + 400, name
+                return result.structured_content
+
+            kept = await asked("remember", text=f"A harbour: {text}")
+            assert kept["is_cut"] == (len(kept["text"]) < len(f"A harbour: {text}".strip()))
+            changed = await asked("correct", memory=kept["memory"], text=f"No harbour: {text}")
+            assert (changed["replaced"][:9], changed["text"][:10]) == ("A harbour", "No harbour")
+            await asked("recall", query="harbour", include_corrected=True)
+            await asked("forget", query="harbour")
+            big = await asked("save_turn", messages=[{"role": "user", "text": text, "speaker": text}])
+            ((message,),) = [turn["messages"] for turn in (await asked("read_thread", thread=big["thread"]))["turns"]]
+            assert message["is_cut"]
+            many = await asked("save_turn", messages=said(*[f"{number} ships" for number in range(90)]))
+            (turn,) = (await asked("read_thread", thread=many["thread"]))["turns"]
+            assert turn["messages"][0]["text"] == "0 ships"
+            assert len(turn["messages"]) + turn["left_out"] == 90
+            assert turn["left_out"] < 85
+            read = await client.call_tool("read_thread", {"thread": many["thread"]})
+            assert f"({turn['left_out']} further messages of turn 1 did not fit.)" in text_of(read)
+            uris = ["recuerda://memory/about-me", *(f"recuerda://thread/{one['thread']}" for one in (big, many))]
+            for uri in uris:
+                (content,) = (await client.read_resource(uri)).contents
+                assert isinstance(content, TextResourceContents)
+                assert len(content.text.encode()) < 500 * 4 + 400, uri
+        await served.server.close()
+
+
 async def test_a_list_of_threads_with_long_titles_keeps_the_budget_and_leaves_none_out() -> None:
     async with MemoryStorage() as storage:
         served = Served(storage, max_tokens=500)
@@ -165,6 +203,9 @@ async def test_resources_are_the_threads_the_memories_and_a_page_about_the_user(
     assert [one["text"] for one in memory] == ["Ana keeps ants.", "Ana keeps bees."]
     thread = json.loads(await _read(client, f"recuerda://thread/{kept['thread']}"))
     assert thread["turns"][0]["messages"][0]["text"] == "Ana keeps bees."
+    with pytest.raises(MCPError, match="not the cursor of a page") as refused:
+        await client.list_resources(cursor="garbage")
+    assert refused.value.error.code == -32602
     templates = (await client.list_resource_templates()).resource_templates
     assert [one.uri_template for one in templates] == ["recuerda://thread/{thread}", "recuerda://memory/{+memory}"]
 

@@ -45,6 +45,7 @@ class Remembered(Answer, frozen=True, kw_only=True, omit_defaults=True):
     memory: MemoryId
     thread: ThreadId
     text: Annotated[str, Meta(description="The text as it is stored.")]
+    is_cut: Annotated[bool, Meta(description="True if only the beginning of the text is shown.")] = False
     is_new: Annotated[bool, Meta(description="False if this idempotency key had stored the memory before.")]
 
 
@@ -54,6 +55,7 @@ class Corrected(Answer, frozen=True, kw_only=True, omit_defaults=True):
     memory: MemoryId
     text: Annotated[str, Meta(description="The words that are recalled from now on.")]
     replaced: Annotated[str, Meta(description="The words that held before. They are kept, but no longer recalled.")]
+    is_cut: Annotated[bool, Meta(description="True if only the beginning of one of the texts is shown.")] = False
 
 
 class ForgetItem(Answer, frozen=True, kw_only=True, omit_defaults=True):
@@ -113,6 +115,7 @@ class TurnItem(Answer, frozen=True, kw_only=True, omit_defaults=True):
     turn: Annotated[int, Meta(description="The number of the turn.")]
     said_at: str
     messages: list[MessageItem]
+    left_out: Annotated[int, Meta(description="The number of further messages of the turn that did not fit.")] = 0
 
 
 class ThreadPart(Answer, frozen=True, kw_only=True, omit_defaults=True):

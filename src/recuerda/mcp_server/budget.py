@@ -19,6 +19,9 @@ MAX_TOKENS = 4_000
 """The default size of the largest answer."""
 
 LEAST_TOKENS = 200
+MAX_NAME = 60
+"""The largest number of characters of a speaker's name. A longer name is cut, as in the quotes of a recall."""
+
 CUT = "…"
 
 
@@ -28,20 +31,37 @@ def fitting(items: Iterable[_Item], max_tokens: int, *, shorten: Callable[[_Item
     Args:
         items: the items, the most important first.
         max_tokens: the limit.
-        shorten: returns an item with at most this number of characters of text. The first item is shortened if it is
-            too long alone.
+        shorten: returns an item with at most this number of characters of text. The first item is shortened until it
+            fits, if it is too long alone.
     """
     left = max_tokens * BYTES_PER_TOKEN
     fit: list[_Item] = []
     for item in items:
         size = len(msgspec.json.encode(item))
         if size > left and not fit:
-            return [shorten(item, max(1, left // 2))]
+            return [shortened(item, max_tokens, shorten=shorten)]
         if size > left:
             break
         left -= size
         fit.append(item)
     return fit
+
+
+def shortened(item: _Item, max_tokens: int, *, shorten: Callable[[_Item, int], _Item]) -> _Item:
+    """Return an item that costs at most this number of tokens. Its text is shortened only as far as this needs.
+
+    A character costs up to six bytes, so the number of characters says little about the cost.
+    """
+    limit = max_tokens * BYTES_PER_TOKEN
+    if len(msgspec.json.encode(item)) <= limit:
+        return item
+    characters = limit
+    while characters > 1:
+        characters = characters * 3 // 4
+        short = shorten(item, characters)
+        if len(msgspec.json.encode(short)) <= limit:
+            return short
+    return shorten(item, 1)
 
 
 def cut_text(text: str, max_characters: int) -> tuple[str, bool]:

@@ -14,7 +14,8 @@ import msgspec
 from recuerda.errors import InvalidInput
 from recuerda.ids import new_id
 from recuerda.mcp_server.answers import Corrected, MemoryItem, Recalled, Remembered
-from recuerda.mcp_server.budget import fitting
+from recuerda.mcp_server.budget import MAX_NAME, cut_text, cut_texts, fitting
+from recuerda.mcp_server.budget import shortened as shortened_to_fit
 from recuerda.mcp_server.finding import FORGOTTEN, HOLDS, MEMORIES, FoundMemory, find_memory
 from recuerda.mcp_server.importing import ImportedMemory
 from recuerda.mcp_server.references import Place
@@ -134,7 +135,8 @@ class Memories:
         if appended.replayed:
             _check_same(stored_turn(appended.record, thread_id).turn, turn)
         memory = Place(thread_id, appended.record.id).id
-        return Remembered(memory=memory, thread=thread_id, text=words, is_new=not appended.replayed)
+        answer = Remembered(memory=memory, thread=thread_id, text=words, is_new=not appended.replayed)
+        return shortened_to_fit(answer, self.max_tokens, shorten=_shortened_text)
 
     async def remember_all(self, scope: Scope, memories: Sequence[ImportedMemory]) -> int:
         """Store memories of another program, and return the number of new ones. The same call stores nothing twice."""
@@ -154,17 +156,20 @@ class Memories:
         """Replace the words of a memory. The earlier words are kept, with the time until which they held.
 
         Raises:
-            InvalidInput: the text is empty, or the connection may not change this memory.
+            InvalidInput: the text is empty or too long, or the connection may not change this memory.
         """
         words = clean_text(text)
         if not words:
             raise InvalidInput("the right words are empty: give the new text, or use forget to remove the memory")
+        _check_length(text)
         found = await self.find(scope, memory)
         check_writable(scope, found)
         replaced = found.words.text
         if replaced != words:
             await self.recollection.correct(found.own, words, found.position)
-        return Corrected(memory=found.place.id, text=words, replaced=replaced)
+        answer = Corrected(memory=found.place.id, text=words, replaced=replaced)
+        # The text for the model repeats both texts, beside their names.
+        return shortened_to_fit(answer, self.max_tokens, shorten=_shortened_texts)
 
     async def close(self) -> None:
         """Close the index."""
@@ -196,7 +201,7 @@ def item_of(memory: Memory, query: str = "", *, max_characters: int = _QUOTE) ->
         role=memory.role,
         said_at=memory.created_at.isoformat(timespec="seconds"),
         thread=memory.thread_id,
-        speaker=memory.speaker,
+        speaker=None if memory.speaker is None else cut_text(memory.speaker, MAX_NAME)[0],
         relevance=round(memory.relevance, 2),
         is_cut=len(memory.text) > max_characters,
         corrected_at=None if memory.corrected_at is None else memory.corrected_at.isoformat(timespec="seconds"),
@@ -256,12 +261,26 @@ def _words(text: str, subject: str) -> str:
     words = clean_text(text)
     if not words:
         raise InvalidInput("the text is empty: say in one or two sentences what to remember")
+    _check_length(text)
+    return f"{subject}: {words}" if subject else words
+
+
+def _check_length(text: str) -> None:
     if len(text) > MAX_TEXT:
         raise InvalidInput(
             f"a memory has at most {MAX_TEXT:,} characters, and this text has {len(text):,}: remember its main points, "
             "or keep a long conversation with save_turn"
         )
-    return f"{subject}: {words}" if subject else words
+
+
+def _shortened_text(answer: Remembered, max_characters: int) -> Remembered:
+    text, is_cut = cut_text(answer.text, max_characters)
+    return msgspec.structs.replace(answer, text=text, is_cut=is_cut)
+
+
+def _shortened_texts(answer: Corrected, max_characters: int) -> Corrected:
+    (text, is_cut), (replaced, was_cut) = cut_texts([answer.text, answer.replaced], max_characters)
+    return msgspec.structs.replace(answer, text=text, replaced=replaced, is_cut=is_cut or was_cut)
 
 
 def _check_same(stored: Turn, turn: Turn) -> None:

@@ -41,7 +41,7 @@ from mcp_types import (
 from mcp_types import Tool as ToolDefinition
 
 from recuerda._events import fields
-from recuerda.errors import RecuerdaError, ThreadOwnershipError
+from recuerda.errors import InvalidInput, RecuerdaError, ThreadOwnershipError
 from recuerda.mcp_server import prompts, resources
 from recuerda.mcp_server.progress import reported
 from recuerda.mcp_server.schemas import object_schema
@@ -204,5 +204,7 @@ async def _translated(work: Awaitable[_T]) -> _T:
     """Return the outcome of some work. An error of ours becomes an error of the protocol with the same text."""
     try:
         return await work
+    except InvalidInput as error:
+        raise MCPError(INVALID_PARAMS, str(error)) from error
     except RecuerdaError as error:
         raise MCPError(INTERNAL_ERROR, str(error)) from error

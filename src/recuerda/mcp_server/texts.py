@@ -19,6 +19,7 @@ from recuerda.mcp_server.answers import (
     Remembered,
     SavedTurn,
     ThreadPart,
+    TurnItem,
 )
 from recuerda.recall.memory import Memory
 from recuerda.recall.quoting import PROMPT, one_line, quoted
@@ -82,7 +83,7 @@ def listed(answer: ListedThreads) -> str:
 
 def part(answer: ThreadPart) -> str:
     """Return the messages of a thread as quotes."""
-    lines = [_said(message, turn.said_at) for turn in answer.turns for message in turn.messages]
+    lines = [line for turn in answer.turns for line in _turn(turn)]
     earlier = [f'Earlier turns: cursor "{answer.next_cursor}".'] if answer.next_cursor else []
     return "\n".join([PROMPT, *earlier, *lines]) if lines else "\n".join(["There are no turns here.", *earlier])
 
@@ -90,6 +91,11 @@ def part(answer: ThreadPart) -> str:
 def saved(answer: SavedTurn) -> str:
     """Return the sentence about a turn that was stored."""
     return f"{'Saved' if answer.is_new else 'Already saved'} as turn {answer.turn} of thread {one_line(answer.thread)}."
+
+
+def _turn(turn: TurnItem) -> list[str]:
+    more = [f"({turn.left_out} further messages of turn {turn.turn} did not fit.)"] if turn.left_out else []
+    return [*(_said(message, turn.said_at) for message in turn.messages), *more]
 
 
 def _said(message: MessageItem, said_at: str) -> str:

@@ -21,7 +21,7 @@ from recuerda.mcp_server.answers import (
     ThreadPart,
     TurnItem,
 )
-from recuerda.mcp_server.budget import cut_text, cut_texts, fitting
+from recuerda.mcp_server.budget import MAX_NAME, cut_text, cut_texts, fitting
 from recuerda.mcp_server.finding import FORGOTTEN, MEMORIES, holds_memories
 from recuerda.mcp_server.memories import namespace_metadata, turn_id_of
 from recuerda.mcp_server.references import Place
@@ -40,6 +40,9 @@ MAX_TURNS = 50
 MAX_SAVED = 100
 _MESSAGE = 4_000
 _RESULT = 500
+_LEAST_MESSAGE = 40
+"""The characters for which a message of a long turn is worth its place."""
+
 _TITLE = 200
 
 
@@ -223,7 +226,7 @@ def _message_item(message: ChatMessage, place: Place) -> MessageItem:
     return MessageItem(
         role=message.role,
         text=text,
-        speaker=message.author_name,
+        speaker=None if message.author_name is None else cut_text(message.author_name, MAX_NAME)[0],
         memory=place.id if is_memory else None,
         is_cut=is_cut,
     )
@@ -246,9 +249,10 @@ def _shown(message: ChatMessage) -> str:
 
 
 def _shortened(turn: TurnItem, max_characters: int) -> TurnItem:
-    texts = cut_texts([message.text for message in turn.messages], max_characters)
+    kept = turn.messages[: max(1, max_characters // _LEAST_MESSAGE)]
+    texts = cut_texts([message.text for message in kept], max_characters)
     messages = [
         msgspec.structs.replace(message, text=text, is_cut=message.is_cut or is_cut)
-        for message, (text, is_cut) in zip(turn.messages, texts, strict=True)
+        for message, (text, is_cut) in zip(kept, texts, strict=True)
     ]
-    return msgspec.structs.replace(turn, messages=messages)
+    return msgspec.structs.replace(turn, messages=messages, left_out=len(turn.messages) - len(kept))
