@@ -4,6 +4,7 @@ from psycopg.sql import SQL, Identifier
 
 from recuerda.recall import FactExtractor
 from recuerda.recall.postgres import PostgresRecallIndex
+from recuerda.recall.postgres.texts import original_text
 from recuerda.recall.provider import RecallProvider
 from recuerda.sqlite import SQLiteStorage
 from recuerda.testing.scripted import ScriptedChatClient
@@ -18,13 +19,19 @@ globals().update(cases([test_erasing, test_versions]))
 
 
 async def has_word(db: Connection, schema: str, word: str) -> list[str]:
-    """Return the tables of which a row has a word in any column."""
+    """Return the tables of which a row has a word in any column, also as bytes, or in a compressed text."""
     found: list[str] = []
     for name in (*DERIVED, *KEPT, "state"):
         table = Identifier(schema, f"recall_{name}")
-        rows = await db.execute(SQL("SELECT 1 FROM {} t WHERE t::text ILIKE %s").format(table), (f"%{word}%",))
+        rows = await db.execute(
+            SQL("SELECT 1 FROM {} t WHERE t::text ILIKE ANY (%s)").format(table),
+            ([f"%{word}%", f"%{word.encode().hex()}%"],),
+        )
         if await rows.fetchone():
             found.append(name)
+    rows = await db.execute(SQL("SELECT data FROM {}").format(Identifier(schema, "recall_documents")))
+    if any(word in original_text(data) for (data,) in await rows.fetchall()):
+        found.append("documents")
     return found
 
 
@@ -35,7 +42,7 @@ async def test_no_row_is_left_of_an_erased_user(
     recall = RecallProvider(index, storage=storage, embedder=Meanings(), facts=FactExtractor(finder))
     await taught(recall, storage, "ana's", "ana")
     await recall.flush()
-    assert set(await has_word(db, schema, "amber")) >= {"documents", "facts"}
+    assert set(await has_word(db, schema, "amber")) >= {"documents", "pending", "facts"}
     await elsewhere.erase_user("ana")
     await recall.catch_up()
     assert set((await counts(db, schema)).values()) == {0}

@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
@@ -19,8 +20,10 @@ from recuerda.errors import ConfigurationError, StorageBusy, StorageError, Stora
 from recuerda.recall.index import CandidateQuery, Forgetting, ThreadUpdate
 from recuerda.recall.places import opened_index
 from recuerda.recall.postgres import PostgresRecallIndex, failures
+from recuerda.recall.recollection import NEWEST_THREADS
 from recuerda.sqlite import SQLiteStorage
 from tests.recall.postgres.memories import Connection, a_provider, document, position, remember, said
+from tests.recall.talking import pair, say
 from tests.servers.postgres_server import PostgresServer
 
 ROOT = Path(__file__).parents[3]
@@ -44,7 +47,7 @@ def own_server(modules_server: PostgresServer) -> PostgresServer:
 # -- servers and connections -------------------------------------------------------------------------------------------
 
 
-async def test_a_killed_server_keeps_each_acknowledged_turn_once(own_server: PostgresServer, schema: str) -> None:
+async def test_a_killed_server_keeps_each_turn_whole_or_not_at_all(own_server: PostgresServer, schema: str) -> None:
     acknowledged: dict[str, int] = {}
     is_over = asyncio.Event()
 
@@ -78,8 +81,43 @@ async def test_a_killed_server_keeps_each_acknowledged_turn_once(own_server: Pos
         positions = await index.positions(list(acknowledged))
         stats = await index.stats()
         info = await index.scope_info("user:ana")
-    assert all(positions[name].revision >= turn for name, turn in acknowledged.items())
     assert stats.documents == info.documents == 2 * sum(one.revision for one in positions.values())
+
+
+async def test_additions_that_a_killed_server_lost_are_made_again_from_the_log(
+    storage: SQLiteStorage, own_server: PostgresServer, schema: str
+) -> None:
+    for number in range(NEWEST_THREADS + 10):
+        await say(storage, f"{number}", *pair(f"I collect stone {number}."))
+    async with (
+        PostgresRecallIndex(own_server.url, schema=schema, timeout_s=20) as index,
+        a_setting(own_server, "wal_writer_delay", "10s"),
+    ):
+        await index.stats()
+        recall = a_provider(index, storage)
+        await recall.catch_up()
+        await asyncio.to_thread(own_server.kill)
+        await asyncio.to_thread(own_server.start)
+        assert len(await index.positions([f"{number}" for number in range(NEWEST_THREADS + 10)])) < NEWEST_THREADS
+        assert (await said(recall, "stone 3"))[0] == "I collect stone 3."
+        assert (await recall.stats()).documents == 2 * (NEWEST_THREADS + 10)
+        await recall.close()
+
+
+@asynccontextmanager
+async def a_setting(server: PostgresServer, name: LiteralString, value: LiteralString) -> AsyncGenerator[None]:
+    """Change a setting of a server for a while, also through its restart."""
+    try:
+        await administer(server, f"ALTER SYSTEM SET {name} = '{value}'", "SELECT pg_reload_conf()")
+        yield
+    finally:
+        await administer(server, f"ALTER SYSTEM RESET {name}", "SELECT pg_reload_conf()")
+
+
+async def administer(server: PostgresServer, *statements: LiteralString) -> None:
+    async with await psycopg.AsyncConnection.connect(server.url, autocommit=True) as admin:
+        for statement in statements:
+            await admin.execute(statement)
 
 
 async def more_of(acknowledged: dict[str, int]) -> None:
@@ -94,6 +132,7 @@ async def more_of(acknowledged: dict[str, int]) -> None:
 async def test_a_restart_shorter_than_the_timeout_is_not_noticed(own_server: PostgresServer, schema: str) -> None:
     async with PostgresRecallIndex(own_server.url, schema=schema, timeout_s=20) as index:
         await remember(index, "one", ["a lantern"])
+        await administer(own_server, "CHECKPOINT")  # an addition does not wait for the disk
         await asyncio.to_thread(own_server.kill)
         restart = asyncio.create_task(start_later(own_server))
         assert (await index.positions(["one"])) == {"one": position(1)}
@@ -238,6 +277,7 @@ import asyncio, sys
 from recuerda import AgentThread, ChatMessage, ChatMessageStore
 from recuerda.recall import RecallProvider
 from recuerda.recall.postgres import PostgresRecallIndex
+from recuerda.recall.recollection import NEWEST_THREADS
 from recuerda.sqlite import SQLiteStorage
 
 async def main(path, url, schema, name, count):

@@ -347,7 +347,7 @@ async def test_no_term_and_no_id_is_syntax(index: PostgresRecallIndex, word: str
 @pytest.mark.parametrize("bad", ["nothing\x00more", "half \ud83d"], ids=["NUL", "surrogate"])
 async def test_text_that_no_database_keeps_is_refused_and_nothing_written(index: PostgresRecallIndex, bad: str) -> None:
     new = document("one", 1, "fine")
-    broken = msgspec.structs.replace(new, document=msgspec.structs.replace(new.document, text=bad))
+    broken = document("one", 1, bad, speaker=bad)
     with pytest.raises(InvalidInput) as failure:
         await index.apply(
             ThreadUpdate(thread_id="one", expected=None, position=position(1), is_fresh=True, added=[new, broken])

@@ -21,7 +21,7 @@ def change(rows: Rows, changes: dict[Key, bytes]) -> None:
     given: Rows = {}
     for key in changes:
         given |= holding(rows, key)
-    done = rewritten(given, changes)
+    done = rewritten({key: unpacked(row) for key, row in given.items()}, changes)
     for key in done.gone:
         del rows[key]
     rows.update(done.rows)
@@ -31,10 +31,10 @@ def check(rows: Rows, expected: dict[Key, bytes]) -> None:
     """Check that each row begins with its key, and that the rows have exactly these chunks, in order."""
     found: dict[Key, bytes] = {}
     for key, row in sorted(rows.items()):
-        chunks = list(unpacked(row))
-        assert (chunks[0][0], chunks[0][1].first) == key
+        chunks = unpacked(row)
+        assert next(iter(chunks)) == key
         assert len(row) <= MAX_ROW + 2 * MAX_CHUNK or len(chunks) == 1
-        found.update({(term, chunk.first): chunk.data for term, chunk in chunks})
+        found.update(chunks)
     assert list(found.items()) == sorted(expected.items())
 
 
@@ -43,7 +43,7 @@ def test_a_row_gives_back_its_chunks() -> None:
     given = [(("löwe", chunk.first), chunk.data) for of_term in chunks[:1] for chunk in of_term]
     given += [((f"z{n}", chunk.first), chunk.data) for n, of_term in enumerate(chunks[1:]) for chunk in of_term]
     row = packed(given)
-    assert [((term, chunk.first), chunk.data) for term, chunk in unpacked(row)] == given
+    assert list(unpacked(row).items()) == given
     assert len(packed(given[:1])) == len("löwe".encode()) + 7
 
 
@@ -79,17 +79,17 @@ def test_a_term_keeps_its_documents_whichever_rows_it_has() -> None:
                 continue
             low, high = (term, min(counts)), (term, max(counts))
             given = holding(rows, low) | {key: row for key, row in rows.items() if low < key <= high}
-            chunks = chunks_of(given, [term])[term]
+            chunks = chunks_of({key: unpacked(row) for key, row in given.items()}, [term])[term]
             change(rows, {(term, chunk.first): chunk.data for chunk in entered(chunks, counts)})
             told[term] |= counts
     for term, counts in told.items():
         for number in random.sample(sorted(counts), len(counts) // 3):
-            chunks = chunks_of(holding(rows, (term, number)), [term])[term]
-            chunk = max(chunk for chunk in chunks if chunk.first <= number)
-            data, gone = without(Chunk(*chunk), [number])
+            held = {key: unpacked(row) for key, row in holding(rows, (term, number)).items()}
+            first, data = max(chunk for chunk in chunks_of(held, [term])[term] if chunk[0] <= number)
+            left, gone = without(Chunk(first, data), [number])
             assert gone == {number}
-            change(rows, {(term, chunk.first): data})
+            change(rows, {(term, first): left})
             del counts[number]
-        postings = Postings(chunks_of(rows, [term])[term])
+        postings = Postings(chunks_of({key: unpacked(row) for key, row in rows.items()}, [term])[term])
         assert postings.numbers() == sorted(counts)
         assert postings.repeated() == {number: count for number, count in counts.items() if count > 1}

@@ -9,7 +9,7 @@ import msgspec
 
 from recuerda._drivers.postgres.database import composer, rows
 from recuerda._drivers.postgres.pools import Connection
-from recuerda.recall.postgres.packing import Key, Rewritten, chunks_of, rewritten
+from recuerda.recall.postgres.packing import Key, Rewritten, Row, chunks_of, rewritten, unpacked
 from recuerda.recall.postgres.schema import SHAPE
 from recuerda.recall.postings import entered
 
@@ -72,7 +72,7 @@ class Entering:
             return
         bounds = [(term, min(of), max(of)) for term, of in by_term.items()]
         held = await self._packing.between(scope, bounds, connection)
-        chunks = chunks_of(held, list(by_term))
+        chunks = chunks_of(held, by_term)
         changes = {
             (term, chunk.first): chunk.data
             for term, counts in by_term.items()
@@ -97,14 +97,17 @@ class PackedRows:
 
     async def between(
         self, scope: int, bounds: Sequence[tuple[str, int, int]], connection: Connection
-    ) -> dict[Key, bytes]:
+    ) -> dict[Key, Row]:
         """Return the rows that have the chunks of terms, each from a lowest to a highest number of a document."""
         columns = [list(column) for column in zip(*bounds, strict=True)]
-        return {(term, first): row for term, first, row in await rows(self._between, (scope, *columns), connection)}
+        return {
+            (term, first): unpacked(row)
+            for term, first, row in await rows(self._between, (scope, *columns), connection)
+        }
 
-    async def all(self, scope: int, connection: Connection) -> dict[Key, bytes]:
+    async def all(self, scope: int, connection: Connection) -> dict[Key, Row]:
         """Return all rows of a scope."""
-        return {(term, first): row for term, first, row in await rows(self._all, (scope,), connection)}
+        return {(term, first): unpacked(row) for term, first, row in await rows(self._all, (scope,), connection)}
 
     async def write(self, scope: int, done: Rewritten, connection: Connection) -> None:
         """Write rows, and delete others."""

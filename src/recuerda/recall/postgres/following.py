@@ -16,8 +16,9 @@ from recuerda._drivers.postgres.pools import Connection
 from recuerda.recall.facts import NewFact
 from recuerda.recall.index import Document, Forgetting, NewDocument, Position, ThreadUpdate
 from recuerda.recall.postgres.entering import MANY, Entering
-from recuerda.recall.postgres.schema import SHAPE
+from recuerda.recall.postgres.schema import ANSWER, SHAPE
 from recuerda.recall.postgres.terms import Leaving, counts_of
+from recuerda.recall.postgres.texts import digest_of, stored_text
 from recuerda.recall.vectors import rounded
 
 
@@ -39,7 +40,8 @@ class Following:
             "SELECT * FROM {schema}.recall_apply(%s::integer, %s::integer, %s, "
             "%s, %s, %s::bigint, %s, %s::bigint, %s, %s, %s::bigint, %s, %s::bigint, "
             "%s::boolean, %s::bigint, %s::bigint[], %s::bigint[], %s::integer[], %s::bigint[], %s::integer[], "
-            "%s::integer[], %s::integer[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])"
+            "%s::integer[], %s::integer[], %s::boolean[], %s::text[], %s::text[], %s::bigint[], %s::text[], "
+            "%s::bytea[])"
         )
         self._forget = composed(
             "SELECT {schema}.recall_forget(%s::integer, %s::text[], %s::text[], %s::bigint[], %s::bigint[])"
@@ -187,6 +189,7 @@ def _values(position: Position | None) -> tuple[Any, ...]:
 
 def _columns(added: Sequence[NewDocument], *, is_pending: bool) -> tuple[list[Any] | None, ...]:
     documents = [new.document for new in added]
+    turns = [None, *(of.turn for of in documents)]
     return (
         [of.turn for of in documents],
         [of.position for of in documents],
@@ -194,9 +197,10 @@ def _columns(added: Sequence[NewDocument], *, is_pending: bool) -> tuple[list[An
         [new.traits for new in added],
         [new.size for new in added],
         [len(new.terms) for new in added],
-        [of.role for of in documents],
-        [of.speaker for of in documents],
-        [of.turn_id for of in documents],
+        [of.role == ANSWER for of in documents],
+        [of.speaker or "" for of in documents],
+        ["" if of.turn == before else of.turn_id for of, before in zip(documents, turns, strict=False)],
+        [digest_of(of.text) for of in documents],
         [counts_of(new.terms) for new in added] if is_pending else None,
-        [of.text for of in documents],
+        [stored_text(of.text) for of in documents],
     )

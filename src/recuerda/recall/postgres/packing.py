@@ -13,12 +13,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import msgspec
-
-from recuerda.recall.postings import Chunk
 
 Key: TypeAlias = tuple[str, int]
 """The key of a chunk, and of a row: a term, and the `first` of the chunk."""
@@ -26,11 +24,15 @@ Key: TypeAlias = tuple[str, int]
 MAX_ROW = 1_000
 """About the largest size of a row, in bytes. Larger rows would have to be rewritten more often."""
 
-_OVERHEAD = 6
-"""The largest number of bytes of a chunk in a row beside its term and its data, for numbers below 65,536."""
+_OVERHEAD = 5
+"""About the number of bytes of a chunk in a row beside its term and its data."""
 
 _ALONE = b"\x01\x00"
 """The beginning of the data of a chunk with one document that has the term once."""
+
+
+Row: TypeAlias = Mapping[Key, bytes]
+"""The data of the chunks of a row, in their order."""
 
 
 class Rewritten(NamedTuple):
@@ -40,7 +42,7 @@ class Rewritten(NamedTuple):
     gone: list[Key]
 
 
-def packed(chunks: Sequence[tuple[Key, bytes]]) -> bytes:
+def packed(chunks: Iterable[tuple[Key, bytes]]) -> bytes:
     """Return the data of a row with these chunks."""
     values: list[str | int | bytes] = []
     for (term, first), data in chunks:
@@ -48,24 +50,26 @@ def packed(chunks: Sequence[tuple[Key, bytes]]) -> bytes:
     return msgspec.msgpack.encode(values)
 
 
-def unpacked(row: bytes) -> Iterator[tuple[str, Chunk]]:
-    """Yield the chunks of a row, each with its term."""
+def unpacked(row: bytes) -> Row:
+    """Return the chunks of a row."""
     values = msgspec.msgpack.decode(row)
-    for term, first, data in zip(values[::3], values[1::3], values[2::3], strict=True):
-        yield term, Chunk(first, _ALONE + data if len(data) == 2 else data)
+    return {
+        (term, first): _ALONE + data if len(data) == 2 else data
+        for term, first, data in zip(values[::3], values[1::3], values[2::3], strict=True)
+    }
 
 
-def chunks_of(rows: Mapping[Key, bytes], terms: Sequence[str]) -> dict[str, list[Chunk]]:
-    """Return the chunks of terms that are in these rows, in ascending order."""
-    found: dict[str, list[Chunk]] = {term: [] for term in terms}
-    for _, row in sorted(rows.items()):
-        for term, chunk in unpacked(row):
+def chunks_of(rows: Mapping[Key, Row], terms: Collection[str]) -> dict[str, list[tuple[int, bytes]]]:
+    """Return the chunks of terms that are in these rows: the `first` and the data of each, in ascending order."""
+    found: dict[str, list[tuple[int, bytes]]] = {term: [] for term in terms}
+    for key in sorted(rows):
+        for (term, first), data in rows[key].items():
             if term in found:
-                found[term].append(chunk)
+                found[term].append((first, data))
     return found
 
 
-def rewritten(rows: Mapping[Key, bytes], changes: Mapping[Key, bytes]) -> Rewritten:
+def rewritten(rows: Mapping[Key, Row], changes: Mapping[Key, bytes]) -> Rewritten:
     """Return the rows as they are after changes of chunks.
 
     Args:
@@ -79,24 +83,26 @@ def rewritten(rows: Mapping[Key, bytes], changes: Mapping[Key, bytes]) -> Rewrit
     done = Rewritten({}, [])
     for at, changed in by_row.items():
         # Chunks before the first row of the scope get a row of their own.
-        held = {} if at < 0 else {(term, chunk.first): chunk.data for term, chunk in unpacked(rows[keys[at]])}
-        chunks = sorted((key, data) for key, data in (held | changed).items() if data)
+        held: Row = {} if at < 0 else rows[keys[at]]
+        chunks = sorted((key, data) for key, data in {**held, **changed}.items() if data)
         if at >= 0 and (not chunks or chunks[0][0] != keys[at]):
             done.gone.append(keys[at])
-        done.rows.update((part[0][0], packed(part)) for part in _cut(chunks))
+        row = packed(chunks)
+        if len(row) > MAX_ROW:
+            done.rows.update((part[0][0], packed(part)) for part in _cut(chunks, len(row)))
+        elif chunks:
+            done.rows[chunks[0][0]] = row
     return done
 
 
-def _cut(chunks: Sequence[tuple[Key, bytes]]) -> Iterator[Sequence[tuple[Key, bytes]]]:
-    """Yield parts of about the same size, none of which is larger than a row unless it has only one chunk."""
-    sizes = [len(term.encode()) + len(data) + _OVERHEAD for (term, _), data in chunks]
-    parts = -(-sum(sizes) // MAX_ROW)
-    room = sum(sizes) / max(1, parts)
+def _cut(chunks: Sequence[tuple[Key, bytes]], total: int) -> Iterator[Sequence[tuple[Key, bytes]]]:
+    """Yield parts of about the same size; none is much larger than a row unless it has only one chunk."""
+    room = total / -(-total // MAX_ROW)
     start = size = 0
-    for at, of_chunk in enumerate(sizes):
+    for at, ((term, _), data) in enumerate(chunks):
+        of_chunk = len(term) + len(data) + _OVERHEAD
         if size and size + of_chunk / 2 > room:
             yield chunks[start:at]
             start, size = at, 0
         size += of_chunk
-    if chunks:
-        yield chunks[start:]
+    yield chunks[start:]

@@ -17,8 +17,11 @@ from recuerda._drivers.postgres.schema import alone, create_schema, first_row, r
 from recuerda.errors import StorageUnavailable
 from recuerda.recall.text import TERMS_VERSION
 
-SHAPE = 7000 + TERMS_VERSION
-"""The shape of the memories: 7000 for the seventh version of the tables, plus the version of the terms."""
+ANSWER = "assistant"
+"""The role of a document whose `is_answer` is true. The role of the others is "user"."""
+
+SHAPE = 8000 + TERMS_VERSION
+"""The shape of the memories: 8000 for the eighth version of the tables, plus the version of the terms."""
 
 _NAMES = ("state", "scopes", "threads", "documents", "blocks", "postings", "pending", "leaving", "speakers", "vectors")
 _TABLES = tuple(f"recall_{name}" for name in _NAMES)
@@ -29,7 +32,7 @@ class State(msgspec.Struct, frozen=True):
     """The facts about a database that a process keeps.
 
     Attributes:
-        epoch: a number that changes each time the memories are created again.
+        epoch: a number that changes each time the memories are created again, and when the server is restarted.
         vector_schema: the schema of pgvector; None if it is not installed.
     """
 
@@ -56,9 +59,9 @@ async def prepare(connection: Connection, schema: str, place: str) -> State:
     row = await first_row(
         connection,
         SQL(
-            "SELECT (SELECT epoch FROM {}), (SELECT n.nspname FROM pg_catalog.pg_extension e "
+            "SELECT {}(), (SELECT n.nspname FROM pg_catalog.pg_extension e "
             "JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector')"
-        ).format(Identifier(schema, "recall_state")),
+        ).format(Identifier(schema, "recall_epoch")),
     )
     return State(*row) if row else State(0, None)
 

@@ -48,29 +48,37 @@ CREATE TABLE {schema}.recall_threads (
 
 -- The key packs the thread's key and the place in the thread, so neighbours are found without an index. The postings
 -- name a document by its number. `terms` is the number of its terms, by which a removal knows that it found all of them.
+-- `turn_id` is '' in all documents of a turn but the first one, and `speaker` is '' without a speaker: a row without a
+-- NULL is smaller. `digest` is of the text, and `data` is the compressed text; see `texts.py`.
 CREATE TABLE {schema}.recall_documents (
     key bigint PRIMARY KEY,
-    scope bigint NOT NULL,
-    turn bigint NOT NULL,
     created_us bigint NOT NULL,
+    digest bigint NOT NULL,
+    scope integer NOT NULL,
     number integer NOT NULL,
+    turn integer NOT NULL,
     position integer NOT NULL,
-    traits integer NOT NULL,
     size integer NOT NULL,
     terms integer NOT NULL,
-    role text COLLATE "C" NOT NULL,
-    speaker text COLLATE "C",
+    traits smallint NOT NULL,
+    is_answer boolean NOT NULL,
+    speaker text COLLATE "C" NOT NULL,
     turn_id text COLLATE "C" NOT NULL,
-    text text NOT NULL
+    data bytea NOT NULL
 );
 
--- A block of 16 numbers, and the key of the document that has the first of them.
+ALTER TABLE {schema}.recall_documents ALTER COLUMN data SET STORAGE EXTERNAL;
+
+-- A block of 16 numbers, the key of the document that has the first of them, and bounds of the times of its documents. A
+-- block keeps its bounds when a document is removed.
 CREATE TABLE {schema}.recall_blocks (
-    scope bigint NOT NULL,
-    first_key bigint NOT NULL,
+    scope integer NOT NULL,
     block integer NOT NULL,
+    first_key bigint NOT NULL,
+    oldest_us bigint NOT NULL,
+    newest_us bigint NOT NULL,
     PRIMARY KEY (scope, block)
-);
+) WITH (fillfactor = 90);
 
 -- A row has several chunks of postings; see `packing.py`. It grows in place while its page has room.
 CREATE TABLE {schema}.recall_postings (
@@ -98,8 +106,8 @@ CREATE UNLOGGED TABLE {schema}.recall_leaving (
     scope bigint NOT NULL,
     number integer NOT NULL,
     terms integer NOT NULL,
-    speaker text COLLATE "C",
-    text text NOT NULL
+    speaker text COLLATE "C" NOT NULL,
+    data bytea NOT NULL
 );
 
 CREATE TABLE {schema}.recall_speakers (
@@ -176,8 +184,8 @@ CREATE TABLE IF NOT EXISTS {schema}.recall_fact_progress (
 
 CREATE INDEX recall_threads_by_scope ON {schema}.recall_threads (scope);
 
-CREATE INDEX recall_documents_by_turn ON {schema}.recall_documents (scope, turn_id);
-CREATE INDEX recall_documents_by_time ON {schema}.recall_documents (scope, created_us);
+-- It finds the copies of a turn in forks, which have its time and its texts. It takes less space than an index of the ids.
+CREATE INDEX recall_documents_by_turn ON {schema}.recall_documents (created_us, digest) WHERE turn_id <> '';
 CREATE INDEX recall_vectors_by_scope ON {schema}.recall_vectors (scope, model);
 CREATE INDEX IF NOT EXISTS recall_facts_by_scope ON {schema}.recall_facts (scope, valid_from_us);
 CREATE INDEX IF NOT EXISTS recall_facts_by_successor ON {schema}.recall_facts (superseded_by)
@@ -186,6 +194,12 @@ CREATE INDEX IF NOT EXISTS recall_fact_sources_by_thread ON {schema}.recall_fact
 CREATE INDEX IF NOT EXISTS recall_fact_sources_by_mark ON {schema}.recall_fact_sources (mark);
 
 -- FUNCTIONS THAT READ -------------------------------------------------------------------------------------------------
+
+-- Another number when the memories were made anew, and when the server was restarted: then the last additions may be lost.
+CREATE OR REPLACE FUNCTION {schema}.recall_epoch() RETURNS bigint
+LANGUAGE sql STABLE AS $$
+    SELECT st.epoch # (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint FROM {schema}.recall_state st
+$$;
 
 -- The rows that have postings of terms, and the pending documents that have one of them. `n` is 1 for a row, 0 for a
 -- pending document, whose number is `first`, and -1 for the number of the scope's documents.
@@ -220,14 +234,41 @@ BEGIN
         ) p;
 END $$;
 
+-- The keys of the newest documents of a period. Only the blocks that may have one of them are read.
+CREATE OR REPLACE FUNCTION {schema}.recall_newest_within(p_scope bigint, p_start bigint, p_until bigint, p_limit integer)
+RETURNS bigint[]
+LANGUAGE plpgsql STABLE SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    v_block record;
+    v_keys bigint[] := '{{}}';
+    v_times bigint[] := '{{}}';
+BEGIN
+    FOR v_block IN
+        SELECT b.first_key, b.newest_us FROM {schema}.recall_blocks b
+        WHERE b.scope = p_scope AND b.newest_us >= p_start AND b.oldest_us < p_until ORDER BY b.newest_us DESC
+    LOOP
+        EXIT WHEN v_times[p_limit] >= v_block.newest_us;
+        SELECT array_agg(f.key), array_agg(f.created_us) INTO v_keys, v_times
+        FROM (
+            SELECT f.key, f.created_us FROM (
+                SELECT d.key, d.created_us FROM {schema}.recall_documents d
+                WHERE d.key BETWEEN v_block.first_key AND v_block.first_key + 15
+                    AND d.created_us >= p_start AND d.created_us < p_until
+                UNION ALL SELECT * FROM unnest(v_keys, v_times)
+            ) f ORDER BY f.created_us DESC, f.key DESC LIMIT p_limit
+        ) f;
+    END LOOP;
+    RETURN v_keys;
+END $$;
+
 -- The documents of the given numbers, the nearest in meaning, the newest of the periods, and up to `p_reach` documents
--- before and after each of them.
+-- before and after each of them. Then the threads: the rows with a `thread_id`, whose `key` is the thread's key.
 CREATE OR REPLACE FUNCTION {schema}.recall_candidates(
     p_scope text, p_numbers integer[], p_starts bigint[], p_ends bigint[], p_limit integer, p_reach integer,
     p_near bigint[], p_similarities real[]
 ) RETURNS TABLE (
-    key bigint, number integer, thread_id text, turn bigint, role text, speaker text, created_us bigint, traits integer,
-    size integer, similarity real
+    key bigint, number integer, turn integer, is_answer boolean, speaker text, created_us bigint, traits smallint,
+    size integer, similarity real, thread_id text
 )
 LANGUAGE plpgsql STABLE SET jit = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
@@ -245,40 +286,47 @@ BEGIN
             SELECT v.key FROM unnest(p_near, p_similarities) AS v (key, similarity)
             ORDER BY v.similarity DESC LIMIT p_limit
         ) UNION (
-            SELECT d.key FROM unnest(p_starts, p_ends) AS p (start, until)
-            CROSS JOIN LATERAL (
-                SELECT d.key FROM {schema}.recall_documents d
-                WHERE d.scope = v_scope AND d.created_us >= p.start AND d.created_us < p.until
-                ORDER BY d.created_us DESC LIMIT p_limit
-            ) d
+            SELECT unnest({schema}.recall_newest_within(v_scope, p.start, p.until, p_limit))
+            FROM unnest(p_starts, p_ends) AS p (start, until)
         )
     ) c CROSS JOIN generate_series(-p_reach, p_reach) AS step;
 
     -- Planned for these very arrays: a plan for arrays of unknown length would join some hundreds in nested loops. So
     -- would a plan that expects few of the documents to be of the scope, and nearly all of them are: of a CASE, the
     -- planner expects half.
-    RETURN QUERY EXECUTE '
-        SELECT d.key, d.number, t.id, d.turn, d.role, d.speaker, d.created_us, d.traits, d.size, v.similarity
-        FROM {schema}.recall_documents d
-        JOIN {schema}.recall_threads t ON t.key = d.key >> 32
-        LEFT JOIN unnest($1, $2) AS v (key, similarity) ON v.key = d.key
-        WHERE d.key = ANY ($3) AND CASE WHEN d.scope = $4 THEN true END'
-    USING p_near, p_similarities, v_keys, v_scope;
+    IF cardinality(p_near) > 0 THEN
+        RETURN QUERY EXECUTE '
+            SELECT d.key, d.number, d.turn, d.is_answer, d.speaker, d.created_us, d.traits, d.size, v.similarity, NULL
+            FROM {schema}.recall_documents d LEFT JOIN unnest($1, $2) AS v (key, similarity) ON v.key = d.key
+            WHERE d.key = ANY ($3) AND CASE WHEN d.scope = $4 THEN true END'
+        USING p_near, p_similarities, v_keys, v_scope;
+    ELSE
+        RETURN QUERY EXECUTE '
+            SELECT d.key, d.number, d.turn, d.is_answer, d.speaker, d.created_us, d.traits, d.size, NULL::real, NULL
+            FROM {schema}.recall_documents d WHERE d.key = ANY ($1) AND CASE WHEN d.scope = $2 THEN true END'
+        USING v_keys, v_scope;
+    END IF;
+    RETURN QUERY
+        SELECT
+            t.key, NULL::integer, NULL::integer, NULL::boolean, NULL, NULL::bigint, NULL::smallint, NULL::integer,
+            NULL::real, t.id
+        FROM {schema}.recall_threads t
+        WHERE t.key = ANY (ARRAY(SELECT DISTINCT k >> 32 FROM unnest(v_keys) AS k)) AND t.scope = v_scope;
 END $$;
 
 -- The threads of a turn's scope that hold the turn. An application may use an id in two threads, so the time and the text
 -- are compared.
 CREATE OR REPLACE FUNCTION {schema}.recall_holders(p_thread_id text, p_turn bigint)
-RETURNS TABLE (thread_id text, incarnation text, turn bigint)
+RETURNS TABLE (thread_id text, incarnation text, turn integer)
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
     SELECT DISTINCT o.id, o.incarnation, c.turn
     FROM {schema}.recall_threads t
     CROSS JOIN LATERAL (
         SELECT * FROM {schema}.recall_documents f
-        WHERE f.key >= t.key << 32 AND f.key < (t.key + 1) << 32 AND f.turn = p_turn ORDER BY f.key LIMIT 1
+        WHERE f.key >= t.key << 32 AND f.key < (t.key + 1) << 32 AND f.turn = p_turn AND f.turn_id <> '' LIMIT 1
     ) d
-    JOIN {schema}.recall_documents c ON c.scope = d.scope AND c.turn_id = d.turn_id
-        AND c.created_us = d.created_us AND c.position = d.position AND c.text = d.text
+    JOIN {schema}.recall_documents c ON c.created_us = d.created_us AND c.digest = d.digest AND c.scope = d.scope
+        AND c.turn_id = d.turn_id AND c.turn_id <> '' AND c.position = d.position
     JOIN {schema}.recall_threads o ON o.key = c.key >> 32
     WHERE t.id = p_thread_id
 $$;
@@ -317,7 +365,8 @@ CREATE OR REPLACE FUNCTION {schema}.recall_apply(
     p_scope text, p_incarnation text, p_revision bigint, p_record_id text, p_edits bigint,
     p_is_fresh boolean, p_first bigint, p_undone bigint[],
     p_turns bigint[], p_positions integer[], p_created bigint[], p_traits integer[], p_sizes integer[],
-    p_terms integer[], p_roles text[], p_speakers text[], p_turn_ids text[], p_counts text[], p_texts text[]
+    p_terms integer[], p_are_answers boolean[], p_speakers text[], p_turn_ids text[], p_digests bigint[],
+    p_counts text[], p_data bytea[]
 ) RETURNS TABLE (scope bigint, waiting bigint, places bigint[], numbers integer[])
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -398,8 +447,11 @@ BEGIN
     WITH wanted AS (
         SELECT a.*, v_next + row_number() OVER (ORDER BY a.n) - 1 AS place
         FROM unnest(
-            p_turns, p_positions, p_created, p_traits, p_sizes, p_terms, p_roles, p_speakers, p_turn_ids, p_counts, p_texts
-        ) WITH ORDINALITY AS a (turn, position, created_us, traits, size, terms, role, speaker, turn_id, counts, text, n)
+            p_turns, p_positions, p_created, p_traits, p_sizes, p_terms, p_are_answers, p_speakers, p_turn_ids,
+            p_digests, p_counts, p_data
+        ) WITH ORDINALITY AS a (
+            turn, position, created_us, traits, size, terms, is_answer, speaker, turn_id, digest, counts, data, n
+        )
         WHERE NOT EXISTS (
             SELECT FROM {schema}.recall_forgotten f
             WHERE f.thread_id = p_thread_id AND f.incarnation = p_incarnation AND a.turn BETWEEN f.first AND f.last
@@ -411,21 +463,24 @@ BEGIN
         SELECT w.*, ((w.block << 4) + (w.place & 15))::integer AS number FROM placed w
     ), added AS (
         INSERT INTO {schema}.recall_documents
-            (key, scope, number, turn, created_us, position, traits, size, terms, role, speaker, turn_id, text)
-        SELECT (v_thread << 32) + w.place, v_scope, w.number, w.turn, w.created_us, w.position,
-            w.traits, w.size, w.terms, w.role, w.speaker, w.turn_id, w.text
+            (key, created_us, digest, scope, number, turn, position, size, terms, traits, is_answer, speaker, turn_id,
+            data)
+        SELECT (v_thread << 32) + w.place, w.created_us, w.digest, v_scope, w.number, w.turn, w.position, w.size, w.terms,
+            w.traits, w.is_answer, w.speaker, w.turn_id, w.data
         FROM numbered w ORDER BY w.n
-        RETURNING speaker, size
+        RETURNING speaker
     ), pending AS (
         INSERT INTO {schema}.recall_pending (scope, number, counts)
         SELECT v_scope, w.number, w.counts FROM numbered w WHERE p_counts IS NOT NULL
     ), blocks AS (
-        INSERT INTO {schema}.recall_blocks (scope, block, first_key)
-        SELECT DISTINCT v_scope, w.block, (v_thread << 32) + (w.place >> 4 << 4) FROM numbered w
-        ON CONFLICT (scope, block) DO NOTHING
+        INSERT INTO {schema}.recall_blocks AS b (scope, block, first_key, oldest_us, newest_us)
+        SELECT v_scope, w.block, (v_thread << 32) + (min(w.place) >> 4 << 4), min(w.created_us), max(w.created_us)
+        FROM numbered w GROUP BY w.block
+        ON CONFLICT (scope, block) DO UPDATE SET
+            oldest_us = least(b.oldest_us, excluded.oldest_us), newest_us = greatest(b.newest_us, excluded.newest_us)
     ), named AS (
         INSERT INTO {schema}.recall_speakers AS s (scope, name, documents)
-        SELECT v_scope, a.speaker, count(*) FROM added a WHERE a.speaker IS NOT NULL GROUP BY a.speaker
+        SELECT v_scope, a.speaker, count(*) FROM added a WHERE a.speaker <> '' GROUP BY a.speaker
         ON CONFLICT (scope, name) DO UPDATE SET documents = s.documents + excluded.documents
     )
     SELECT count(*), coalesce(sum(w.size), 0), array_agg(w.n), array_agg(w.number)
@@ -458,6 +513,10 @@ BEGIN
     IF v_removed > 0 OR p_is_fresh THEN
         PERFORM {schema}.recall_remove_orphans(p_thread_id, v_thread, p_incarnation, p_revision);
     END IF;
+    IF v_removed = 0 THEN
+        -- After a crash of the server, an addition is made again from the log. So it does not wait for the disk.
+        PERFORM set_config('synchronous_commit', 'off', true);
+    END IF;
     RETURN QUERY SELECT s.key, s.waiting, v_places, v_numbers FROM {schema}.recall_scopes s WHERE s.key = v_scope;
 END $$;
 
@@ -473,10 +532,10 @@ BEGIN
     WITH gone AS (
         DELETE FROM {schema}.recall_documents d
         WHERE d.key >= p_thread << 32 AND d.key < (p_thread + 1) << 32 AND d.turn BETWEEN p_first AND p_last
-        RETURNING d.scope, d.speaker, d.size, d.number, d.terms, d.text
+        RETURNING d.scope, d.speaker, d.size, d.number, d.terms, d.data
     ), leaving AS (
-        INSERT INTO {schema}.recall_leaving (scope, number, terms, speaker, text)
-        SELECT g.scope, g.number, g.terms, g.speaker, g.text FROM gone g
+        INSERT INTO {schema}.recall_leaving (scope, number, terms, speaker, data)
+        SELECT g.scope, g.number, g.terms, g.speaker, g.data FROM gone g
         WHERE NOT EXISTS (SELECT FROM {schema}.recall_pending w WHERE w.scope = g.scope AND w.number = g.number)
     ), counted AS (
         UPDATE {schema}.recall_scopes s SET documents = s.documents - g.documents, size = s.size - g.size
@@ -505,7 +564,7 @@ END $$;
 -- Return the documents that this transaction has removed, and whose terms are in the postings, and forget them. If a scope
 -- has no document left, its postings are deleted at once.
 CREATE OR REPLACE FUNCTION {schema}.recall_take_leaving()
-RETURNS TABLE (scope bigint, number integer, terms integer, speaker text, text text)
+RETURNS TABLE (scope bigint, number integer, terms integer, speaker text, data bytea)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
@@ -515,7 +574,7 @@ BEGIN
         RETURNING l.scope
     )
     DELETE FROM {schema}.recall_postings p WHERE p.scope IN (SELECT e.scope FROM emptied e);
-    RETURN QUERY DELETE FROM {schema}.recall_leaving l RETURNING l.scope, l.number, l.terms, l.speaker, l.text;
+    RETURN QUERY DELETE FROM {schema}.recall_leaving l RETURNING l.scope, l.number, l.terms, l.speaker, l.data;
 END $$;
 
 -- Lock a scope, and return its pending documents. No other process then enters them or removes documents.
@@ -529,6 +588,7 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the index of memories has another shape' USING ERRCODE = 'RC001';
     END IF;
+    PERFORM set_config('synchronous_commit', 'off', true);
     PERFORM FROM {schema}.recall_scopes s WHERE s.key = p_scope FOR UPDATE;
     RETURN QUERY SELECT w.number, w.counts FROM {schema}.recall_pending w WHERE w.scope = p_scope LIMIT p_limit;
 END $$;
@@ -555,7 +615,7 @@ $$;
 -- The digest of a turn's id and texts.
 CREATE OR REPLACE FUNCTION {schema}.recall_mark(p_thread bigint, p_turn bigint) RETURNS text
 LANGUAGE sql STABLE AS $$
-    SELECT md5(coalesce(string_agg(md5(d.turn_id) || md5(d.text), '' ORDER BY d.key), ''))
+    SELECT md5(coalesce(string_agg(md5(d.turn_id) || d.digest, ' ' ORDER BY d.key), ''))
     FROM {schema}.recall_documents d
     WHERE d.key >= p_thread << 32 AND d.key < (p_thread + 1) << 32 AND d.turn = p_turn
 $$;

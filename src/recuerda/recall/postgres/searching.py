@@ -14,7 +14,6 @@ from recuerda._drivers.postgres.pools import Connection
 from recuerda.recall.facts import Fact, FactSource
 from recuerda.recall.index import (
     HIGHEST_KEY,
-    THREAD_BITS,
     Candidate,
     CandidateQuery,
     Candidates,
@@ -29,10 +28,12 @@ from recuerda.recall.index import (
     Unembedded,
 )
 from recuerda.recall.postgres.packing import unpacked
-from recuerda.recall.postgres.schema import State
+from recuerda.recall.postgres.schema import ANSWER, State
+from recuerda.recall.postgres.texts import original_text
 from recuerda.recall.postings import MAX_CHUNKS, Matches, Postings
 from recuerda.recall.vectors import most_similar_floats
 
+_ROLES: dict[bool, str] = {False: "user", True: ANSWER}
 _ARRAY_HEADER = 20
 """The number of bytes before the elements of a one-dimensional array in the format of `array_send`."""
 
@@ -48,13 +49,13 @@ class Searching:
         composed = composer(schema)
         self._schema = schema
         self._followed = composed(
-            "SELECT st.epoch, t.* FROM {schema}.recall_state st LEFT JOIN ("
+            "SELECT {schema}.recall_epoch(), t.* FROM {schema}.recall_state st LEFT JOIN ("
             "SELECT t.id, s.id AS scope, t.incarnation, t.revision, t.record_id, t.edits "
             "FROM {schema}.recall_threads t "
             "JOIN {schema}.recall_scopes s ON s.key = t.scope WHERE %s::text IS NULL OR s.id = %s) t ON true"
         )
         self._positions = composed(
-            "SELECT st.epoch, t.* FROM {schema}.recall_state st LEFT JOIN ("
+            "SELECT {schema}.recall_epoch(), t.* FROM {schema}.recall_state st LEFT JOIN ("
             "SELECT t.id, s.id AS scope, t.incarnation, t.revision, t.record_id, t.edits "
             "FROM {schema}.recall_threads t "
             "JOIN {schema}.recall_scopes s ON s.key = t.scope WHERE t.id = ANY (%s::text[])) t ON true"
@@ -65,7 +66,7 @@ class Searching:
         )
         self._known_threads = composed("SELECT {schema}.recall_known_threads(%s, %s::integer)")
         self._scope_info = composed(
-            "SELECT st.epoch, s.documents, s.size, "
+            "SELECT {schema}.recall_epoch(), s.documents, s.size, "
             "(SELECT array_agg(name) FROM {schema}.recall_speakers p WHERE p.scope = s.key), "
             "EXISTS (SELECT FROM {schema}.recall_corrections c JOIN {schema}.recall_facts f ON f.id = c.fact "
             "WHERE f.scope = s.id) "
@@ -77,7 +78,9 @@ class Searching:
             "%s, %s::integer[], %s::bigint[], %s::bigint[], %s::integer, %s::integer, %s::bigint[], %s::real[])"
         )
         self._documents = composed(
-            "SELECT d.key, t.id, d.turn, d.turn_id, d.position, d.role, d.speaker, d.created_us, d.text "
+            "SELECT d.key, t.id, d.turn, CASE WHEN d.turn_id <> '' THEN d.turn_id ELSE "
+            "(SELECT f.turn_id FROM {schema}.recall_documents f WHERE f.key < d.key AND f.turn_id <> '' "
+            "ORDER BY f.key DESC LIMIT 1) END, d.position, d.is_answer, d.speaker, d.created_us, d.data "
             "FROM {schema}.recall_documents d JOIN {schema}.recall_threads t ON t.key = d.key >> 32 "
             "WHERE d.key = ANY (%s::bigint[])"
         )
@@ -106,17 +109,21 @@ class Searching:
         self._copied_vectors = composed(
             "SELECT DISTINCT ON (d.key) d.key, array_send(v.data) FROM {schema}.recall_documents d "
             "JOIN {schema}.recall_scopes s ON s.key = d.scope AND s.id = %s "
-            "JOIN {schema}.recall_documents c ON c.scope = d.scope AND c.turn_id = d.turn_id "
-            "AND c.position = d.position AND c.text = d.text AND c.key <> d.key "
+            "CROSS JOIN LATERAL (SELECT f.* FROM {schema}.recall_documents f "
+            "WHERE f.key <= d.key AND f.turn_id <> '' ORDER BY f.key DESC LIMIT 1) f "
+            "JOIN {schema}.recall_documents g ON g.created_us = f.created_us AND g.digest = f.digest "
+            "AND g.turn_id = f.turn_id AND g.turn_id <> '' AND g.scope = d.scope AND g.key <> f.key "
+            "JOIN {schema}.recall_documents c ON c.key = g.key + d.key - f.key AND c.digest = d.digest "
             "JOIN {schema}.recall_vectors v ON v.document = c.key AND v.model = %s WHERE d.key = ANY (%s::bigint[])"
         )
         # This runs before each search. So it first counts whether a vector is missing, and only then looks for the
         # documents.
         self._unembedded = composed(
-            "SELECT d.key, d.text FROM (SELECT s.key FROM {schema}.recall_scopes s WHERE s.id = %(scope)s AND "
+            "SELECT d.key, d.data FROM (SELECT s.key FROM {schema}.recall_scopes s WHERE s.id = %(scope)s AND "
             "s.documents > (SELECT count(*) FROM {schema}.recall_vectors v "
             "WHERE v.scope = s.key AND v.model = %(model)s) OFFSET 0) s "
-            "JOIN {schema}.recall_documents d ON d.scope = s.key "
+            "JOIN {schema}.recall_blocks b ON b.scope = s.key "
+            "JOIN {schema}.recall_documents d ON d.key BETWEEN b.first_key AND b.first_key + 15 "
             "LEFT JOIN {schema}.recall_vectors v ON v.document = d.key AND v.model = %(model)s "
             "WHERE v.document IS NULL ORDER BY d.created_us DESC LIMIT %(limit)s"
         )
@@ -211,10 +218,10 @@ class Searching:
         found = await rows(self._documents, (list(keys),), connection)
         return {
             key: Document(
-                thread_id=thread_id, turn=turn, turn_id=turn_id, position=position, role=role, speaker=speaker,
-                created_us=created_us, text=text,
+                thread_id=thread_id, turn=turn, turn_id=turn_id, position=position, role=_ROLES[is_answer],
+                speaker=speaker or None, created_us=created_us, text=original_text(data),
             )
-            for key, thread_id, turn, turn_id, position, role, speaker, created_us, text in found
+            for key, thread_id, turn, turn_id, position, is_answer, speaker, created_us, data in found
         }  # fmt: skip
 
     async def held(self, turns: Sequence[Forgetting], limit: int, connection: Connection) -> HeldDocuments:
@@ -251,7 +258,7 @@ class Searching:
 
     async def unembedded(self, scope: str, model_id: str, limit: int, connection: Connection) -> list[Unembedded]:
         found = await rows(self._unembedded, {"model": model_id, "scope": scope, "limit": limit}, connection)
-        return [Unembedded(key=key, text=text) for key, text in found]
+        return [Unembedded(key=key, text=original_text(data)) for key, data in found]
 
     async def facts_through(self, thread_id: str, incarnation: str, connection: Connection) -> int | None:
         found = await rows(self._facts_through, (thread_id, incarnation), connection)
@@ -326,9 +333,9 @@ def _matches(terms: Sequence[str], found: Sequence[Row]) -> Matches:
     waiting: dict[int, dict[str, int]] = {}
     for n, first, data in found:
         if n > 0:
-            for term, chunk in unpacked(data):
+            for (term, first_of_chunk), of_chunk in unpacked(data).items():
                 if term in chunks:
-                    chunks[term][chunk.first] = chunk.data
+                    chunks[term][first_of_chunk] = of_chunk
         elif n == 0:
             counts: dict[str, int] = msgspec.json.decode(data, type=dict[str, int])
             if met := chunks.keys() & counts:
@@ -337,15 +344,17 @@ def _matches(terms: Sequence[str], found: Sequence[Row]) -> Matches:
 
 
 def _candidates(matches: Matches, found: Sequence[Row]) -> Candidates:
-    met = matches.of([row[1] for row in found])
+    documents = [row for row in found if row[9] is None]
+    met = matches.of([row[1] for row in documents])
     nothing: dict[str, int] = {}
     candidates = {
         key: Candidate(
-            key, turn, role, speaker, created_us, traits, size, met.get(number, nothing), similarity
+            key, turn, _ROLES[is_answer], speaker or None, created_us, traits, size, met.get(number, nothing),
+            similarity,
         )
-        for key, number, _, turn, role, speaker, created_us, traits, size, similarity in found
+        for key, number, turn, is_answer, speaker, created_us, traits, size, similarity, _ in documents
     }  # fmt: skip
-    threads = {row[0] >> THREAD_BITS: row[2] for row in found}
+    threads = {row[0]: row[9] for row in found[len(documents) :]}
     return Candidates(found=candidates, frequencies=matches.frequencies, threads=threads)
 
 

@@ -11,7 +11,9 @@ import msgspec
 from recuerda._drivers.postgres.database import Row, composer, rows
 from recuerda._drivers.postgres.pools import Connection
 from recuerda.recall.postgres.entering import PackedRows
-from recuerda.recall.postgres.packing import Key, rewritten, unpacked
+from recuerda.recall.postgres.packing import Key, rewritten
+from recuerda.recall.postgres.packing import Row as Chunks
+from recuerda.recall.postgres.texts import original_text
 from recuerda.recall.postings import RANGE_BITS, Chunk, without
 from recuerda.recall.text import probable_terms
 
@@ -56,14 +58,14 @@ class Leaving:
 def _numbers_by_term(documents: Sequence[Row]) -> dict[str, list[int]]:
     """Return the numbers of the documents that probably have each term."""
     numbers: defaultdict[str, list[int]] = defaultdict(list)
-    for number, _, speaker, text in documents:
-        for term in probable_terms(text, speaker):
+    for number, _, speaker, data in documents:
+        for term in probable_terms(original_text(data), speaker):
             numbers[term].append(number)
     return numbers
 
 
 def _take_out(
-    held: Mapping[Key, bytes], numbers_of: Callable[[str], Sequence[int]], changes: dict[Key, bytes]
+    held: Mapping[Key, Chunks], numbers_of: Callable[[str], Sequence[int]], changes: dict[Key, bytes]
 ) -> Counter[int]:
     """Note the changes of chunks without documents, and return the number of terms that each document had there.
 
@@ -74,12 +76,11 @@ def _take_out(
     """
     found: Counter[int] = Counter()
     for row in held.values():
-        for term, chunk in unpacked(row):
-            key = term, chunk.first
-            numbers = [number for number in numbers_of(term) if number >> RANGE_BITS == chunk.first >> RANGE_BITS]
-            if numbers and (data := changes.get(key, chunk.data)):
-                left, gone = without(Chunk(chunk.first, data), numbers)
+        for (term, first), of_chunk in row.items():
+            numbers = [number for number in numbers_of(term) if number >> RANGE_BITS == first >> RANGE_BITS]
+            if numbers and (data := changes.get((term, first), of_chunk)):
+                left, gone = without(Chunk(first, data), numbers)
                 if gone:
-                    changes[key] = left
+                    changes[term, first] = left
                     found.update(gone)
     return found
