@@ -315,6 +315,18 @@ class RecallIndex(ABC):
     async def scope_info(self, scope: str) -> ScopeInfo:
         """Return the statistics of a scope."""
 
+    async def overview(
+        self, thread_ids: Sequence[str], scopes: Sequence[str]
+    ) -> tuple[dict[str, Position], dict[str, ScopeInfo]]:
+        """Return the positions of threads and the statistics of scopes, in one trip if the index can.
+
+        Args:
+            thread_ids: the threads. Those that the index does not know are left out.
+            scopes: the scopes, at least one.
+        """
+        infos = {scope: await self.scope_info(scope) for scope in scopes}
+        return await self.positions(thread_ids), infos
+
     @abstractmethod
     async def candidates(self, query: CandidateQuery) -> Candidates:
         """Return documents of a scope that have a term of the query, are in its periods, or resemble its vector."""

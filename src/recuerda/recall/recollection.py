@@ -246,23 +246,26 @@ class Recollection:
         The first search for a user in this process brings all of the user's threads up to date. Returns the threads
         that are known to be current, so that a search does not have to compare them again.
         """
+        return (await self._freshen(whose))[0]
+
+    async def _freshen(self, whose: Whose) -> tuple[set[str], dict[str, ScopeInfo] | None]:
+        """Do the same as `freshen`. Also return the statistics of the owner's scopes, or None if they were not read."""
         if self._generation != self.index.generation:
             self._generation = self.index.generation
             self._known_users.clear()
         if whose.user_id is None:
             await self.follow(whose.thread_id or "")
-            return set()
+            return set(), None
         if whose.user_id not in self._known_users:
             await self.catch_up(whose.user_id)
-            return set()
+            return set(), None
         page = await self.storage.list_threads(user_id=whose.user_id, archived=None, limit=NEWEST_THREADS)
-        known = await self.index.positions([info.id for info in page.threads])
+        known, infos = await self.index.overview([info.id for info in page.threads], whose.scopes)
         stale = [info.id for info in page.threads if not is_current(info, known.get(info.id))]
         for thread_id in stale:
             await self._follow_or_skip(thread_id)
-        if self.storage.kind == "encrypted":
-            return set()
-        return {info.id for info in page.threads}.difference(stale)
+        current = {info.id for info in page.threads}.difference(stale)
+        return set() if self.storage.kind == "encrypted" else current, None if stale else infos
 
     async def _follow_or_skip(self, thread_id: str, *, is_anew: bool = False) -> int:
         try:
@@ -448,8 +451,9 @@ class Recollection:
         """Return the memories that are found in an owner's scopes, after comparing their threads with the storage."""
         for _ in range(_ROUNDS):
             generation = self.index.generation
-            fresh = await self.freshen(whose)
-            infos = {scope: await self.index.scope_info(scope) for scope in whose.scopes}
+            fresh, infos = await self._freshen(whose)
+            if infos is None:
+                _, infos = await self.index.overview((), whose.scopes)
             infos = {scope: info for scope, info in infos.items() if info.documents}
             found = await find(infos) if infos else []
             is_current = await self._are_current({memory.thread_id for memory in found} - fresh, whose)

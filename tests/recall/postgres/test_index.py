@@ -85,6 +85,19 @@ async def test_a_term_is_told_with_how_often_it_occurs(index: PostgresRecallInde
     assert set(candidates.threads.values()) == {"one"}
 
 
+async def test_an_overview_has_the_positions_and_the_statistics(index: PostgresRecallIndex) -> None:
+    await remember(index, "one", ["a lantern", "a ribbon"])
+    await remember(index, "two", ["velvet"], scope="user:ben")
+    async with SQLiteRecallIndex(":memory:") as in_ram:
+        await remember(in_ram, "one", ["a lantern", "a ribbon"])
+        await remember(in_ram, "two", ["velvet"], scope="user:ben")
+        asked = ["two", "absent", "one"], ["user:ana", "user:absent", "user:ben"]
+        positions, infos = await index.overview(*asked)
+        assert (positions, infos) == await in_ram.overview(*asked)
+    assert set(positions) == {"one", "two"}
+    assert {scope: info.documents for scope, info in infos.items()} == {"user:ana": 2, "user:absent": 0, "user:ben": 1}
+
+
 async def test_neighbours_come_along_and_keys_follow_each_other(index: PostgresRecallIndex) -> None:
     await remember(index, "one", list(WORDS))
     await remember(index, "two", ["lantern", "other"])
@@ -127,6 +140,7 @@ async def test_an_operation_is_one_trip_a_search_two_and_a_removal_up_to_seven(
             "positions": lambda: index.positions(["one", "two"]),
             "followed": lambda: index.followed(None),
             "scope": lambda: index.scope_info("user:ana"),
+            "overview": lambda: index.overview(["one", "two"], ["user:ana", "user:ben"]),
             "unembedded": lambda: index.unembedded("user:ana", "m", 10),
             "vectors": lambda: index.add_vectors("user:ana", "m", {key: [1.0, 0.0]}),
             "candidates": lambda: found(index, "lantern", model_id="m", vector=[1.0, 0.0]),
@@ -174,9 +188,9 @@ async def test_a_search_asks_for_the_threads_of_all_its_memories_at_once(url: st
         pooler.trips = 0
         found = await recall.search("lantern", roles=["user"])
         assert len({memory.thread_id for memory in found}) == 10
-        # Of the threads: the newest ones, and the ten found ones. Of the index: the positions of both, the scope, the
-        # postings, the candidates, and the documents.
-        assert pooler.trips == 2 + 6
+        # Of the threads: the newest ones, and the ten found ones. Of the index: the positions of the newest ones with
+        # the scope, the postings, the candidates, the documents, and the positions of the found ones.
+        assert pooler.trips == 2 + 5
         await recall.close()
 
 

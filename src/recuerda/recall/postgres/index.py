@@ -143,6 +143,11 @@ class PostgresRecallIndex(RecallIndex):
     async def scope_info(self, scope: str) -> ScopeInfo:
         return self._seen(await self._run(partial(self._searching.scope_info, scope)))
 
+    async def overview(
+        self, thread_ids: Sequence[str], scopes: Sequence[str]
+    ) -> tuple[dict[str, Position], dict[str, ScopeInfo]]:
+        return self._seen(await self._run(partial(self._searching.overview, thread_ids, scopes)))
+
     async def candidates(self, query: CandidateQuery) -> Candidates:
         async def candidates(connection: Connection) -> Candidates:
             return await self._searching.candidates(query, self._state or State(0, None), connection)

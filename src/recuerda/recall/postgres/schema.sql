@@ -201,6 +201,33 @@ LANGUAGE sql STABLE AS $$
     SELECT st.epoch # (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint FROM {schema}.recall_state st
 $$;
 
+-- The positions of threads: the rows with a `thread_id`. Then a row for each of the scopes.
+CREATE OR REPLACE FUNCTION {schema}.recall_overview(p_thread_ids text[], p_scopes text[])
+RETURNS TABLE (
+    epoch bigint, scope text, thread_id text, incarnation text, revision bigint, record_id text, edits bigint,
+    documents bigint, size bigint, names text[], has_corrections boolean
+)
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    v_epoch bigint := {schema}.recall_epoch();
+BEGIN
+    RETURN QUERY
+        SELECT
+            v_epoch, s.id, t.id, t.incarnation, t.revision, t.record_id, t.edits, NULL::bigint, NULL::bigint, NULL::text[],
+            NULL::boolean
+        FROM {schema}.recall_threads t JOIN {schema}.recall_scopes s ON s.key = t.scope WHERE t.id = ANY (p_thread_ids);
+    RETURN QUERY
+        SELECT
+            v_epoch, a.id, NULL, NULL, NULL::bigint, NULL, NULL::bigint, s.documents, s.size,
+            ARRAY(SELECT p.name FROM {schema}.recall_speakers p WHERE p.scope = s.key),
+            EXISTS (
+                SELECT FROM {schema}.recall_corrections c JOIN {schema}.recall_facts f ON f.id = c.fact
+                WHERE f.scope = s.id
+            )
+        FROM unnest(p_scopes) AS a (id) LEFT JOIN {schema}.recall_scopes s ON s.id = a.id;
+END $$;
+
 -- The rows that have postings of terms, and the pending documents that have one of them. `n` is 1 for a row, 0 for a
 -- pending document, whose number is `first`, and -1 for the number of the scope's documents.
 CREATE OR REPLACE FUNCTION {schema}.recall_postings_of(p_scope text, p_terms text[], p_chunks integer)

@@ -42,7 +42,7 @@ class Searching:
     """The statements that read the tables of one schema.
 
     Each method runs on a connection and returns the rows, or the values made from them. The first value that
-    `positions`, `followed` and `scope_info` return is the epoch; see `State`.
+    `positions`, `followed`, `overview` and `scope_info` return is the epoch; see `State`.
     """
 
     def __init__(self, schema: str) -> None:
@@ -65,13 +65,7 @@ class Searching:
             "UNION SELECT scope FROM {schema}.recall_facts WHERE scope >= %(start)s AND scope < %(end)s"
         )
         self._known_threads = composed("SELECT {schema}.recall_known_threads(%s, %s::integer)")
-        self._scope_info = composed(
-            "SELECT {schema}.recall_epoch(), s.documents, s.size, "
-            "(SELECT array_agg(name) FROM {schema}.recall_speakers p WHERE p.scope = s.key), "
-            "EXISTS (SELECT FROM {schema}.recall_corrections c JOIN {schema}.recall_facts f ON f.id = c.fact "
-            "WHERE f.scope = s.id) "
-            "FROM {schema}.recall_state st LEFT JOIN {schema}.recall_scopes s ON s.id = %s"
-        )
+        self._overview = composed("SELECT * FROM {schema}.recall_overview(%s::text[], %s::text[])")
         self._postings = composed("SELECT * FROM {schema}.recall_postings_of(%s, %s::text[], %s::integer)")
         self._candidates = composed(
             "SELECT * FROM {schema}.recall_candidates("
@@ -176,16 +170,29 @@ class Searching:
         return [thread_id for (thread_id,) in await rows(self._known_threads, (after, limit), connection)]
 
     async def scope_info(self, scope: str, connection: Connection) -> tuple[int, ScopeInfo]:
-        found = await rows(self._scope_info, (scope,), connection)
-        epoch, documents, size, names, has_corrections = found[0] if found else (0, 0, 0, None, False)
-        if not documents:
-            return epoch, ScopeInfo()
-        return epoch, ScopeInfo(
-            documents=documents,
-            mean_size=max(1.0, size / documents),
-            speakers=tuple(names or ()),
-            has_corrections=has_corrections,
-        )
+        epoch, (_, infos) = await self.overview((), [scope], connection)
+        return epoch, infos[scope]
+
+    async def overview(
+        self, thread_ids: Sequence[str], scopes: Sequence[str], connection: Connection
+    ) -> tuple[int, tuple[dict[str, Position], dict[str, ScopeInfo]]]:
+        epoch: int | None = 0
+        positions: dict[str, Position] = {}
+        infos = {scope: ScopeInfo() for scope in scopes}
+        for row in await rows(self._overview, (list(thread_ids), list(scopes)), connection):
+            epoch, scope, thread_id, incarnation, revision, record_id, edits, documents, size, names, corrected = row
+            if thread_id is not None:
+                positions[thread_id] = Position(
+                    scope=scope, incarnation=incarnation, revision=revision, record_id=record_id, edits=edits
+                )
+            elif documents:
+                infos[scope] = ScopeInfo(
+                    documents=documents,
+                    mean_size=max(1.0, size / documents),
+                    speakers=tuple(names or ()),
+                    has_corrections=corrected,
+                )
+        return epoch or 0, (positions, infos)
 
     async def candidates(self, query: CandidateQuery, state: State, connection: Connection) -> Candidates:
         found = await rows(self._postings, (query.scope, list(query.terms), MAX_CHUNKS), connection)

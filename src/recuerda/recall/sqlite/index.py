@@ -129,6 +129,11 @@ class SQLiteRecallIndex(RecallIndex):
     async def scope_info(self, scope: str) -> ScopeInfo:
         return await self._look(partial(searching.scope_info, scope))
 
+    async def overview(
+        self, thread_ids: Sequence[str], scopes: Sequence[str]
+    ) -> tuple[dict[str, Position], dict[str, ScopeInfo]]:
+        return await self._look(partial(searching.overview, thread_ids, scopes))
+
     async def candidates(self, query: CandidateQuery) -> Candidates:
         return await self._look(partial(searching.candidates, query))
 

@@ -95,6 +95,13 @@ def scope_info(scope: str, connection: sqlite3.Connection) -> ScopeInfo:
     )
 
 
+def overview(
+    thread_ids: Sequence[str], scopes: Sequence[str], connection: sqlite3.Connection
+) -> tuple[dict[str, Position], dict[str, ScopeInfo]]:
+    """See `RecallIndex.overview`."""
+    return positions(thread_ids, connection), {scope: scope_info(scope, connection) for scope in scopes}
+
+
 def candidates(query: CandidateQuery, connection: sqlite3.Connection) -> Candidates:
     """See `RecallIndex.candidates`."""
     found = connection.execute("SELECT key, documents FROM scopes WHERE id = ?", (query.scope,)).fetchone()
