@@ -18,7 +18,7 @@ from langgraph.store.base import (
 
 from recuerda import EncodeError, InvalidInput, MemoryStorage, Storage, ThreadOwnershipError
 from recuerda.interop.langgraph import RecuerdaSaver, RecuerdaStore
-from recuerda.interop.langgraph.shelf import thread_of
+from recuerda.interop.langgraph.namespaces import thread_of
 from tests.interop.langgraph.graphs import RIKER, CountedStorage, said
 
 WILL = ("memories", "will")

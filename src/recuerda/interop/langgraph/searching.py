@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, cast
 from langgraph.store.base import get_text_at_path
 
 from recuerda.errors import InvalidInput
-from recuerda.interop.langgraph.shelf import Namespace, StoredItem
+from recuerda.interop.langgraph.namespaces import Namespace
+from recuerda.interop.shelf import StoredItem
 from recuerda.recall.index import THREAD_BITS, Candidate, Candidates, ScopeInfo
 from recuerda.recall.ranking import question_of, rank
 from recuerda.recall.text import terms_of

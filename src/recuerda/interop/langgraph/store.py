@@ -26,20 +26,21 @@ from langgraph.store.base import (
 )
 
 from recuerda.agent.background import run_in_background
-from recuerda.errors import InvalidInput, ThreadConflict
+from recuerda.errors import InvalidInput
 from recuerda.interop.langgraph.life import ClosedBothWays
+from recuerda.interop.langgraph.namespaces import Namespace, thread_of
 from recuerda.interop.langgraph.searching import Found, best_first, matches, newest_first, texts_of
-from recuerda.interop.langgraph.shelf import Contents, Namespace, Shelf, StoredItem, Use, encode_contents, thread_of
+from recuerda.interop.shelf import Contents, Shelf, StoredItem, Use
+from recuerda.interop.shelves import Shelves
 from recuerda.json_value import to_json_object
 from recuerda.providers.embedding import Embedder, embed
 from recuerda.recall.vectors import pack, unit
-from recuerda.storage import Appended, NewTurn, Storage
+from recuerda.storage import Storage
 from recuerda.storage.records import from_microseconds
 
 T = TypeVar("T")
 
 _HELD_SHELVES = 256
-_MAX_TRIES = 16
 _AT_ONCE = 16
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -73,8 +74,8 @@ class RecuerdaStore(ClosedBothWays, BaseStore):
         self.ttl_config = ttl
         self._embedder = embedder
         self._fields = tuple(fields)
-        self._user_id = user_id
-        self._shelves: OrderedDict[Namespace, Shelf] = OrderedDict()
+        self._shelves = Shelves(self.storage, user_id=user_id)
+        self._held: OrderedDict[Namespace, Shelf] = OrderedDict()
         self._mutex = Lock()
 
     # -- LangGraph's interface -----------------------------------------------------------------------------------------
@@ -103,12 +104,8 @@ class RecuerdaStore(ClosedBothWays, BaseStore):
         swept = 0
         for namespace in await self._namespaces(()):
             shelf = await self._read(namespace)
-            now_us = self.storage.clock()
-            living = {item.key for item in shelf.living(now_us)}
-            ended = [key for key in shelf.items if key not in living]
-            if ended:
-                await self._delete(namespace, ended, is_ended=True)
-            swept += len(ended)
+            if self._ended(shelf):
+                swept += await self._shelves.delete(shelf, self._ended)
         return swept
 
     def sweep(self) -> int:
@@ -183,17 +180,14 @@ class RecuerdaStore(ClosedBothWays, BaseStore):
 
     async def _read(self, namespace: Namespace) -> Shelf:
         """Return a namespace after a read of its new records."""
-        async with self._lock(namespace):
-            shelf = self._held(namespace)
-            shelf.take(await self.storage.read(shelf.thread_id, after=shelf.version, user_id=self._user_id))
-            return shelf
+        return await self._shelves.read(self._shelf(namespace))
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
     async def _put(self, namespace: Namespace, ops: Mapping[str, PutOp]) -> None:
         gone = [key for key, op in ops.items() if op.value is None]
         if gone:
-            await self._delete(namespace, gone)
+            await self._shelves.delete(self._shelf(namespace), lambda _shelf: gone)
         items = [await self._item(op, op.value) for op in ops.values() if op.value is not None]
         if items:
             await self._link(namespace)
@@ -217,7 +211,7 @@ class RecuerdaStore(ClosedBothWays, BaseStore):
 
     async def _link(self, namespace: Namespace) -> None:
         """Make a namespace known to those above it, from the top down, before it has its first item."""
-        if self._held(namespace).info is not None or (await self._read(namespace)).info is not None:
+        if self._shelf(namespace).info is not None or (await self._read(namespace)).info is not None:
             return
         for depth, label in enumerate(namespace):
             above = namespace[:depth]
@@ -225,51 +219,8 @@ class RecuerdaStore(ClosedBothWays, BaseStore):
                 await self._append(above, Contents(below=[label]))
 
     async def _append(self, namespace: Namespace, contents: Contents) -> None:
-        turn = NewTurn(body=encode_contents(contents), message_count=1)
-        async with self._lock(namespace):
-            shelf = self._held(namespace)
-            appended = await self._append_turn(shelf, turn)
-            if appended.created or not shelf.put(appended, contents):
-                shelf.take(await self.storage.read(shelf.thread_id, after=shelf.version, user_id=self._user_id))
-            if shelf.is_outdated():
-                await self._renew(shelf)
-
-    async def _append_turn(self, shelf: Shelf, turn: NewTurn, *, is_checked: bool = False) -> Appended:
-        title = "Store: " + " / ".join(shelf.namespace)
-        expected = shelf.version if is_checked else None
-        return await self.storage.append(shelf.thread_id, turn, expected=expected, user_id=self._user_id, title=title)
-
-    async def _renew(self, shelf: Shelf) -> None:
-        """Write what counts anew, and trim the rest. If another writer is faster, both versions stay."""
-        parts = shelf.renewed(self.storage.clock())
-        try:
-            for part in parts:
-                turn = NewTurn(body=encode_contents(part), message_count=1)
-                if not shelf.put(await self._append_turn(shelf, turn, is_checked=True), part):
-                    return
-            await self.storage.trim(
-                shelf.thread_id, keep_turns=len(parts), expected=shelf.version, user_id=self._user_id
-            )
-        except ThreadConflict:
-            return
-
-    async def _delete(self, namespace: Namespace, keys: Sequence[str], *, is_ended: bool = False) -> None:
-        for tries_left in reversed(range(_MAX_TRIES)):
-            shelf = await self._read(namespace)
-            if is_ended:
-                living = {item.key for item in shelf.living(self.storage.clock())}
-                keys = [key for key in keys if key not in living]
-            bodies = shelf.without(keys)
-            try:
-                if shelf.info is not None and shelf.is_empty_without(keys):
-                    await self.storage.delete(shelf.thread_id, expected=shelf.version, user_id=self._user_id)
-                elif bodies:
-                    await self.storage.rewrite(shelf.thread_id, bodies, expected=shelf.version, user_id=self._user_id)
-            except ThreadConflict:
-                if not tries_left:
-                    raise
-            else:
-                return
+        title = "Store: " + " / ".join(namespace)
+        await self._shelves.append(self._shelf(namespace), contents, title=title)
 
     async def _use(self, used: Sequence[tuple[Namespace, StoredItem]]) -> None:
         """Put off the end of items that have been read."""
@@ -280,23 +231,25 @@ class RecuerdaStore(ClosedBothWays, BaseStore):
                 uses.setdefault(namespace, []).append(Use(item.key, now_us + item.ttl_us))
         await asyncio.gather(*(self._append(namespace, Contents(uses=one)) for namespace, one in uses.items()))
 
+    def _ended(self, shelf: Shelf) -> list[str]:
+        """Return the keys of the items that have ended."""
+        living = {item.key for item in shelf.living(self.storage.clock())}
+        return [key for key in shelf.items if key not in living]
+
     # -- shared --------------------------------------------------------------------------------------------------------
 
     @property
     def _model(self) -> str:
         return "" if self._embedder is None else self._embedder.model_id
 
-    def _lock(self, namespace: Namespace) -> Any:
-        return self.storage.run_lock(f"langgraph:{thread_of(namespace)}")
-
-    def _held(self, namespace: Namespace) -> Shelf:
+    def _shelf(self, namespace: Namespace) -> Shelf:
         with self._mutex:
-            shelf = self._shelves.get(namespace)
+            shelf = self._held.get(namespace)
             if shelf is None:
-                shelf = self._shelves[namespace] = Shelf(namespace)
-            self._shelves.move_to_end(namespace)
-            if len(self._shelves) > _HELD_SHELVES:
-                self._shelves.popitem(last=False)
+                shelf = self._held[namespace] = Shelf(thread_of(namespace), namespace)
+            self._held.move_to_end(namespace)
+            if len(self._held) > _HELD_SHELVES:
+                self._held.popitem(last=False)
             return shelf
 
 

@@ -1,15 +1,14 @@
-"""A namespace of LangGraph's store: a thread whose records hold items, and the labels of the namespaces below.
+"""A shelf: a thread whose records hold items by their keys, and the labels of the shelves below.
 
-A thread's records are read once, and later only the new ones. A put is one append. A deletion replaces the bodies of
-the records that hold the item, so that nothing of it is left in the thread. When most records are outdated, the items
-are written anew and the old records are trimmed.
+It is not a conversation: its records have no messages. They are read once, and later only the new ones. A put is one
+append. A deletion replaces the bodies of the records that hold the item, so that nothing of it is left in the thread.
+When most records are outdated, the items are written anew and the old records are trimmed. `shelves` does the writing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from hashlib import sha256
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 from msgspec import structs
@@ -17,12 +16,6 @@ from msgspec import structs
 from recuerda.errors import CorruptTurn
 from recuerda.storage import Appended, ThreadInfo, ThreadSlice, TurnRecord, Version
 
-Namespace: TypeAlias = tuple[str, ...]
-
-PREFIX = "langgraph-store:"
-"""The start of the id of every thread that holds a namespace."""
-
-_LONGEST_NAME = 400
 _FEW_RECORDS = 32
 _CHUNK_BYTES = 100_000
 
@@ -41,6 +34,7 @@ class StoredItem(msgspec.Struct, frozen=True, omit_defaults=True):
         model: the model that made the vectors.
         created_us: the time of the first put. 0 stands for the time of the record, or of the item before it.
         updated_us: the time of the last put. 0 stands for the time of the record.
+        used_us: the time of the last use since the last put; 0 if there was none.
         source: the number of the record of which this is a copy; 0 if it is none.
     """
 
@@ -53,18 +47,26 @@ class StoredItem(msgspec.Struct, frozen=True, omit_defaults=True):
     model: str = ""
     created_us: int = 0
     updated_us: int = 0
+    used_us: int = 0
     source: int = 0
 
 
-class Use(msgspec.Struct, frozen=True):
-    """A use of an item, which puts off its end."""
+class Use(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A use of an item.
+
+    Attributes:
+        key: the item's key.
+        expires_us: the new end of the item, in microseconds since 1970; 0 leaves the end.
+        used_us: the time of the use, in microseconds since 1970; 0 notes no time.
+    """
 
     key: str
-    expires_us: int
+    expires_us: int = 0
+    used_us: int = 0
 
 
 class Contents(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a record of a namespace holds: items, uses of items, and labels of the namespaces directly below."""
+    """What a record of a shelf holds: items, uses of items, and labels of the shelves directly below."""
 
     items: list[StoredItem] = []
     uses: list[Use] = []
@@ -72,7 +74,7 @@ class Contents(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class _Wire(msgspec.Struct, frozen=True):
-    contents: Contents = msgspec.field(default=Contents(), name="langgraph_store")
+    contents: Contents = msgspec.field(default=Contents(), name="shelf")
 
 
 _encoder = msgspec.json.Encoder()
@@ -81,15 +83,7 @@ _decoder = msgspec.json.Decoder(_Wire)
 
 def encode_contents(contents: Contents) -> bytes:
     """Return the body of a record."""
-    return _encoder.encode({"messages": [], "langgraph_store": contents})
-
-
-def thread_of(namespace: Namespace) -> str:
-    """Return the id of the thread that holds a namespace. A label has no period, so two namespaces never share one."""
-    name = ".".join(namespace)
-    if len(name.encode()) > _LONGEST_NAME:
-        name = f"#{sha256(name.encode()).hexdigest()}"
-    return PREFIX + name
+    return _encoder.encode({"messages": [], "shelf": contents})
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -100,18 +94,23 @@ class Placed(msgspec.Struct, frozen=True):
 
 
 class Shelf:
-    """What is known of a namespace's thread.
+    """What is known of a shelf's thread.
+
+    Args:
+        thread_id: the thread's id.
+        namespace: the labels that lead to the shelf from the topmost one.
 
     Attributes:
-        namespace: the namespace.
+        thread_id: the thread's id.
+        namespace: the labels that lead to the shelf.
         info: the thread at the last read or append; None if it does not exist.
         items: the items, by their keys, in the order in which they were put.
-        below: the labels of the namespaces directly below.
+        below: the labels of the shelves directly below.
     """
 
-    def __init__(self, namespace: Namespace) -> None:
+    def __init__(self, thread_id: str, namespace: tuple[str, ...] = ()) -> None:
+        self.thread_id = thread_id
         self.namespace = namespace
-        self.thread_id: str = thread_of(namespace)
         self.info: ThreadInfo | None = None
         self.items: dict[str, Placed] = {}
         self.below: dict[str, None] = {}
@@ -209,9 +208,8 @@ class Shelf:
                 self.items.pop(item.key, None)
                 self.items[item.key] = Placed(_dated(item, record, former), source)
         for use in contents.uses:
-            if (placed := self.items.get(use.key)) is not None and placed.item.expires_us is not None:
-                expires_us = max(placed.item.expires_us, use.expires_us)
-                self.items[use.key] = structs.replace(placed, item=structs.replace(placed.item, expires_us=expires_us))
+            if (placed := self.items.get(use.key)) is not None:
+                self.items[use.key] = structs.replace(placed, item=_used(placed.item, use))
 
 
 def _lives(item: StoredItem, now_us: int) -> bool:
@@ -222,3 +220,9 @@ def _dated(item: StoredItem, record: TurnRecord, former: Placed | None) -> Store
     updated_us = item.updated_us or record.created_us
     created_us = item.created_us or (former.item.created_us if former is not None else updated_us)
     return structs.replace(item, created_us=created_us, updated_us=updated_us)
+
+
+def _used(item: StoredItem, use: Use) -> StoredItem:
+    ends_us = item.expires_us
+    expires_us = ends_us if ends_us is None else max(ends_us, use.expires_us)
+    return structs.replace(item, expires_us=expires_us, used_us=max(item.used_us, use.used_us))
