@@ -63,6 +63,11 @@ peers: $(VENV)-peers/.installed $(VENV)-peers-betas/.installed  ## Run the other
 clients: $(VENV)/.dev-installed $(VENV)-clients/.installed $(VENV)-clients-older/.installed  ## Run the newest OpenAI clients on `recuerda serve`
 	@$(BIN)/python -m pytest tests/clients/every_client.py $(ARGS)
 
+.PHONY: crewai
+crewai: $(VENV)-crewai/.installed  ## Run CrewAI's memory on our storages
+	@$(VENV)-crewai/bin/python -m pytest -o filterwarnings= -W ignore -o "python_files=test_*.py own_memory.py" \
+		tests/interop/crewai $(ARGS)
+
 .PHONY: mcp-clients
 mcp-clients: $(VENV)/.dev-installed  ## Run the MCP inspector and the protocol's conformance tests on `recuerda mcp`
 	@$(BIN)/python -m pytest tests/mcp_server/other_clients.py $(ARGS)
@@ -81,7 +86,7 @@ wheel-test: wheel  ## Test the built wheel without the sources (ARGS="--all" for
 
 lowest:  ## Run the tests of every technology on the lowest versions that pyproject.toml allows (needs uv)
 	uv venv --quiet --clear --python 3.11 .venv-lowest
-	uv pip compile --quiet --resolution lowest-direct --python-version 3.11 --all-extras --no-header pyproject.toml \
+	uv pip compile --quiet --resolution lowest-direct --python-version 3.11 --extra all --extra interop --no-header pyproject.toml \
 		-o .venv-lowest/lowest.txt
 	uv pip install --quiet --compile-bytecode --python .venv-lowest -r .venv-lowest/lowest.txt -r requirements/lowest.in -e .
 	.venv-lowest/bin/python -m pytest -n $(JOBS) $(ARGS) $(LOWEST)
@@ -103,6 +108,7 @@ lock:  ## Write requirements/*.txt anew from *.in (needs uv; LOCK_ARGS="--upgrad
 	$(LOCK) requirements/peers-betas.in -o requirements/peers-betas.txt
 	$(LOCK) requirements/clients.in -o requirements/clients.txt
 	$(LOCK) requirements/clients-older.in -o requirements/clients-older.txt
+	$(LOCK) requirements/crewai.in -o requirements/crewai.txt
 
 clean:  ## Remove .venv and everything that was built or cached
 	rm -rf .venv* build dist .cache .mypy_cache .pytest_cache .hypothesis .ruff_cache .import_linter_cache .coverage htmlcov

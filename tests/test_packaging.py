@@ -61,8 +61,12 @@ def listed(extra: str) -> set[str]:
     return set(found[1].split(","))
 
 
+APART = {"crewai"}
+"""The extras of frameworks that cannot be installed beside the others."""
+
+
 def test_all_contains_every_extra_but_the_frameworks() -> None:
-    assert listed("all") | listed("interop") == EXTRAS.keys() - {"all", "interop"}
+    assert listed("all") | listed("interop") | APART == EXTRAS.keys() - {"all", "interop"}
     assert listed("all").isdisjoint(listed("interop"))
 
 
@@ -74,7 +78,7 @@ def test_the_first_pages_list_every_extra_of_all() -> None:
 
 def test_interop_contains_the_extra_of_every_adapter() -> None:
     packages = {path.parent.name for path in (ROOT / "src/recuerda/interop").glob("*/__init__.py")}
-    assert packages <= {name.replace("-", "_") for name in listed("interop")}
+    assert packages <= {name.replace("-", "_") for name in listed("interop") | APART}
 
 
 def test_every_requirement_of_an_extra_has_a_lower_and_an_upper_bound() -> None:

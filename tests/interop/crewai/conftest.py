@@ -1,0 +1,3 @@
+from tests.interop.crewai import stand_in
+
+stand_in.install()
