@@ -33,6 +33,7 @@ from recuerda.errors import (
 )
 from recuerda.sqlite import drafts, forks, leases, threads, turns
 from recuerda.sqlite.erasing import LATE_S
+from recuerda.sqlite.recent import RecentReads
 from recuerda.sqlite.schema import connect, connect_to_nothing
 from recuerda.sqlite.worker import Worker
 from recuerda.storage.contract import Clock, Storage, system_clock
@@ -100,6 +101,7 @@ class SQLiteStorage(Storage):
         self._busy_timeout_s = busy_timeout_s
         self._place = Place(self.path)
         self._workers: tuple[Worker, Worker] | None = None
+        self._recent = RecentReads()
         self._is_closed = False
 
     @classmethod
@@ -119,20 +121,22 @@ class SQLiteStorage(Storage):
     def _append(self, thread_id: str, record: NewRecord, guard: Guard) -> CoroutineType[Any, Any, Appended]:
         # An undo, a trim, a replacement and a limit erase turns. A limit does so with each append.
         erase_s = 0.0 if record.kind != "turn" or record.target else None if record.keep_messages is None else LATE_S
+        self._recent.grow(thread_id, [record])
         return self._write(partial(turns.append, thread_id, record, guard), erase_s=erase_s)
 
     async def _append_all(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> list[Appended]:
+        self._recent.grow(thread_id, records)
         return await self._write(partial(turns.append_all, thread_id, records, guard))
 
     def _read(self, thread_id: str, query: ReadQuery) -> CoroutineType[Any, Any, ThreadSlice]:
-        return self._read_on(thread_id, query) if query.after else self._look(partial(turns.read, thread_id, query))
+        return self._read_on(thread_id, query) if query.after else self._read_anew(thread_id, query)
 
     async def _read_on(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
         """Continue a read. If nothing is new and the connection is free, this needs no hop to the reader's thread.
 
         The thread was read before, so its row is in memory, and the event loop does not wait for the disk.
         """
-        if (workers := self._workers) is not None and self._place.problem is None:
+        if (workers := self._free_workers()) is not None:
             try:
                 found = workers[0].run_now(partial(turns.read_row, thread_id, query))
             except StorageUnavailable:
@@ -141,6 +145,28 @@ class SQLiteStorage(Storage):
             if found is not None:
                 return found
         return await self._look(partial(turns.read, thread_id, query))
+
+    async def _read_anew(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
+        """Begin a read. A short one needs no hop to the reader's thread if a connection is free.
+
+        The writer's connection has the pages of the newest turns in its own memory, so it is asked first.
+        """
+        run = partial(turns.read, thread_id, query)
+        found = None
+        if self._recent.is_short(thread_id, query) and (workers := self._free_workers()) is not None:
+            timed = self._recent.timed(run)
+            try:
+                found = workers[1].run_now(timed) or workers[0].run_now(timed)
+            except StorageUnavailable:
+                await self._stop_if_lost()
+                raise
+        found = found or await self._look(run)
+        self._recent.note(thread_id, query, found)
+        return found
+
+    def _free_workers(self) -> tuple[Worker, Worker] | None:
+        """Return the reader and the writer if the caller may use their connections; None if there are none."""
+        return self._workers if self._place.problem is None else None
 
     async def _heads(self, thread_ids: Sequence[str]) -> dict[str, ThreadInfo]:
         return await self._look(partial(threads.heads, thread_ids))
@@ -155,6 +181,7 @@ class SQLiteStorage(Storage):
         return await self._write(partial(threads.update, thread_id, changes, now_us, guard), erase_s=LATE_S)
 
     async def _delete(self, thread_id: str, guard: Guard) -> bool:
+        self._recent.forget(thread_id)
         return await self._write(partial(threads.delete, thread_id, guard), erase_s=0.0)
 
     async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> str:

@@ -5,7 +5,7 @@ transaction, and one fsync acknowledges all of them; this gives many conversatio
 conflict) has written nothing, so the other jobs continue. A job that fails rolls the group back, and then each job is
 tried alone. Before a group runs, and again before it is acknowledged, the worker checks that the file is in place.
 
-A read of one row may also run in the caller's thread, on the same connection, while no job uses it.
+A short read may also run in the caller's thread, on the same connection, while no job uses it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,181 @@
+"""Short reads that were done lately run in the event loop, and all other reads in SQLite's own thread."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recuerda.errors import StorageUnavailable
+from recuerda.sqlite import SQLiteStorage, recent
+from recuerda.sqlite.recent import RecentReads
+from recuerda.sqlite.worker import Worker
+from recuerda.storage.records import NewRecord, ReadQuery, ThreadInfo, ThreadSlice, TurnRecord
+from recuerda.testing.storage_contract.base import a_turn, bodies, fill, numbers
+
+WINDOW = ReadQuery(last_messages=20)
+INFO = ThreadInfo(
+    id="a",
+    revision=1,
+    incarnation="i",
+    record_id="t",
+    edits=0,
+    rewritten=0,
+    first=1,
+    turns=1,
+    messages=2,
+    user_id=None,
+    title=None,
+    title_turn=None,
+    metadata={},
+    created_us=1,
+    updated_us=1,
+)
+EMPTY = ThreadSlice(info=INFO)
+
+
+@pytest.fixture
+def hops(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """Give a function that returns how many jobs SQLite's threads were given since its last call."""
+    count = 0
+    submit = Worker.submit
+
+    def counted(*args: Any, **options: Any) -> Any:
+        nonlocal count
+        count += 1
+        return submit(*args, **options)
+
+    def taken() -> int:
+        nonlocal count
+        now, count = count, 0
+        return now
+
+    monkeypatch.setattr(Worker, "submit", counted)
+    monkeypatch.setattr(recent, "SLOW_S", float("inf"))  # a busy machine must not change the counts
+    return taken
+
+
+def found_of(body: bytes, *, count: int = 1) -> ThreadSlice:
+    record = TurnRecord(number=1, id="t", created_us=1, committed_us=1, message_count=2, body=body)
+    return ThreadSlice(info=INFO, records=(record,) * count)
+
+
+async def test_a_window_that_was_read_lately_is_read_again_without_a_hop(
+    tmp_path: Path, hops: Callable[[], int]
+) -> None:
+    async with SQLiteStorage(tmp_path / "threads.db") as storage:
+        await fill(storage, "a", *(1 for _ in range(30)))
+        first = await storage.read("a", last_messages=20)
+        hops()
+        assert await storage.read("a", last_messages=20) == first
+        assert hops() == 0
+        await storage.append("a", a_turn(b"new"))
+        assert hops() == 1
+        found = await storage.read("a", last_messages=20)
+        assert (numbers(found), found.records[-1].body) == ([*range(12, 32)], b"new")
+        assert await storage.head("a") == found.info
+        assert hops() == 0
+
+
+async def test_a_read_in_the_event_loop_sees_the_commits_of_other_processes(
+    tmp_path: Path, hops: Callable[[], int]
+) -> None:
+    async with SQLiteStorage(tmp_path / "threads.db") as storage, SQLiteStorage(tmp_path / "threads.db") as other:
+        await fill(storage, "a", 1, 1)
+        await storage.read("a")
+        await other.append("a", a_turn(b"other"))
+        hops()
+        assert await bodies(storage, "a") == [b"1", b"2", b"other"]
+        await other.delete("a")
+        assert (await storage.read("a")).info is None
+        assert hops() == 1
+
+
+@pytest.mark.parametrize("query", [{"last_messages": 21}, {"last_turns": 1}, {"turn_id": "t1"}, {"before": 2}, {}])
+async def test_another_part_of_the_thread_is_read_in_sqlites_thread(
+    tmp_path: Path, hops: Callable[[], int], query: dict[str, Any]
+) -> None:
+    async with SQLiteStorage(tmp_path / "threads.db") as storage:
+        await fill(storage, "a", 1, 1)
+        await storage.read("a", last_messages=20)
+        hops()
+        await storage.read("a", **query)
+        assert hops() == 1
+
+
+async def test_a_window_that_has_become_large_is_read_in_sqlites_thread(
+    tmp_path: Path, hops: Callable[[], int]
+) -> None:
+    async with SQLiteStorage(tmp_path / "threads.db") as storage:
+        await fill(storage, "a", 1)
+        await storage.read("a", last_messages=20)
+        await storage.append("a", a_turn(b"x" * recent.MAX_BYTES))
+        hops()
+        for _ in range(2):
+            assert len((await storage.read("a", last_messages=20)).records) == 2
+        assert hops() == 2
+
+
+async def test_a_read_in_the_event_loop_tells_that_the_file_was_removed(
+    tmp_path: Path, hops: Callable[[], int]
+) -> None:
+    path = tmp_path / "threads.db"
+    async with SQLiteStorage(path) as storage:
+        await fill(storage, "a", 1)
+        await storage.read("a")
+        path.unlink()
+        hops()
+        with pytest.raises(StorageUnavailable, match="removed"):
+            await storage.read("a")
+        assert hops() == 0
+        assert (await storage.read("a")).info is None
+
+
+def test_a_read_is_short_for_a_minute() -> None:
+    now = 0.0
+    reads = RecentReads(lambda: now)
+    assert not reads.is_short("a", WINDOW)
+    reads.note("a", WINDOW, found_of(b"x"))
+    now = recent.FRESH_S
+    assert reads.is_short("a", WINDOW)
+    assert not reads.is_short("b", WINDOW)
+    now += 1
+    assert not reads.is_short("a", WINDOW)
+
+
+def test_windows_of_many_bytes_or_records_are_not_short() -> None:
+    reads = RecentReads(lambda: 0.0)
+    reads.note("a", WINDOW, found_of(b"x" * recent.MAX_BYTES))
+    assert reads.is_short("a", WINDOW)
+    record = NewRecord(id="t", is_new_id=True, created_us=1, committed_us=1, message_count=2, body=b"x")
+    reads.grow("a", [record])
+    assert not reads.is_short("a", WINDOW)
+    reads.note("a", WINDOW, found_of(b"x"))
+    assert reads.is_short("a", WINDOW)
+    reads.note("a", WINDOW, found_of(b"x", count=recent.MAX_RECORDS + 1))
+    assert not reads.is_short("a", WINDOW)
+
+
+def test_the_windows_of_only_so_many_threads_are_remembered() -> None:
+    reads = RecentReads(lambda: 0.0)
+    for number in range(recent.MAX_THREADS + 1):
+        reads.note(f"{number}", WINDOW, EMPTY)
+    assert [reads.is_short(name, WINDOW) for name in ("0", "1", "1024")] == [False, True, True]
+
+
+def test_after_a_read_that_waited_no_read_is_short_for_a_while() -> None:
+    now = 0.0
+    reads = RecentReads(lambda: now)
+    reads.note("a", WINDOW, EMPTY)
+    db: Any = None
+    assert reads.timed(lambda _: "read")(db) == "read"
+
+    def slow(_: object) -> str:
+        time.sleep(recent.SLOW_S * 5)
+        return "slow"
+
+    assert reads.timed(slow)(db) == "slow"
+    assert not reads.is_short("a", WINDOW)
+    now = recent.PAUSE_S
+    assert reads.is_short("a", WINDOW)
