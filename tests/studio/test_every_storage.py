@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from recuerda.recall import SQLiteRecallIndex
 from tests.storage.matrix import STORAGES
 from tests.studio.client import settings_of, studio_client
 from tests.studio.seeded import seed
@@ -32,7 +31,7 @@ async def shown(scheme: str, folder: Path) -> list[str]:
     """Return the JSON of the pages on a storage, without random ids and times."""
     async with STORAGES[scheme](folder) as storage:
         await seed(storage)
-        async with studio_client(settings_of(storage, recall_index=SQLiteRecallIndex(":memory:"))) as client:
+        async with studio_client(settings_of(storage, recall_index=":memory:")) as client:
             answers = [await client.get(f"/api{path}") for path in PATHS]
             picture = await client.get("/threads/rich/turns/1/files/0")
     assert [answer.status_code for answer in answers] == [200] * len(PATHS)

@@ -169,7 +169,7 @@ async def test_a_studio_of_one_user_shows_and_changes_nothing_of_another_user(st
         assert await search.search("bill", user_id="ben")
     settings = settings_of(storage, user_id="ana", allow_changes=True, recall_index=index)
     before = [info async for info in storage.threads()]
-    async with studio_client(settings) as client:
+    async with index, studio_client(settings) as client:
         for thread_id in ("bill", "~.."):  # of ben, and of nobody
             for method in ("GET", "POST"):
                 for path in paths(create_studio(settings), method, thread_id=thread_id):

@@ -24,7 +24,6 @@ from recuerda import (
     UriContent,
 )
 from recuerda.agent.steps import Step, encode_step
-from recuerda.recall import SQLiteRecallIndex
 from recuerda.storage import DraftStep
 from recuerda.studio.rendering import TEMPLATES
 from recuerda.testing.scripted import ScriptedChatClient
@@ -162,7 +161,7 @@ async def test_no_text_of_a_conversation_becomes_an_element_or_an_attribute() ->
         thread_id = await attack(storage, payload)
         at, name, text = quote(thread_id, safe=""), payload.replace("\x00", ""), quote(payload, safe="")
         user = quote(name, safe="")
-        settings = settings_of(storage, recall_index=SQLiteRecallIndex(":memory:"), allow_changes=True)
+        settings = settings_of(storage, recall_index=":memory:", allow_changes=True)
         paths = [
             f"/threads?q=xss9&user={user}",
             f"/threads/{at}",
@@ -193,7 +192,7 @@ async def test_no_text_becomes_an_element_on_the_pages_of_changes_and_decisions(
         agent = ScriptedChatClient([]).create_agent(payload, storage=storage)
         settings = settings_of(
             storage,
-            recall_index=SQLiteRecallIndex(":memory:"),
+            recall_index=":memory:",
             allow_changes=True,
             acting_as=payload,
             agent=agent,

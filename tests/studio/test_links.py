@@ -7,7 +7,6 @@ from html.parser import HTMLParser
 from urllib.parse import urljoin
 
 from recuerda import MemoryStorage
-from recuerda.recall import SQLiteRecallIndex
 from recuerda.studio import create_studio
 from tests.studio.client import ORIGIN, settings_of, studio_client
 from tests.studio.seeded import seed
@@ -41,7 +40,7 @@ def kind_of(address: str) -> str:
 async def test_every_link_and_form_of_a_page_leads_to_a_page() -> None:
     storage = MemoryStorage()
     await seed(storage)
-    settings = settings_of(storage, allow_changes=True, recall_index=SQLiteRecallIndex(":memory:"))
+    settings = settings_of(storage, allow_changes=True, recall_index=":memory:")
     routes = [route for route in create_studio(settings).routes if "POST" in (getattr(route, "methods", None) or ())]
     seen: set[str] = set()
     async with studio_client(settings) as client:

@@ -22,7 +22,6 @@ from recuerda import (
 from recuerda.encryption import EncryptedStorage, KeyRing
 from recuerda.file import FileStorage
 from recuerda.messages import TurnRuns
-from recuerda.recall import SQLiteRecallIndex
 from recuerda.sqlite import SQLiteStorage
 from recuerda.storage import ReadQuery, ThreadSlice
 from recuerda.studio.redaction import Redaction
@@ -268,8 +267,7 @@ async def test_a_secret_is_hidden_in_the_page_and_in_its_json() -> None:
         Turn(messages=(ChatMessage("user", text), ChatMessage("assistant", text)), metadata={"api_key": "x"})
     )
     await storage.update_thread("secrets", metadata={"password": "plain", "note": text})
-    index = SQLiteRecallIndex(":memory:")
-    settings = settings_of(storage, redactions=(r"order-\d+-\d+",), recall_index=index)
+    settings = settings_of(storage, redactions=(r"order-\d+-\d+",), recall_index=":memory:")
     values = {"thread_id": "secrets", "other_id": "secrets", "user_id": "ana", "number": "1", "file": "0"}
     words = ("/threads?q=bye&user=ana", "/memory?user=ana&q=bye", "/api/memory?user=ana&q=bye")
     async with studio_client(settings) as client:
@@ -289,7 +287,7 @@ async def test_no_page_cuts_a_text_inside_of_a_secret() -> None:
         asked = ChatMessage("assistant", [FunctionCallContent("call", "note", arguments)])
         told = ChatMessage("tool", [FunctionResultContent("call", secret * 3_000)])
         await store.add_messages([ChatMessage("user", text), asked, told, ChatMessage("assistant", text)])
-    settings = settings_of(storage, recall_index=SQLiteRecallIndex(":memory:"), allow_changes=True)
+    settings = settings_of(storage, recall_index=":memory:", allow_changes=True)
     values = {"user_id": "ana", "number": "1", "file": "0"}
     async with studio_client(settings) as client:
         for limit in (300, 600, 2_000):

@@ -355,7 +355,9 @@ async def test_two_runs_of_one_session_conflict(storage: Storage) -> None:
         await session.add_items([said("From Bo.")], wrapper=bo)
     assert len(session.places) == 2
     del ana, bo
-    await session.get_items()  # a storage's thread holds its last job, and so its error, until the next one
+    # A storage's threads, one that reads and one that writes, hold their last job and its error until the next one.
+    await session.get_items()
+    await storage.update_thread("t", title="After the conflict")
     gc.collect()
     assert session.places == {}
 
