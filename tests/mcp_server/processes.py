@@ -89,8 +89,16 @@ class StdioServer:
         return self._process.wait(TIMEOUT_S)
 
     def _send(self, message: dict[str, Any]) -> None:
+        self.write(json.dumps(message).encode())
+
+    def write(self, line: bytes) -> None:
+        """Send a line, which may be no message.
+
+        Raises:
+            EOFError: the process has ended.
+        """
         try:
-            os.write(self._input, json.dumps(message).encode() + b"\n")
+            os.write(self._input, line + b"\n")
         except BrokenPipeError:
             raise EOFError from None
 

@@ -101,6 +101,26 @@ async def test_a_client_that_vanishes_leaves_whole_memories_and_ends_its_server(
     assert kept.keys() <= {"The first fact.", *(f"Fact {number}." for number in range(20))}
 
 
+def test_a_text_that_was_cut_in_the_middle_of_an_emoji_is_answered(tmp_path: Path) -> None:
+    with StdioServer(f"sqlite:///{tmp_path}/memory.db") as server:
+        assert server.call("remember", text="A whale: \ud83d", about="\udc33")["text"] == "?: A whale: ?"
+        assert server.call("remember", text="A \\ud83d, and a whole 🐳.")["text"] == "A \\ud83d, and a whole 🐳."
+
+
+def test_a_line_that_is_no_message_is_passed_over(tmp_path: Path) -> None:
+    with StdioServer(f"sqlite:///{tmp_path}/memory.db") as server:
+        for line in (
+            b"{",
+            b"[]",
+            b"\xff\xfe",
+            b'"text"',
+            b"[" * 100_000,
+            b'{"jsonrpc": "2.0", "id": {}, "method": "\\ud83d"}',
+        ):
+            server.write(line)
+        assert server.ask("ping", {}) == {}
+
+
 def test_a_signal_ends_a_server_of_one_client_at_once(tmp_path: Path) -> None:
     with StdioServer(f"sqlite:///{tmp_path}/memory.db") as server:
         server.call("remember", text="A fact.")

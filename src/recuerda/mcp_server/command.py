@@ -146,13 +146,15 @@ def run_stdio(chosen: Settings) -> None:
 async def _stdio(chosen: Settings) -> None:
     from mcp.server.stdio import stdio_server
 
+    from recuerda.mcp_server.lines import Lines
+
     scope = chosen.scope
     async with _opened(chosen) as (storage, index):
         server = MemoryServer(storage, index, scope=_always(scope), max_tokens=chosen.max_tokens)
         try:
             sdk = server.sdk_server()
             async with stdio_server() as (reading, writing):
-                await sdk.run(reading, writing, sdk.create_initialization_options())
+                await sdk.run(Lines(reading), writing, sdk.create_initialization_options())
         except* BrokenPipeError:
             _logger.debug("the client has gone without closing the connection", extra=fields("mcp_client_gone"))
         finally:
