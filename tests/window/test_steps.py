@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from recuerda import ChatMessage, ChatMessageStore, ContextWindow, Storage, StoredTurn, Turn
-from recuerda.window.choosing import choose, roundest
+from recuerda.window.choosing import FEW_MESSAGES, Limits, choose, roundest
 from tests.conversation import exchange
 from tests.damaged_histories import damaged_history
 from tests.window.checks import Numbered
@@ -72,6 +72,28 @@ def test_results_of_older_turns_are_left_out_in_steps_and_the_front_never_moves_
     assert [start for _, start in choices] == sorted(start for _, start in choices)
     assert len({front for front, _ in choices}) < 600 / 4
     assert len({start for _, start in choices}) < 600 / 3
+
+
+def test_the_turns_of_a_small_window_are_chosen_as_those_of_a_large_one() -> None:
+    """A limit of tokens that nothing reaches leads to the search in the sums, which large windows need."""
+    random = Random(4)
+    window = ContextWindow(max_messages=1)
+    for _ in range(2_000):
+        numbers = sorted(random.sample(range(1, 120), random.randint(1, 60)))
+        messages = (ChatMessage("user", "x"),) * 8
+        held = [Numbered(number, Turn(messages=messages[: random.randint(0, 8)])) for number in numbers]
+        limit, is_rest = random.randint(1, FEW_MESSAGES), random.random() < 0.3
+        few = choose(window.tally(held), Limits(messages=limit), is_rest=is_rest)
+        many = choose(window.tally(held), Limits(messages=limit, tokens=10**9), is_rest=is_rest)
+        assert few == many
+
+
+def test_the_messages_of_a_small_window_are_put_together_from_its_turns() -> None:
+    turns = talk(Random(5), 100)
+    for limit in (1, 2, 30, FEW_MESSAGES, FEW_MESSAGES + 1, 150):
+        sent = ContextWindow(max_messages=limit, keep_files=None).select(turns)
+        assert sent == [message for turn in turns for message in turn.messages][-len(sent) :]
+        assert len(sent) <= max(2, limit)
 
 
 @pytest.mark.parametrize(("first", "last", "found"), [(1, 9, 1), (2, 9, 9), (6, 8, 7), (5, 8, 5), (7, 7, 7), (2, 2, 2)])

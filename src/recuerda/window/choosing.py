@@ -26,6 +26,9 @@ LEAST_STEP = 8
 """The smallest step, in turns, by which the boundary of the turns that keep their results moves."""
 
 
+FEW_MESSAGES = 100
+"""The largest limit of messages for which the turns are counted one by one. A search in the sums would cost more."""
+
 LeftOut: TypeAlias = Literal["message_limit", "token_limit", "step", "long_turn"]
 """Why a turn or a message is not sent.
 
@@ -72,6 +75,10 @@ def choose(tally: Tally, limits: Limits, *, is_rest: bool = False) -> Choice:
     """
     if not tally.turns:
         return Choice(0, 0)
+    few = limits.messages
+    if few is not None and few <= FEW_MESSAGES and limits.tokens is None and limits.keep_results is None:
+        front = _front_of_few(tally, few, is_rest=is_rest)
+        return Choice(front, front)
     costs = _Costs(tally)
     messages = _budget(costs.messages, limits.messages)
     whole = [*messages, *_budget(costs.whole, limits.tokens)]
@@ -151,6 +158,27 @@ class _Costs:
 
 def _budget(cost: Callable[[int], int], limit: int | None) -> list[Budget]:
     return [] if limit is None else [(cost, limit)]
+
+
+def _front_of_few(tally: Tally, limit: int, *, is_rest: bool) -> int:
+    """Return what `choose` returns for a limit of messages alone, without the sums of the tally."""
+    turns = tally.turns
+    oldest = newest = index = len(turns)
+    messages = 0
+    while index:
+        index -= 1
+        messages += len(turns[index].turn.messages)
+        if messages > limit:
+            break
+        oldest = index
+        if newest == len(turns) and 4 * messages >= 3 * limit:
+            newest = index
+    oldest = min(oldest, len(turns) - 1)
+    if is_rest and oldest == 0:
+        return 0
+    if newest == len(turns):
+        newest = oldest
+    return _index(tally, roundest(turns[oldest].number, turns[newest].number), oldest, newest)
 
 
 def _stepped(tally: Tally, budgets: Sequence[Budget], *, first: int = 0) -> int:

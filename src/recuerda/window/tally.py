@@ -22,6 +22,10 @@ LOOK_TURNS = 16
 """The number of older turns in which files are looked for together, because a look for each turn costs more."""
 
 
+FEW_TURNS = 50
+"""The largest number of turns whose messages are put together anew for each plan. More turns are kept as one list."""
+
+
 class NumberedTurn(Protocol):
     """A turn with its number in the thread. `StoredTurn` is one."""
 
@@ -108,6 +112,9 @@ class Tally:
         Before `whole_from`, results are left out. Before `files_from`, files are named, if the tally names files.
         """
         end = len(self.turns)
+        is_short = end - front <= FEW_TURNS and front >= whole_from
+        if is_short and not (self._names_files and self.has_files_from(front)):
+            return [message for numbered in self.turns[front:] for message in numbered.turn.messages]
         if not self._names_files or not self.has_files_from(max(front, files_from)):
             return self._between(front, whole_from, end)
         files_from = max(front, files_from)
