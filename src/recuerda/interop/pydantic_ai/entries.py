@@ -18,7 +18,7 @@ from pydantic_ai.conversation_store import ConversationEntry, ConversationRecord
 from pydantic_ai.messages import ModelMessage, ToolCallPart, ToolReturnPart
 
 from recuerda.interop.forms import grouped, keep, restored
-from recuerda.interop.pydantic_ai.copies import copied
+from recuerda.interop.pydantic_ai.copies import Original
 from recuerda.interop.pydantic_ai.form import dump, load
 from recuerda.interop.pydantic_items import UNNAMED, PydanticForm
 from recuerda.json_value import JsonObject
@@ -46,14 +46,14 @@ class Line(msgspec.Struct, frozen=True, gc=False):
         parent: the id of the entry before it; None for the first entry; UNSET for the entry that comes before it in the
             thread.
         turn: the number of its turn.
-        message: its message, which nobody changes; None for what Pydantic AI cannot say.
+        message: its message; None for what Pydantic AI cannot say.
         has_unnamed: True if the message has a result of a tool whose name only an earlier turn tells.
     """
 
     id: str
     parent: str | msgspec.UnsetType | None
     turn: int
-    message: ModelMessage | None
+    message: Original[ModelMessage] | None
     has_unnamed: bool
 
 
@@ -74,7 +74,7 @@ class Chain(msgspec.Struct, frozen=True):
         parent = self.parent
         for line in self.lines:
             if line.message is not None:
-                entries.append(ConversationEntry(id=line.id, parent_id=parent, message=copied(line.message)))
+                entries.append(ConversationEntry(id=line.id, parent_id=parent, message=line.message.copy()))
             parent = line.id
         if any(line.has_unnamed for line in self.lines):
             _name_results([entry.message for entry in entries])
@@ -138,9 +138,12 @@ def lines_of(stored: StoredTurn) -> tuple[Line, ...]:
     loaded = iter(load([item for _, _, item in found if item is not None]))
     lines: list[Line] = []
     for id, parent, item in found:
-        message = None if item is None else next(loaded)
-        has_unnamed = message is not None and any(part.tool_name == UNNAMED for part in _results(message))
-        lines.append(Line(id, parent, stored.number, message, has_unnamed))
+        if item is None:
+            lines.append(Line(id, parent, stored.number, None, has_unnamed=False))
+            continue
+        message = next(loaded)
+        has_unnamed = any(part.tool_name == UNNAMED for part in _results(message))
+        lines.append(Line(id, parent, stored.number, Original(message), has_unnamed))
     return tuple(lines)
 
 

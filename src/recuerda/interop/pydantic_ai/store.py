@@ -21,7 +21,7 @@ from pydantic_ai.run import AgentRunResult
 
 from recuerda.errors import ThreadConflict, ThreadOwnershipError
 from recuerda.interop.own_storage import OwnStorage
-from recuerda.interop.pydantic_ai.copies import copied
+from recuerda.interop.pydantic_ai.copies import Original, original
 from recuerda.interop.pydantic_ai.entries import Chain, has_record, record_of, written_turn
 from recuerda.interop.pydantic_ai.reading import ThreadRead, read_chain, read_entries, read_record
 from recuerda.storage.contract import Storage
@@ -39,9 +39,11 @@ _AT_ONCE = 16
 
 
 class _Known(msgspec.Struct, frozen=True):
-    """The record of a conversation, and the version of its thread with this record."""
+    """The revision and the record of a conversation, and the version of its thread with this record."""
 
-    record: ConversationRecord
+    revision: str
+
+    record: Original[ConversationRecord]
     version: Expected
 
 
@@ -160,8 +162,8 @@ class RecuerdaConversationStore(OwnStorage, ConversationStore):
         if call.saves is None:
             return None
         known = self._known.get(conversation_id)
-        if known is not None and known.record.revision == call.saves:
-            return copied(known.record)
+        if known is not None and known.revision == call.saves:
+            return known.record.copy()
         if call.limit == 0:
             call.found = await read_record(self.storage, conversation_id)
         else:
@@ -221,7 +223,7 @@ class RecuerdaConversationStore(OwnStorage, ConversationStore):
         if isinstance(version, Version):
             last = appended[-1]
             later = msgspec.structs.replace(version, revision=last.revision, record_id=last.record.id)
-            _remember(self._known, conversation_id, _Known(copied(record), later))
+            _remember(self._known, conversation_id, _Known(record.revision, original(record), later))
         for entry in (entry for entries in batches for entry in entries):
             _remember(self._places, entry.id, conversation_id)
 
@@ -254,7 +256,7 @@ class RecuerdaConversationStore(OwnStorage, ConversationStore):
         return record
 
     def _note(self, record: ConversationRecord, version: Expected) -> None:
-        _remember(self._known, record.conversation_id, _Known(copied(record), version))
+        _remember(self._known, record.conversation_id, _Known(record.revision, original(record), version))
         for entry_id in (record.head_id, *record.branches):
             if entry_id is not None:
                 _remember(self._places, entry_id, record.conversation_id)
@@ -264,7 +266,7 @@ class RecuerdaConversationStore(OwnStorage, ConversationStore):
         if call is not None and call.saves is None and expected_revision is None:
             return 0
         known = self._known.get(conversation_id)
-        if known is not None and known.record.revision == expected_revision:
+        if known is not None and known.revision == expected_revision:
             return known.version
         found = await read_record(self.storage, conversation_id)
         record = self._record(found)
