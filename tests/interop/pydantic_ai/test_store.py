@@ -1,7 +1,6 @@
-"""`RecuerdaConversationStore` keeps the contract of Pydantic AI's stores, compared with its own store in memory."""
+"""What `RecuerdaConversationStore` promises beyond Pydantic AI's contract, which `test_contract.py` has."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -14,9 +13,7 @@ from pydantic_ai.conversation_store import (
     ConversationEntry,
     ConversationRecord,
     ConversationStore,
-    InMemoryConversationStore,
 )
-from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import (
     BinaryContent,
     ImageUrl,
@@ -33,7 +30,7 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.test import TestModel
-from pydantic_ai.usage import RequestUsage, RunUsage
+from pydantic_ai.usage import RequestUsage
 
 from recuerda import (
     ChatMessage,
@@ -49,235 +46,12 @@ from recuerda import (
 from recuerda.interop.openai_agents import RecuerdaSession
 from recuerda.interop.pydantic_ai import RecuerdaConversationStore
 from recuerda.testing import ScriptedChatClient
+from tests.interop.pydantic_ai.conversations import answered, asked, saved, stored, texts
 
 
 @pytest.fixture
 def store(storage: Storage) -> RecuerdaConversationStore:
     return RecuerdaConversationStore(storage)
-
-
-@pytest.fixture(params=["theirs", "ours"])
-async def any_store(request: pytest.FixtureRequest) -> AsyncIterator[ConversationStore]:
-    """Run a test on the framework's own store too: what the test says is the contract."""
-    if request.param == "theirs":
-        yield InMemoryConversationStore()
-    else:
-        async with RecuerdaConversationStore("memory:") as store:
-            yield store
-
-
-def asked(text: str) -> ModelRequest:
-    return ModelRequest(parts=[UserPromptPart(text)])
-
-
-def answered(text: str) -> ModelResponse:
-    return ModelResponse(parts=[TextPart(text)])
-
-
-def texts(messages: list[ModelMessage]) -> list[Any]:
-    return [getattr(message.parts[0], "content", None) for message in messages]
-
-
-async def saved(store: ConversationStore, *said: str, id: str = "t", **more: Any) -> Conversation:
-    messages = [asked(text) if number % 2 == 0 else answered(text) for number, text in enumerate(said)]
-    conversation = Conversation(conversation_id=id, messages=[*messages])
-    await store.save(conversation, **more)
-    return conversation
-
-
-# -- the contract ------------------------------------------------------------------------------------------------------
-
-
-async def test_a_saved_conversation_loads_equal(any_store: ConversationStore) -> None:
-    usage = RunUsage(requests=2, tool_calls=1, input_tokens=7, details={"x": 1})
-    conversation = Conversation(messages=[asked("q"), answered("a")], usage=usage, conversation_id="t")
-    entries = await any_store.save(conversation)
-    assert len(entries) == 2
-    loaded = await any_store.load("t")
-    assert loaded is not None
-    assert (loaded.messages, loaded.usage, loaded.revision) == (conversation.messages, usage, conversation.revision)
-    assert await any_store.load("unknown") is None
-    assert await any_store.save(loaded) == []
-
-
-async def test_only_new_messages_are_stored(any_store: ConversationStore) -> None:
-    conversation = await saved(any_store, "q", "a")
-    conversation.messages += [asked("q2"), answered("a2")]
-    assert len(await any_store.save(conversation)) == 2
-    entries = await any_store.load_entries("t")
-    assert entries is not None
-    assert [entry.parent_id for entry in entries] == [None, *(entry.id for entry in entries[:-1])]
-    assert [entry.id for entry in [await any_store.read_entry(one.id) for one in entries]] == [e.id for e in entries]
-
-
-async def test_a_limit_loads_the_last_messages(any_store: ConversationStore) -> None:
-    conversation = await saved(any_store, "q", "a")
-    for number in range(9):
-        conversation.messages += [asked(f"q{number}"), answered(f"a{number}")]
-        await any_store.save(conversation)
-    for limit in (0, 1, 2, 5, 19, 20, 30):
-        loaded = await any_store.load("t", limit=limit)
-        assert loaded is not None
-        assert texts(loaded.messages) == texts(conversation.messages[max(0, 20 - limit) :])
-    window = await any_store.load("t", limit=2)
-    assert window is not None
-    window.messages += [asked("last")]
-    await any_store.save(window)
-    assert texts((await stored(any_store)).messages)[-2:] == ["a8", "last"]
-
-
-async def test_a_save_after_another_save_conflicts(any_store: ConversationStore) -> None:
-    await saved(any_store, "q", "a")
-    first, second = await any_store.load("t"), await any_store.load("t")
-    assert first is not None
-    assert second is not None
-    first.messages.append(asked("from first"))
-    second.messages.append(asked("from second"))
-    await any_store.save(first)
-    with pytest.raises(ConversationConflict):
-        await any_store.save(second)
-    with pytest.raises(ConversationConflict):
-        await saved(any_store, "q", "a")
-    loaded = await any_store.load("t")
-    assert loaded is not None
-    assert texts(loaded.messages) == ["q", "a", "from first"]
-
-
-async def test_a_rewritten_history_branches_off(any_store: ConversationStore) -> None:
-    conversation = await saved(any_store, "q", "a", "q2", "a2")
-    rewritten = Conversation(
-        conversation_id="t", messages=[*conversation.messages[:2], asked("other")], revision=conversation.revision
-    )
-    assert len(await any_store.save(rewritten)) == 1
-    loaded, record = await any_store.load("t"), await any_store.read_record("t")
-    assert loaded is not None
-    assert record is not None
-    assert texts(loaded.messages) == ["q", "a", "other"]
-    (left,) = record.branches
-    back = await any_store.branch("t", from_entry=left, expected_revision=loaded.revision)
-    assert texts(back.messages) == ["q", "a", "q2", "a2"]
-
-
-async def test_a_branch_continues_from_an_earlier_message(any_store: ConversationStore) -> None:
-    conversation = await saved(any_store, "q", "a", "q2", "a2")
-    with pytest.raises(ConversationConflict):
-        await any_store.branch("t", at=2, expected_revision="another")
-    for out_of_range in (-1, 5):
-        with pytest.raises(UserError):
-            await any_store.branch("t", at=out_of_range, expected_revision=conversation.revision)
-    branched = await any_store.branch("t", at=2, expected_revision=conversation.revision)
-    branched.messages.append(asked("again"))
-    await any_store.save(branched)
-    assert texts((await stored(any_store)).messages) == ["q", "a", "again"]
-    with pytest.raises(ConversationConflict):
-        await any_store.save(conversation)
-    empty = await any_store.branch("t", at=0, expected_revision=branched.revision)
-    assert empty.messages == []
-    assert (await stored(any_store)).messages == []
-
-
-async def test_a_branch_and_a_save_at_once_conflict(any_store: ConversationStore) -> None:
-    await saved(any_store, "q", "a", "q2", "a2")
-    one, other = await stored(any_store), await stored(any_store)
-    await any_store.branch("t", at=2, expected_revision=one.revision)
-    other.messages.append(asked("late"))
-    with pytest.raises(ConversationConflict):
-        await any_store.save(other)
-
-
-async def test_a_fork_goes_its_own_way_and_outlives_its_origin(any_store: ConversationStore) -> None:
-    conversation = await saved(any_store, "q", "a", scope="ana")
-    conversation.messages += [asked("q2"), answered("a2")]
-    await any_store.save(conversation)
-    forks = [await any_store.fork("t", at=3), await any_store.fork("t", at=0), await any_store.fork("t")]
-    assert [texts(fork.messages) for fork in forks] == [["q", "a", "q2"], [], ["q", "a", "q2", "a2"]]
-    record = await any_store.read_record(forks[0].conversation_id)
-    assert record is not None
-    assert (record.scope, record.forked_from) == ("ana", "t")
-    with pytest.raises(ConversationConflict):
-        await any_store.fork("t", new_conversation_id=forks[0].conversation_id)
-    forks[0].messages.append(answered("other"))
-    await any_store.save(forks[0])
-    assert texts((await stored(any_store)).messages) == ["q", "a", "q2", "a2"]
-    await any_store.delete("t")
-    assert await any_store.load("t") is None
-    assert texts((await stored(any_store, forks[0].conversation_id)).messages) == ["q", "a", "q2", "other"]
-
-
-async def test_a_deleted_conversation_is_gone_with_its_messages(any_store: ConversationStore) -> None:
-    conversation = await saved(any_store, "q", "a")
-    entries = await any_store.load_entries("t")
-    assert entries
-    with pytest.raises(ConversationConflict):
-        await any_store.delete_record("t", expected_revision="another")
-    await any_store.delete("t")
-    with pytest.raises(LookupError):
-        await any_store.read_entry(entries[0].id)
-    conversation.messages.append(asked("late"))
-    with pytest.raises(ConversationConflict):
-        await any_store.save(conversation)
-    await saved(any_store, "new")
-    assert texts((await stored(any_store)).messages) == ["new"]
-
-
-async def test_a_scope_keeps_others_out_and_lists_its_own(any_store: ConversationStore) -> None:
-    for number in range(5):
-        await saved(any_store, "q", "a", id=f"ana-{number}", scope="ana")
-    await saved(any_store, "q", "a", id="bo-0", scope="bo")
-    await saved(any_store, "q", "a", id="free")
-    listed = await any_store.list_conversations(scope="ana")
-    assert [record.conversation_id for record in listed] == [f"ana-{number}" for number in (4, 3, 2, 1, 0)]
-    assert len(await any_store.list_conversations(limit=3)) == 3
-    assert len(await any_store.list_conversations()) == 7
-    assert await any_store.load("ana-0", scope="bo") is None
-    with pytest.raises(ConversationConflict):
-        await any_store.save((await stored(any_store, "ana-0")), scope="bo")
-    await any_store.delete("ana-0", scope="bo")
-    assert await any_store.load("ana-0", scope="ana") is not None
-
-
-async def test_a_record_of_another_conversations_entry_that_is_gone_conflicts(any_store: ConversationStore) -> None:
-    with pytest.raises(ConversationConflict):
-        await any_store.write_record(ConversationRecord(conversation_id="t", head_id="gone"), expected_revision=None)
-
-
-async def test_an_empty_conversation_can_be_saved(any_store: ConversationStore) -> None:
-    conversation = await saved(any_store)
-    assert (await stored(any_store)).messages == []
-    conversation.messages.append(asked("q"))
-    await any_store.save(conversation)
-    assert texts((await stored(any_store)).messages) == ["q"]
-
-
-async def test_what_is_returned_can_be_changed(any_store: ConversationStore) -> None:
-    messages: list[ModelMessage] = [
-        ModelRequest(parts=[UserPromptPart(["q", ImageUrl("https://example.com/a.png")])], metadata={"a": [1]}),
-        ModelResponse(parts=[ToolCallPart("add", {"a": [1]}, "c1")], usage=RequestUsage(details={"x": 1})),
-        ModelRequest(parts=[ToolReturnPart("add", {"b": {"c": [2]}}, "c1")]),
-        answered("a"),
-    ]
-    await any_store.save(Conversation(conversation_id="t", messages=messages))
-    before = ModelMessagesTypeAdapter.dump_json((await stored(any_store)).messages)
-    changed: list[Any] = (await stored(any_store)).messages
-    changed[0].parts[0].content[1].url = "https://example.com/b.png"
-    changed[0].metadata["a"].append(2)
-    changed[1].parts[0].args["a"].append(2)
-    changed[1].usage.details["x"] = 2
-    changed[2].parts[0].content["b"]["c"].append(3)
-    changed[3].parts[0].content = "b"
-    changed[3].parts.append(TextPart("c"))
-    assert ModelMessagesTypeAdapter.dump_json((await stored(any_store)).messages) == before
-    conversation = await stored(any_store)
-    conversation.messages.clear()
-    conversation.usage.requests = 99
-    assert len((await stored(any_store)).messages) == 4
-    assert (await stored(any_store)).usage.requests == 0
-
-
-async def stored(store: ConversationStore, id: str = "t") -> Conversation:
-    conversation = await store.load(id)
-    assert conversation is not None
-    return conversation
 
 
 # -- what only ours promises -------------------------------------------------------------------------------------------
