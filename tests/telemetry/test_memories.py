@@ -8,7 +8,9 @@ from typing import get_args
 from recuerda import Agent, Storage
 from recuerda._observing import MemoryOperation
 from recuerda.recall import RecallProvider
+from recuerda.storage.ram import MemoryStorage
 from recuerda.testing import ScriptedChatClient
+from tests.mcp_server.conftest import ANA, Served
 from tests.telemetry.recorded import Recorded
 
 
@@ -52,3 +54,36 @@ async def test_a_correction_updates_and_forgetting_deletes_memories(recorded: Re
         await agent.run("My brother lives in Rome.", thread="c")
         await storage.delete("c")
         assert recorded.facts("delete_memory")["gen_ai.memory.record.count"] == 2
+
+
+async def test_the_tools_of_the_mcp_server_are_work_on_memories(recorded: Recorded) -> None:
+    async with MemoryStorage() as storage:
+        served = Served(storage)
+        kept = await served.call("remember", ANA, text="Ana keeps bees.", idempotency_key="k")
+        await served.call("recall", ANA, query="bees")
+        await served.call("correct", ANA, memory=kept["memory"], text="Ana keeps ants.")
+        shown = await served.call("forget", ANA, query="ants")
+        recorded.forget()  # forgetting by words searches too
+        await served.call("forget", ANA, memories=[kept["memory"]], confirmation=shown["confirmation"])
+        store = {"gen_ai.memory.store.id": "MemoryServer/default", "gen_ai.memory.record.count": 1}
+        assert recorded.facts("delete_memory") == store | {"gen_ai.operation.name": "delete_memory"}
+        recorded.forget()
+        again = await served.call("remember", ANA, text="Ana sails.", idempotency_key="s")
+        named = {"gen_ai.memory.record.id": again["memory"]}
+        assert recorded.facts("create_memory") == store | named | {"gen_ai.operation.name": "create_memory"}
+        assert recorded.parent_of("append") == "create_memory"
+        recorded.forget()
+        await served.call("remember", ANA, text="Ana sails.", idempotency_key="s")
+        assert recorded.facts("create_memory")["gen_ai.memory.record.count"] == 0
+        await served.call("correct", ANA, memory=again["memory"], text="Ana swims.")
+        assert recorded.facts("update_memory") == store | named | {"gen_ai.operation.name": "update_memory"}
+        await served.call("recall", ANA, query="Does Ana swim?")
+        assert recorded.facts("search_memory") == store | {"gen_ai.operation.name": "search_memory"}
+        assert "Ana" not in "".join(span.to_json() for span in recorded.spans)
+        recorded.switch_on(content=True)
+        recorded.forget()
+        await served.call("recall", ANA, query="Does Ana swim?")
+        found = recorded.facts("search_memory")
+        assert found["gen_ai.memory.query.text"] == "Does Ana swim?"
+        assert json.loads(found["gen_ai.memory.records"]) == [{"id": again["memory"], "content": "Ana swims."}]
+        await served.server.close()

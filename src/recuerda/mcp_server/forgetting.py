@@ -14,12 +14,13 @@ from recuerda.errors import InvalidInput, ThreadConflict
 from recuerda.mcp_server.answers import ForgetItem, Forgotten
 from recuerda.mcp_server.budget import cut_text, fitting
 from recuerda.mcp_server.finding import FORGOTTEN, FoundMemory
-from recuerda.mcp_server.memories import Memories, check_query, check_writable
+from recuerda.mcp_server.memories import Memories, check_query, check_writable, store_of
 from recuerda.mcp_server.references import Place
 from recuerda.mcp_server.scope import Scope
 from recuerda.mcp_server.threads import Threads, no_thread
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import ChatMessage, Turn
+from recuerda.providers.observing import on_memories
 from recuerda.recall.following import documents_of
 from recuerda.recall.scopes import Whose
 from recuerda.recall.text import query_terms, terms_of
@@ -65,8 +66,9 @@ class Forgetting:
         if confirmation is None or not items:
             return Forgotten(is_done=False, items=items, confirmation=expected if items else None)
         _check(confirmation, expected)
-        for one in {_turn(one): one for one in found}.values():
-            await self._forget(scope, one)
+        await on_memories(
+            "delete_memory", self._forget_all(scope, found), store=store_of(scope), count=lambda _: len(items)
+        )
         return Forgotten(is_done=True, items=items)
 
     async def found(self, scope: Scope, query: str) -> list[str]:
@@ -129,6 +131,10 @@ class Forgetting:
                 if place.id not in found:
                     found[place.id] = one if place == one.place else await self._memories.find(scope, place.id)
         return list(found.values())
+
+    async def _forget_all(self, scope: Scope, found: Sequence[FoundMemory]) -> None:
+        for one in {_turn(one): one for one in found}.values():
+            await self._forget(scope, one)
 
     async def _forget(self, scope: Scope, found: FoundMemory) -> None:
         place = found.place

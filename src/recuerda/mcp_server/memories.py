@@ -21,6 +21,7 @@ from recuerda.mcp_server.importing import ImportedMemory
 from recuerda.mcp_server.references import Place
 from recuerda.mcp_server.scope import Scope
 from recuerda.messages.message import ChatMessage, Turn
+from recuerda.providers.observing import on_memories
 from recuerda.recall.erasing import IndexFollower
 from recuerda.recall.index import RecallIndex
 from recuerda.recall.memory import MIN_RELEVANCE, Filters, Memory
@@ -82,12 +83,19 @@ class Memories:
             await self.recollection.catch_up(scope.user_id, tell)
             self._caught_up.add(scope.user_id)
         question = essence(query)
-        found = await self.recollection.search(
-            question,
-            scope.whose,
-            limit=limit,
-            filters=Filters(min_relevance=MIN_RELEVANCE),
-            has_history=with_corrected,
+        found = await on_memories(
+            "search_memory",
+            self.recollection.search(
+                question,
+                scope.whose,
+                limit=limit,
+                filters=Filters(min_relevance=MIN_RELEVANCE),
+                has_history=with_corrected,
+            ),
+            store=store_of(scope),
+            count=len,
+            query=query,
+            records=lambda found: [(Place(one.thread_id, one.turn_id, one.position).id, one.text) for one in found],
         )
         items = self._fitting([item_of(memory, question) for memory in found])
         return Recalled(memories=items, left_out=len(found) - len(items)), found[: len(items)]
@@ -128,13 +136,21 @@ class Memories:
         )
         thread_id = scope.memories_thread
         await self._prepare(scope)
-        new = new_turn(turn, self.storage, id=turn_id_of(key))
-        appended = await scope.view(self.storage).append(thread_id, new)
+        turn_id = turn_id_of(key)
+        memory = Place(thread_id, turn_id).id
+        new = new_turn(turn, self.storage, id=turn_id)
+        appended = await on_memories(
+            "create_memory",
+            scope.view(self.storage).append(thread_id, new),
+            store=store_of(scope),
+            count=lambda appended: int(not appended.replayed),
+            record_id=memory,
+            records=lambda _: [(memory, words)],
+        )
         if appended.created:
             await self._prepare(scope, is_anew=True)
         if appended.replayed:
             _check_same(stored_turn(appended.record, thread_id).turn, turn)
-        memory = Place(thread_id, appended.record.id).id
         answer = Remembered(memory=memory, thread=thread_id, text=words, is_new=not appended.replayed)
         return shortened_to_fit(answer, self.max_tokens, shorten=_shortened_text)
 
@@ -147,7 +163,12 @@ class Memories:
             msgspec.structs.replace(new_turn(one.turn, self.storage, id=one.turn_id), created_us=one.created_us)
             for one in memories
         ]
-        appended = await scope.view(self.storage).append_all(scope.memories_thread, new)
+        appended = await on_memories(
+            "create_memory",
+            scope.view(self.storage).append_all(scope.memories_thread, new),
+            store=store_of(scope),
+            count=lambda appended: sum(not one.replayed for one in appended),
+        )
         if any(one.created for one in appended):
             await self._prepare(scope, is_anew=True)
         return sum(not one.replayed for one in appended)
@@ -166,7 +187,14 @@ class Memories:
         check_writable(scope, found)
         replaced = found.words.text
         if replaced != words:
-            await self.recollection.correct(found.own, words, found.position)
+            await on_memories(
+                "update_memory",
+                self.recollection.correct(found.own, words, found.position),
+                store=store_of(scope),
+                count=lambda _: 1,
+                record_id=found.place.id,
+                records=lambda fact: [(found.place.id, fact.text)],
+            )
         answer = Corrected(memory=found.place.id, text=words, replaced=replaced)
         # The text for the model repeats both texts, beside their names.
         return shortened_to_fit(answer, self.max_tokens, shorten=_shortened_texts)
@@ -237,6 +265,11 @@ def check_writable(scope: Scope, found: FoundMemory) -> None:
     """
     if not scope.may_write(found.info):
         raise InvalidInput("this memory is in a namespace that this connection only reads: it cannot be changed here")
+
+
+def store_of(scope: Scope) -> str:
+    """Return the name of a connection's memories for an observer. It names no user."""
+    return f"MemoryServer/{scope.namespace}"
 
 
 def namespace_metadata(scope: Scope) -> dict[str, str]:
