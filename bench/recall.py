@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from statistics import median, quantiles
@@ -114,8 +114,23 @@ class Timed:
         return vectors
 
 
-async def measure_cost(*, memories: int, users: int, url: str, index: RecallIndex | None = None) -> RecallCost:
-    """Build the memories of many users, search in those of single users, and add turns. `url` names the storage."""
+async def measure_cost(
+    *,
+    memories: int,
+    users: int,
+    url: str,
+    index: RecallIndex | None = None,
+    compact: Callable[[], Awaitable[None]] | None = None,
+) -> RecallCost:
+    """Build the memories of many users, search in those of single users, and add turns.
+
+    Args:
+        memories: the number of memories.
+        users: the number of users.
+        url: names the storage.
+        index: the index; None for the provider's own.
+        compact: removes the free space of the index.
+    """
     said = MadeUp(1)
     async with open_storage(url) as storage:
         await _fill(storage, said, memories=memories, users=users)
@@ -123,16 +138,24 @@ async def measure_cost(*, memories: int, users: int, url: str, index: RecallInde
         started = time.perf_counter()
         await recall.catch_up()
         built_s = time.perf_counter() - started
+        stats = await recall.stats()
         names = [f"user {number}" for number in range(users)]
         for name in names:
             await recall.search("warm up", user_id=name)
         search_s: list[float] = []
+        processor_s = time.process_time()
         for _ in range(_TIMED):
             started = time.perf_counter()
             await recall.search(said.question(), user_id=said.one_of(names))
             search_s.append(time.perf_counter() - started)
+        processor_s = time.process_time() - processor_s
         commit_s, remembered_s = await _time_turns(storage, recall, said, names)
-        stats = await recall.stats()
+        await recall.flush()
+        compact_bytes = None
+        if compact is not None:
+            await compact()
+            after = await recall.stats()
+            compact_bytes = after.size_bytes / after.documents
         await recall.close()
     return RecallCost(
         memories=stats.documents,
@@ -142,6 +165,9 @@ async def measure_cost(*, memories: int, users: int, url: str, index: RecallInde
         remembered_ms=median(remembered_s) * 1e3,
         added_per_s=memories / built_s,
         bytes_each=stats.size_bytes / stats.documents,
+        text_bytes=said.mean_bytes,
+        search_processor_ms=processor_s / _TIMED * 1e3,
+        compact_bytes_each=compact_bytes,
     )
 
 
@@ -155,10 +181,19 @@ class MadeUp:
         self._words = sorted(words)[:20_000]
         self._random.shuffle(self._words)
         self._weights = self._zipf(len(self._words))
+        self._bytes = self._sentences = 0
+
+    @property
+    def mean_bytes(self) -> float:
+        """The mean size of the messages so far, in bytes."""
+        return self._bytes / self._sentences
 
     def sentence(self) -> str:
         """Return a message of 10 to 30 words."""
-        return "I " + self._said(self._random.randint(10, 30))
+        sentence = "I " + self._said(self._random.randint(10, 30))
+        self._bytes += len(sentence.encode())
+        self._sentences += 1
+        return sentence
 
     def question(self) -> str:
         """Return a question with one to five words of content."""
@@ -263,8 +298,18 @@ def quality_lines(quality: RecallQuality) -> Iterator[str]:
 
 def cost_lines(cost: RecallCost) -> Iterator[str]:
     """Yield the lines of the second part."""
-    yield f"{cost.memories:,} memories of {cost.users} users, {cost.bytes_each:,.0f} bytes each in the index"
-    yield f"a search: {cost.search_ms[0]:.2f} ms at the median, {cost.search_ms[1]:.2f} ms at p95"
+    ratio = cost.bytes_each / cost.text_bytes
+    yield (
+        f"{cost.memories:,} memories of {cost.users} users, {cost.bytes_each:,.0f} bytes each in the index, "
+        f"{ratio:.2f} times the text"
+    )
+    if cost.compact_bytes_each is not None:
+        ratio = cost.compact_bytes_each / cost.text_bytes
+        yield f"without free space: {cost.compact_bytes_each:,.0f} bytes each, {ratio:.2f} times the text"
+    yield (
+        f"a search: {cost.search_ms[0]:.2f} ms at the median, {cost.search_ms[1]:.2f} ms at p95, "
+        f"{cost.search_processor_ms:.2f} ms of this process's processor time in the mean"
+    )
     yield f"a turn: {cost.commit_ms:.2f} ms to commit, {cost.remembered_ms:.2f} ms more to remember"
     yield f"the index was built at {cost.added_per_s:,.0f} messages/s"
 

@@ -2,7 +2,8 @@
 
 It has the same two parts as `bench.recall`; compare their figures. The server is started on this machine and waits for
 the disk at each commit; `--server` names another one. In the second part, the threads are in the same database. So a
-search costs what an application would see, with the look-up of the threads that it may return.
+search costs what an application would see, with the look-up of the threads that it may return. The size without free
+space is the size after `VACUUM FULL`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
+
+from psycopg import AsyncConnection
+from psycopg.sql import SQL, Identifier
 
 from bench.recall import (
     RecallCost,
@@ -46,8 +50,17 @@ async def postgres_cost(server: str, *, memories: int, users: int) -> RecallCost
     """Build the memories of many users, search in those of single users, and add turns."""
     schema = f"bench_{uuid4().hex[:8]}"
     url = f"{server}{'&' if '?' in server else '?'}schema={schema}"
+
+    async def compact() -> None:
+        async with await AsyncConnection.connect(server, autocommit=True) as connection:
+            tables = await connection.execute(
+                "SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind = 'r'", (schema,)
+            )
+            for (name,) in await tables.fetchall():
+                await connection.execute(SQL("VACUUM FULL {}").format(Identifier(schema, name)))
+
     async with PostgresRecallIndex(server, schema=schema) as index:
-        return await measure_cost(memories=memories, users=users, url=url, index=index)
+        return await measure_cost(memories=memories, users=users, url=url, index=index, compact=compact)
 
 
 @contextmanager

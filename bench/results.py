@@ -128,7 +128,10 @@ class RecallCost(msgspec.Struct, frozen=True, kw_only=True):
         commit_ms: the median time to append a turn.
         remembered_ms: the median time to take the turn into the index, in addition.
         added_per_s: the number of messages that the index took in each second while it was built.
-        bytes_each: the bytes of a message in the index.
+        bytes_each: the bytes of a message in the index, right after the index was built.
+        text_bytes: the bytes of the text of a message.
+        search_processor_ms: the mean processor time of a search in this process, which other work does not change.
+        compact_bytes_each: the bytes of a message in the index without free space; None if that was not measured.
     """
 
     memories: int
@@ -138,6 +141,9 @@ class RecallCost(msgspec.Struct, frozen=True, kw_only=True):
     remembered_ms: float
     added_per_s: float
     bytes_each: float
+    text_bytes: float
+    search_processor_ms: float
+    compact_bytes_each: float | None = None
 
 
 class Measure(msgspec.Struct, frozen=True, kw_only=True):

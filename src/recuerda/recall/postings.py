@@ -40,6 +40,9 @@ _LOW = (1 << RANGE_BITS) - 1
 _MAX_COUNT = 200
 """The largest count that is stored, because equal numbers must fit into a chunk. A higher count weighs hardly more."""
 
+_EMPTY = bytes(2)
+"""The data of a chunk without a document."""
+
 _LOOK_UP = 8
 """The number of postings that are read in the time in which one document is looked up."""
 
@@ -173,6 +176,9 @@ def entered(chunks: Sequence[tuple[int, bytes]], counts: Mapping[int, int]) -> I
     for number, count in counts.items():
         parts.setdefault(_first_for(number, firsts), {})[number] = min(count, _MAX_COUNT)
     for first, added in parts.items():
+        if (data := _with_more(known.get(first, _EMPTY), added)) is not None:
+            yield Chunk(first, data)
+            continue
         held = _unpacked(first, known[first]) if first in known else {}
         is_behind = not held or min(added) > max(held)
         yield from _cut(first, sorted((held | added).items()), is_behind=is_behind)
@@ -183,6 +189,21 @@ def without(chunk: Chunk, numbers: Collection[int]) -> tuple[bytes, set[int]]:
     held = _unpacked(*chunk)
     gone = {number for number in numbers if held.pop(number, None) is not None}
     return _packed(list(held.items())) if held else b"", gone
+
+
+def _with_more(data: bytes, added: Mapping[int, int]) -> bytes | None:
+    """Return the data of a chunk with further documents in the most common case; None in any other case.
+
+    In it, all documents have the term once, the new ones are behind the others, and the chunk has room.
+    """
+    count = data[0] | data[1] << 8
+    total = count + len(added)
+    if total > MAX_CHUNK or len(data) != 2 * count + 2 or sum(added.values()) != len(added):
+        return None
+    lows = sorted([number & _LOW for number in added])
+    if count and lows[0] <= (data[-2] | data[-1] << 8):
+        return None
+    return b"".join((total.to_bytes(2, "little"), data[2:], *[low.to_bytes(2, "little") for low in lows]))
 
 
 def _first_for(number: int, firsts: Sequence[int]) -> int:
