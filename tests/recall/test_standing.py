@@ -32,6 +32,18 @@ Llámame Pepe.
 Recuerda que soy celíaca.
 Ab jetzt bitte auf Deutsch.
 Je préfère le train.
+Bitte antworte immer auf Deutsch.
+Antworten Sie mir bitte immer in ganzen Sätzen.
+Verwende nie Emojis.
+Schreib niemals Abkürzungen.
+Réponds toujours en français.
+Répondez-moi toujours brièvement.
+N'utilise jamais d'emojis.
+Responde siempre en español.
+Respóndeme siempre con ejemplos.
+Responda sempre em português.
+Rispondi sempre in italiano.
+Non usare mai emoji.
 D'ora in poi rispondi in italiano.
 """
 OTHER = """
@@ -47,6 +59,15 @@ Always happy to help!
 What do you prefer?
 Nunca he estado en Roma.
 Siempre me gustó el mar.
+Ich antworte immer zu spät.
+Er sagt immer nein.
+Sie fragen immer dasselbe, meine Kinder.
+Hat sie nie geschrieben?
+Il répond toujours mal.
+Je n'utilise jamais le bus.
+Mi padre responde siempre tarde.
+Mia madre usa sempre il treno.
+Non sono mai stato a Roma.
 """
 
 

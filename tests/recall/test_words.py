@@ -316,6 +316,12 @@ PERIODS = [
     ("8 мая", ("2026-05-08", "2026-05-09")),
     ("昨天我买了什么", ("2026-05-19", "2026-05-20")),
     ("어제 뭐 샀어?", ("2026-05-19", "2026-05-20")),
+    ("What did I eat ten days ago?", ("2026-05-10", "2026-05-11")),
+    ("¿Qué comí hace diez días?", ("2026-05-10", "2026-05-11")),
+    ("Was war vor zwölf Tagen?", ("2026-05-08", "2026-05-09")),
+    ("Il y a quinze jours ?", ("2026-05-05", "2026-05-06")),
+    ("What did I eat a fortnight ago?", ("2026-04-29", "2026-05-13")),
+    ("What happened in the last fortnight?", ("2026-05-06", "2026-05-20")),
 ]
 
 
@@ -338,6 +344,10 @@ def test_relative_times_are_periods() -> None:
         ("del 3 al 5 de junio", set[int](), {6}, {3, 4, 5}),
         ("I bought 3 tickets in June", set[int](), {6}, set[int]()),
         ("in 2022", {2022}, set[int](), set[int]()),
+        ("at the beginning of June", set[int](), {6}, set(range(1, 12))),
+        ("in mid-June", set[int](), {6}, set(range(10, 22))),
+        ("a finales de junio", set[int](), {6}, set(range(20, 32))),
+        ("Ende Juni", set[int](), {6}, set(range(20, 32))),
         ("en enero", set[int](), {1}, set[int]()),
         ("What may I eat?", set[int](), set[int](), set[int]()),
         ("Did they march?", set[int](), set[int](), set[int]()),

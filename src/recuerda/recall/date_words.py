@@ -75,6 +75,19 @@ _RANGES_WORDS = """
 RANGES = frozenset(_RANGES_WORDS.split())
 """Words between the first and the last day of a range."""
 
+PARTS_OF_MONTHS: dict[str, range] = {
+    word: days
+    for words, days in {
+        "beginning start early principio principios comienzo comienzos anfang debut inizio inizi inicio comeco begin": (
+            range(1, 12)
+        ),
+        "middle mid mediados mitte milieu mi meta meados midden medio": range(10, 22),
+        "end late finales fines ende fin fine final finais eind einde": range(20, 32),
+    }.items()
+    for word in words.split()
+}
+"""Maps the word for a part of a month to its days."""
+
 NUMBERS: dict[str, int] = {
     "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "couple": 2, "few": 3,
     "un": 1, "una": 1, "dos": 2, "tres": 3, "cuatro": 4, "cinco": 5, "seis": 6, "unos": 3, "unas": 3,
@@ -83,6 +96,14 @@ NUMBERS: dict[str, int] = {
     "due": 2, "tre": 3, "quattro": 4, "cinque": 5, "sei": 6, "qualche": 3,
     "um": 1, "uma": 1, "dois": 2, "duas": 2, "quatro": 4, "alguns": 3, "algumas": 3,
     "een": 1, "twee": 2, "drie": 3, "vijf": 5, "zes": 6,
+    "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "fourteen": 14, "fifteen": 15,
+    "twenty": 20,
+    "siete": 7, "ocho": 8, "nueve": 9, "diez": 10, "once": 11, "doce": 12, "catorce": 14, "quince": 15, "veinte": 20,
+    "sieben": 7, "acht": 8, "neun": 9, "zehn": 10, "elf": 11, "zwolf": 12, "vierzehn": 14, "zwanzig": 20,
+    "sept": 7, "huit": 8, "neuf": 9, "dix": 10, "onze": 11, "douze": 12, "quinze": 15, "vingt": 20,
+    "sette": 7, "otto": 8, "nove": 9, "dieci": 10, "undici": 11, "dodici": 12, "quindici": 15, "venti": 20,
+    "sete": 7, "oito": 8, "dez": 10, "doze": 12, "vinte": 20,
+    "zeven": 7, "negen": 9, "tien": 10, "twaalf": 12, "veertien": 14, "twintig": 20,
 }  # fmt: skip
 """Maps a number word to its number. A few are taken for three."""
 
@@ -91,6 +112,7 @@ UNITS: dict[str, str] = {
     for unit, words in {
         "day": "day days dia dias tag tage tagen jour jours giorno giorni dag dagen",
         "week": "week weeks semana semanas woche wochen semaine semaines settimana settimane weken",
+        "fortnight": "fortnight fortnights quincena quincenas",
         "month": "month months mes meses monat monate monaten mois mese mesi maand maanden",
         "year": "year years ano anos jahr jahre jahren annee annees an ans anno anni jaar",
     }.items()

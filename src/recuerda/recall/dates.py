@@ -31,6 +31,7 @@ from recuerda.recall.date_words import (
     LAST_NIGHT,
     MONTHS,
     NUMBERS,
+    PARTS_OF_MONTHS,
     RANGES,
     THIS,
     THIS_MORNING,
@@ -45,7 +46,7 @@ from recuerda.storage.records import to_microseconds
 Period: TypeAlias = tuple[datetime, datetime]
 """The start of a period and its end, which does not belong to it."""
 
-_UNIT_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
+_UNIT_DAYS = {"day": 1, "week": 7, "fortnight": 14, "month": 30, "year": 365}
 _AGO = re.compile(AGO)
 _LAST = re.compile(LAST)
 _THIS = re.compile(THIS)
@@ -143,6 +144,7 @@ def _named_dates(words: list[str]) -> tuple[set[int], set[int], set[int]]:
         beside = _days_of([*reversed(words[:at])], is_reversed=True) | _days_of(words[at + 1 :])
         before = words[at - 1] if at else ""
         has_year = at + 1 < len(words) and words[at + 1].isdecimal()
+        beside = beside or _days_of_part(words[:at])
         if word not in AMBIGUOUS_MONTHS or beside or before in BEFORE_TIMES or has_year:
             months.add(month)
             days |= beside
@@ -166,6 +168,12 @@ def _days_of(words: Sequence[str], *, is_reversed: bool = False) -> set[int]:
         elif word not in BESIDE_DAYS or (not is_reversed and not found):
             break
     return days.union(found)
+
+
+def _days_of_part(before: Sequence[str]) -> set[int]:
+    """Return the days of the part of a month that the last words before its name tell, as in "at the end of June"."""
+    told = next((word for word in reversed(before[-3:]) if word not in (*BESIDE_DAYS, "-")), "")
+    return set(PARTS_OF_MONTHS.get(told, ()))
 
 
 def _day(word: str) -> int | None:
@@ -241,8 +249,13 @@ def _ago(today: datetime, amount: str, unit: str) -> Period:
 
 
 def _unit(today: datetime, name: str, *, back: int) -> Period:
-    """Return the day, the week from Monday on, the month or the year that has this day, or the one before it."""
+    """Return the day, the week from Monday on, the month or the year that has this day, or the one before it.
+
+    A fortnight ends with this day, or before it.
+    """
     unit = UNITS[name]
+    if unit == "fortnight":
+        return _days(today, 14 if back else 13, 14)
     if unit == "day":
         return _days(today, back, 1)
     if unit == "week":

@@ -26,6 +26,43 @@ _OTHER_ORDER = (
     r"(?!wieder|mehr|noch|he |ha |habia |fui |fue |es |me \w+(?:o|ia|aba)\b|mas |te |lo |la |un |une |uma )\w+ \w"
 )
 
+_ASKED = r"(?: (?:mir|uns|sie|bitte|por favor|s'il (?:te|vous) plait|per favore)|-moi|-nous)*"
+
+
+def _orders(adverb: str, *verbs: str) -> str:
+    """Return a pattern for an order that begins with one of the verbs, as in "Antworte mir immer auf Deutsch".
+
+    The verbs are those of wishes to an assistant: of others, the same form often tells about somebody else.
+    """
+    return rf"{_START}(?:{'|'.join(verbs)}){_ASKED} {adverb} \w"
+
+
+_GERMAN = (
+    "(?:antwort|schreib|benutz|verwend|nutz|erklar|red|sag|frag|denk|mach|formulier|zeig|nenn|rechn)(?:en?)?",
+    "sprich", "sprechen", "gib", "geben", "nimm", "nehmen",
+)  # fmt: skip
+_FRENCH = (
+    "repond(?:s|ez)", "ecri(?:s|vez)", "utilisez?", "parlez?", "donnez?", "expliquez?", "fai(?:s|tes)", "di(?:s|tes)",
+    "mets", "mettez", "demandez?", "verifiez?",
+)  # fmt: skip
+_SPANISH = (
+    "respond[ea](?:me)?", "respondeme", "contest[ae](?:me)?", "escrib[ea](?:me)?", "usa", "use", "utiliza", "utilice",
+    "habl[ae](?:me)?", "explic[ae](?:me)?", "explique(?:me)?", "dame", "deme", "dime", "pon", "haz", "avis[ae](?:me)?",
+    "pregunt[ae](?:me)?",
+)  # fmt: skip
+_PORTUGUESE = (
+    "respond[ae]",
+    "escrev[ae]",
+    "usa",
+    "use",
+    "fal[ae]",
+    "expli(?:ca|que)",
+    "pergunt[ae]",
+    "utilize",
+    "mostre",
+)
+_ITALIAN = ("rispondi(?:mi)?", "scrivi(?:mi)?", "usa", "utilizza", "parla(?:mi)?", "spiega(?:mi)?", "dammi", "dimmi")
+
 _SIGNS: dict[str, str] = {
     # English
     "always": rf"{_START}always {_NO_ENGLISH_ORDER}[\w-]+ \w|\b(?:i|we) always {_HABIT}",
@@ -49,7 +86,7 @@ _SIGNS: dict[str, str] = {
     "it when you": r"\bi (?:don't |do not |really )?(?:like|love|hate) it when you\b",
     "i usually ": rf"\bi usually {_HABIT}",
     # Spanish
-    "siempre": rf"{_START}siempre {_OTHER_ORDER}",
+    "siempre": rf"{_START}siempre {_OTHER_ORDER}|{_orders('siempre', *_SPANISH)}",
     "nunca": rf"{_START}nunca {_OTHER_ORDER}|\bno \w+ nunca\b",
     "jamas": rf"{_START}jamas {_OTHER_ORDER}",
     "partir de ": r"\ba partir de (?:ahora|hoy|agora|maintenant)\b",
@@ -67,8 +104,9 @@ _SIGNS: dict[str, str] = {
     " te ": r"\b(?:cuando|cada vez que) te (?:pregunte|pida|hable)\b",
     "hablame": r"\bhablame (?:de tu|de usted|en)\b",
     # German
-    "immer": rf"{_START}immer {_OTHER_ORDER}",
+    "immer": rf"{_START}immer {_OTHER_ORDER}|{_orders('immer', *_GERMAN)}",
     "niemals": rf"{_START}niemals {_OTHER_ORDER}",
+    " nie": _orders("(?:nie|niemals)", *_GERMAN),
     "ab ": r"\bab (?:jetzt|sofort|heute)\b",
     "von nun an": r"\bvon nun an\b",
     "zukunft": r"\bin zukunft\b",
@@ -78,7 +116,8 @@ _SIGNS: dict[str, str] = {
     "nenn": r"\bnenne? mich\b",
     "merk": r"\bmerke? dir\b",
     # French, Portuguese, Italian
-    "toujours": rf"{_START}toujours {_OTHER_ORDER}",
+    "toujours": rf"{_START}toujours {_OTHER_ORDER}|{_orders('toujours', *_FRENCH)}",
+    " jamais": rf"{_START}n(?:e |')(?:\w+ )?(?:{'|'.join(_FRENCH)})(?:-moi)? jamais\b",
     "desormais": r"\bdesormais\b",
     "dorenavant": r"\bdorenavant\b",
     "l'avenir": r"\ba l'avenir\b",
@@ -86,7 +125,8 @@ _SIGNS: dict[str, str] = {
     "appelle": r"\bappelle[sz]?-moi\b",
     "souviens-toi": r"\bsouviens-toi\b",
     "n'oublie": r"\bn'oublie[sz]? pas\b",
-    "sempre": rf"{_START}sempre {_OTHER_ORDER}",
+    "sempre": rf"{_START}sempre {_OTHER_ORDER}|{_orders('sempre', *_PORTUGUESE, *_ITALIAN)}",
+    " mai ": rf"{_START}non \w+(?:re|rmi|rci) mai \w",
     "em diante": r"\b(?:agora|daqui) em diante\b",
     "prefiro": r"\bprefiro\b",
     "me chame": r"\bme chame\b",
