@@ -14,6 +14,7 @@ from pydantic_ai.conversation_store import (
     ConversationRecord,
     ConversationStore,
 )
+from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import (
     BinaryContent,
     ImageUrl,
@@ -30,7 +31,7 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.test import TestModel
-from pydantic_ai.usage import RequestUsage
+from pydantic_ai.usage import RequestUsage, RunUsage
 
 from recuerda import (
     ChatMessage,
@@ -84,6 +85,43 @@ async def test_a_save_that_is_sent_twice_is_stored_once(store: RecuerdaConversat
     with pytest.raises(ConversationConflict):
         await again.write_record(record, new_entries=[entry], expected_revision=None)
     assert len((await storage.read("t")).records) == 1
+
+
+async def test_a_run_that_is_sent_again_with_its_id_is_stored_once(storage: Storage) -> None:
+    agent = Agent(TestModel(custom_output_text="a"))
+
+    async def respond() -> None:
+        store = RecuerdaConversationStore(storage)
+        conversation = await store.load("t", limit=20) or Conversation(conversation_id="t")
+        await store.save(await agent.run("q", conversation=conversation, run_id="request-7"))
+
+    await respond()
+    with pytest.raises(UserError, match="request-7"):
+        await respond()
+    first, again = await asyncio.gather(respond_anew(storage), respond_anew(storage), return_exceptions=True)
+    assert [type(one) for one in (first, again) if one is not None] == [ConversationConflict]
+    assert len((await storage.read("t")).records) == len((await storage.read("other")).records) == 1
+
+
+async def respond_anew(storage: Storage) -> None:
+    store = RecuerdaConversationStore(storage)
+    conversation = await store.load("other") or Conversation(conversation_id="other")
+    await store.save(await Agent(TestModel()).run("q", conversation=conversation, run_id="request-8"))
+
+
+async def test_a_turn_says_of_its_record_only_what_has_a_value(
+    store: RecuerdaConversationStore, storage: Storage
+) -> None:
+    conversation = await saved(store, "q", "a", scope="ana")
+    conversation.usage = RunUsage(requests=1, input_tokens=7, details={"x": 1})
+    await store.save(conversation)
+    record = await store.read_record("t")
+    body = (await storage.read("t")).records[-1].body
+    assert b"cache_write_tokens" not in body
+    assert b"forked_from" not in body
+    assert len(body) < 600
+    assert record is not None
+    assert (record.usage, record.scope, record.format_version) == (conversation.usage, "ana", 1)
 
 
 async def test_two_savers_at_once_never_mix(storage: Storage, another: Storage) -> None:

@@ -103,9 +103,16 @@ def written_turn(record: ConversationRecord, entries: Sequence[ConversationEntry
         previous = entry
     if not messages:
         messages = [ChatMessage("tool", UnknownContent({"type": "pydantic-ai/record"}))]
-    written = cast("JsonObject", _records.dump_python(record, mode="json"))
-    messages[-1] = with_properties(messages[-1], {RECORD: written})
+    messages[-1] = with_properties(messages[-1], {RECORD: _written(record)})
     return turn_of(messages)
+
+
+def _written(record: ConversationRecord) -> JsonObject:
+    """Return the JSON of a record, without the many fields that have no value."""
+    # The calls that a paused run waits for are told apart by fields with default values.
+    is_slim = record.deferred_tool_requests is None
+    written = cast("JsonObject", _records.dump_python(record, mode="json", exclude_defaults=is_slim))
+    return {**written, "format_version": record.format_version}
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
