@@ -1,8 +1,11 @@
 """Several servers on one storage, servers that are killed, and clients that vanish: what was acknowledged is stored."""
 
 import asyncio
+import json
 import random
 import signal
+import subprocess
+import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +23,18 @@ from tests.mcp_server.processes import HTTPServer, StdioServer
 from tests.servers.postgres_server import postgres_url, schema_of
 
 PROCESSES = 2
+
+NOISY = """
+import os, sys
+from recuerda.mcp_server import command, memories
+
+def noisy(query):
+    print("a library prints", flush=True)
+    os.write(1, b"a library in C prints\\n")
+
+memories.check_query = noisy
+command.run_stdio(command.settings(storage="memory:", user="ana", index=sys.argv[1]))
+"""
 
 
 async def stored(storage_url: str, thread_id: str) -> Counter[str]:
@@ -119,6 +134,27 @@ def test_a_line_that_is_no_message_is_passed_over(tmp_path: Path) -> None:
         ):
             server.write(line)
         assert server.ask("ping", {}) == {}
+
+
+def test_nothing_that_a_library_prints_reaches_the_client(tmp_path: Path) -> None:
+    about = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "plain", "version": "1"}}
+    lines = [
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": about},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "recall", "arguments": {"query": "x"}}},
+    ]
+    command = [sys.executable, "-c", NOISY, str(tmp_path / "index.db")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        server.stdin.write(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+        server.stdin.flush()
+        answers = [json.loads(server.stdout.readline()) for _ in range(2)]
+        rest, told = server.communicate(timeout=30)
+    assert [one["id"] for one in answers] == [1, 2]
+    assert rest == b""
+    assert b"a library prints" in told
+    assert b"a library in C prints" in told
 
 
 def test_a_signal_ends_a_server_of_one_client_at_once(tmp_path: Path) -> None:
