@@ -13,7 +13,7 @@ from starlette.responses import Response
 from recuerda.studio import figures
 from recuerda.studio.preferences import Preferences, accepted_language, preferences_of
 from recuerda.studio.rendering import ROOT, STATIC, Frame, Renderer, compact, indented, static, with_query
-from recuerda.studio.visible import CUT_CHARACTERS, plain, visible
+from recuerda.studio.visible import CUT_CHARACTERS, plain, told, visible
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 NOW_US = int(NOW.timestamp()) * 1_000_000
@@ -163,3 +163,8 @@ def test_a_template_is_compiled_once_for_all_languages_and_studios(monkeypatch: 
     monkeypatch.setattr(Environment, "compile", None)
     spanish = Frame(preferences=Preferences(language="es", theme="dark"), url="/x")
     assert "Aquí no hay nada" in Renderer(clock=lambda: NOW_US).html("error.html", ERROR, spanish)
+
+
+def test_a_command_in_a_text_of_the_studio_stands_out_and_nothing_else_becomes_markup() -> None:
+    assert told("Try `recuerda doctor` <b>now</b>.") == "Try <code>recuerda doctor</code> &lt;b&gt;now&lt;/b&gt;."
+    assert told("`<i>`, and one ` alone") == "<code>&lt;i&gt;</code>, and one ` alone"

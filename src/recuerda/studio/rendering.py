@@ -10,7 +10,8 @@ Everything is escaped, always. A variable that does not exist is an error, never
 `t(key, name=value)` is a text in the page's language, and `n(key, count)` a text with a number (`words/`).
 `here(q="x")` is the page's own address with other query parameters; None removes one. `link("threads", id, q="x")` is
 the address of a page, and `static("studio.css")` the address of a file. Filters: `time`, `exact`, `number`, `size`,
-`duration`, `visible`, `plain`, `compact` (JSON on one line), `indented` (JSON on lines).
+`duration`, `visible`, `plain`, `told` (a text of the studio's own, with commands), `compact` (JSON on one line),
+`indented` (JSON on lines).
 """
 
 from __future__ import annotations
@@ -166,6 +167,7 @@ def _environment(language: Language, clock: Clock) -> Environment:
         duration=partial(figures.duration, language=language),
         visible=visible.visible,
         plain=visible.plain,
+        told=visible.told,
         compact=compact,
         indented=indented,
     )

@@ -28,6 +28,7 @@ _HIDDEN = (
 )
 _ODD = re.compile(f"([{_HIDDEN}])|(https?://[^\\s<>\"'`{_HIDDEN}]+)")
 _INVISIBLE = re.compile(f"[{_HIDDEN}]")
+_COMMAND = re.compile("`([^`<>]+)`")
 _TRAILING = ".,;:!?)]}*_"
 
 
@@ -50,6 +51,11 @@ def visible(text: str, *, cut: int | None = CUT_CHARACTERS, has_links: bool = Tr
         end = found.end()
     pieces.append(escape(shown[end:]))
     return Markup("").join(pieces)
+
+
+def told(text: str) -> Markup:
+    """Return a text of the studio's own as HTML. A command in it stands between backticks, which become an element."""
+    return Markup(_COMMAND.sub(r"<code>\1</code>", str(visible(text))))  # noqa: S704 - what stands between them is escaped
 
 
 def plain(text: str) -> str:

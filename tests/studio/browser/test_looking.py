@@ -69,6 +69,19 @@ async def test_no_page_is_wider_than_a_phone(studio: str, visit: Visit) -> None:
             assert await visitor.overflow() == 0, path
 
 
+async def test_every_room_is_reached_from_the_narrowest_phone(studio: str, visit: Visit) -> None:
+    for language in ("en", "es"):
+        async with visit(studio, width=320, language=language) as visitor:
+            rooms = visitor.page.locator(".rooms a")
+            boxes = [await rooms.nth(number).bounding_box() for number in range(await rooms.count())]
+            assert len(boxes) == 5
+            assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= 320 for box in boxes)
+        async with visit(studio, width=360, language=language) as visitor:
+            rooms = visitor.page.locator(".rooms a")
+            tops = {(box or {"y": 0})["y"] for box in [await rooms.nth(number).bounding_box() for number in range(5)]}
+            assert len(tops) == 1  # on one line
+
+
 async def test_the_buttons_of_a_change_break_no_word_on_a_phone(studio: str, visit: Visit) -> None:
     async with visit(studio, language="es", width=375) as visitor:
         await visitor.open("/users/ana/erase")
