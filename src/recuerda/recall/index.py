@@ -322,7 +322,7 @@ class RecallIndex(ABC):
 
         Args:
             thread_ids: the threads. Those that the index does not know are left out.
-            scopes: the scopes, at least one.
+            scopes: the scopes.
         """
         infos = {scope: await self.scope_info(scope) for scope in scopes}
         return await self.positions(thread_ids), infos

@@ -201,7 +201,7 @@ LANGUAGE sql STABLE AS $$
     SELECT st.epoch # (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint FROM {schema}.recall_state st
 $$;
 
--- The positions of threads: the rows with a `thread_id`. Then a row for each of the scopes.
+-- A row with the epoch alone, the positions of threads in rows with a `thread_id`, and a row for each of the scopes.
 CREATE OR REPLACE FUNCTION {schema}.recall_overview(p_thread_ids text[], p_scopes text[])
 RETURNS TABLE (
     epoch bigint, scope text, thread_id text, incarnation text, revision bigint, record_id text, edits bigint,
@@ -212,6 +212,10 @@ LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     v_epoch bigint := {schema}.recall_epoch();
 BEGIN
+    RETURN QUERY
+        SELECT
+            v_epoch, NULL, NULL, NULL, NULL::bigint, NULL, NULL::bigint, NULL::bigint, NULL::bigint, NULL::text[],
+            NULL::boolean;
     RETURN QUERY
         SELECT
             v_epoch, s.id, t.id, t.incarnation, t.revision, t.record_id, t.edits, NULL::bigint, NULL::bigint, NULL::text[],
@@ -341,6 +345,27 @@ BEGIN
         WHERE t.key = ANY (ARRAY(SELECT DISTINCT k >> 32 FROM unnest(v_keys) AS k)) AND t.scope = v_scope;
 END $$;
 
+-- The documents of the given keys, each with the id of its turn.
+CREATE OR REPLACE FUNCTION {schema}.recall_documents_of(p_keys bigint[])
+RETURNS TABLE (
+    key bigint, thread_id text, turn integer, turn_id text, "position" integer, is_answer boolean, speaker text,
+    created_us bigint, data bytea
+)
+LANGUAGE plpgsql STABLE SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+        SELECT
+            d.key, t.id, d.turn,
+            CASE WHEN d.turn_id <> '' THEN d.turn_id ELSE (
+                SELECT f.turn_id FROM {schema}.recall_documents f WHERE f.key < d.key AND f.turn_id <> ''
+                ORDER BY f.key DESC LIMIT 1
+            ) END,
+            d.position, d.is_answer, d.speaker, d.created_us, d.data
+        FROM {schema}.recall_documents d JOIN {schema}.recall_threads t ON t.key = d.key >> 32
+        WHERE d.key = ANY (p_keys);
+END $$;
+
 -- The threads of a turn's scope that hold the turn. An application may use an id in two threads, so the time and the text
 -- are compared.
 CREATE OR REPLACE FUNCTION {schema}.recall_holders(p_thread_id text, p_turn bigint)
@@ -358,25 +383,23 @@ LANGUAGE sql STABLE SET enable_seqscan = off AS $$
     WHERE t.id = p_thread_id
 $$;
 
--- The rows of postings that have the chunks of each term with numbers from `p_firsts` to `p_lasts`, or would have them.
+-- The rows of postings that have the chunks of each term with numbers from `p_firsts` to `p_lasts`, or would have them. A
+-- row that several terms share is returned for each of them.
 CREATE OR REPLACE FUNCTION {schema}.recall_rows_between(
     p_scope bigint, p_terms text[], p_firsts integer[], p_lasts integer[]
 ) RETURNS TABLE (term text, first integer, data bytea)
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
-    SELECT p.term, p.first, p.data FROM {schema}.recall_postings p
-    JOIN (
-        SELECT DISTINCT r.term, r.first FROM unnest(p_terms, p_firsts, p_lasts) AS a (term, first, last)
-        CROSS JOIN LATERAL (
-            (
-                SELECT q.term, q.first FROM {schema}.recall_postings q
-                WHERE q.scope = p_scope AND (q.term, q.first) <= (a.term COLLATE "C", a.first)
-                ORDER BY q.term DESC, q.first DESC LIMIT 1
-            ) UNION ALL (
-                SELECT q.term, q.first FROM {schema}.recall_postings q
-                WHERE q.scope = p_scope AND q.term = a.term AND q.first > a.first AND q.first <= a.last
-            )
-        ) r
-    ) k ON p.scope = p_scope AND p.term = k.term AND p.first = k.first
+    SELECT r.* FROM unnest(p_terms, p_firsts, p_lasts) AS a (term, first, last)
+    CROSS JOIN LATERAL (
+        (
+            SELECT p.term, p.first, p.data FROM {schema}.recall_postings p
+            WHERE p.scope = p_scope AND (p.term, p.first) <= (a.term COLLATE "C", a.first)
+            ORDER BY p.term DESC, p.first DESC LIMIT 1
+        ) UNION ALL (
+            SELECT p.term, p.first, p.data FROM {schema}.recall_postings p
+            WHERE a.last > a.first AND p.scope = p_scope AND p.term = a.term AND p.first > a.first AND p.first <= a.last
+        )
+    ) r
 $$;
 
 -- FUNCTIONS THAT WRITE ------------------------------------------------------------------------------------------------

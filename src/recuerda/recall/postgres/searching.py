@@ -54,12 +54,6 @@ class Searching:
             "FROM {schema}.recall_threads t "
             "JOIN {schema}.recall_scopes s ON s.key = t.scope WHERE %s::text IS NULL OR s.id = %s) t ON true"
         )
-        self._positions = composed(
-            "SELECT {schema}.recall_epoch(), t.* FROM {schema}.recall_state st LEFT JOIN ("
-            "SELECT t.id, s.id AS scope, t.incarnation, t.revision, t.record_id, t.edits "
-            "FROM {schema}.recall_threads t "
-            "JOIN {schema}.recall_scopes s ON s.key = t.scope WHERE t.id = ANY (%s::text[])) t ON true"
-        )
         self._scopes = composed(
             "SELECT id FROM {schema}.recall_scopes WHERE id >= %(start)s AND id < %(end)s "
             "UNION SELECT scope FROM {schema}.recall_facts WHERE scope >= %(start)s AND scope < %(end)s"
@@ -71,13 +65,7 @@ class Searching:
             "SELECT * FROM {schema}.recall_candidates("
             "%s, %s::integer[], %s::bigint[], %s::bigint[], %s::integer, %s::integer, %s::bigint[], %s::real[])"
         )
-        self._documents = composed(
-            "SELECT d.key, t.id, d.turn, CASE WHEN d.turn_id <> '' THEN d.turn_id ELSE "
-            "(SELECT f.turn_id FROM {schema}.recall_documents f WHERE f.key < d.key AND f.turn_id <> '' "
-            "ORDER BY f.key DESC LIMIT 1) END, d.position, d.is_answer, d.speaker, d.created_us, d.data "
-            "FROM {schema}.recall_documents d JOIN {schema}.recall_threads t ON t.key = d.key >> 32 "
-            "WHERE d.key = ANY (%s::bigint[])"
-        )
+        self._documents = composed("SELECT * FROM {schema}.recall_documents_of(%s::bigint[])")
         self._held = composed(
             "SELECT DISTINCT d.key FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::bigint[]) "
             "AS f (thread_id, incarnation, first, last) "
@@ -158,7 +146,8 @@ class Searching:
         )
 
     async def positions(self, thread_ids: Sequence[str], connection: Connection) -> tuple[int, dict[str, Position]]:
-        return _positions(await rows(self._positions, (list(thread_ids),), connection))
+        epoch, (positions, _) = await self.overview(thread_ids, (), connection)
+        return epoch, positions
 
     async def followed(self, scope: str | None, connection: Connection) -> tuple[int, dict[str, Position]]:
         return _positions(await rows(self._followed, (scope, scope), connection))
