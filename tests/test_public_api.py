@@ -405,7 +405,17 @@ def test_every_error_of_the_package_is_public_and_has_one_root() -> None:
     assert all(issubclass(getattr(errors, name), recuerda.RecuerdaError) for name in own)
 
 
-def test_importing_the_package_loads_nothing_heavy() -> None:
-    code = "import sys, recuerda; print(*{name.partition('.')[0] for name in sys.modules})"
+def loaded_by(modules: str) -> set[str]:
+    """Return the names of the top-level modules that an import loads."""
+    code = f"import sys, {modules}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not HEAVY & set(run.stdout.split())
+    return set(run.stdout.split())
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    assert not HEAVY & loaded_by("recuerda")
+
+
+def test_importing_the_package_loads_no_module_that_few_programs_need() -> None:
+    """These modules of the standard library take a tenth of the whole import."""
+    assert not {"hashlib", "json", "random", "unicodedata"} & (loaded_by("recuerda") - loaded_by("asyncio, msgspec"))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
-from hashlib import blake2b
 
 import msgspec
 
@@ -91,4 +90,6 @@ def _id_of(thread_id: str, *, branch_id: str | None, turn_id: str | None) -> str
         return check_id(branch_id, "branch id")
     if turn_id is None:
         return new_id()
+    from hashlib import blake2b
+
     return blake2b(f"{len(thread_id)}:{thread_id}{turn_id}".encode(), digest_size=16).hexdigest()

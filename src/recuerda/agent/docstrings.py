@@ -7,9 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-_SECTION = re.compile(
-    r"^\s*(?:(?:Args|Arguments|Parameters|Params)\s*:?\s*$|:param\s|@param\s)", re.MULTILINE | re.IGNORECASE
-)
+_SECTION = r"(?im)^\s*(?:(?:Args|Arguments|Parameters|Params)\s*:?\s*$|:param\s|@param\s)"
 """The line with which the parameters begin: in Google's and NumPy's style, in Sphinx's and in Epydoc's."""
 
 
@@ -27,7 +25,7 @@ class Described(msgspec.Struct, frozen=True):
 
 def described(docstring: str) -> Described:
     """Return the parts of a docstring. A docstring without a section of parameters is its text."""
-    if not _SECTION.search(docstring):
+    if not re.search(_SECTION, docstring):
         return Described(docstring, {})
     import docstring_parser
 

@@ -27,11 +27,12 @@ WRAPPER = "response"
 
 _CORRECTION = "The answer does not have the required form"
 _KNOWN_FORMS = 256
-_NOT_IN_NAME = re.compile(r"[^A-Za-z0-9_-]+")
+# `re` compiles a pattern when it is first used, and keeps it. So an import of recuerda compiles few.
+_NOT_IN_NAME = r"[^A-Za-z0-9_-]+"
 _MAX_NAME_LENGTH = 64
-_OBJECT = re.compile(r"\{.*\}", re.DOTALL)
-_PLACE = re.compile(r" - at `\$\.?([^`]*)`")
-_MISSING = re.compile(r"missing required field `([^`]*)`")
+_OBJECT = r"(?s)\{.*\}"
+_PLACE = r" - at `\$\.?([^`]*)`"
+_MISSING = r"missing required field `([^`]*)`"
 _REFERENCE = "#/$defs/"
 
 
@@ -136,7 +137,7 @@ def _form(output_type: object) -> OutputForm:
         ) from error
     own = _object_schema(known.schema)
     schema = OutputSchema(
-        name=_NOT_IN_NAME.sub("_", type_name).strip("_")[:_MAX_NAME_LENGTH] or "output",
+        name=re.sub(_NOT_IN_NAME, "_", type_name).strip("_")[:_MAX_NAME_LENGTH] or "output",
         schema=cast("JsonObject", known.schema if own is None else own),
     )
     return OutputForm(type_name=type_name, schema=schema, is_wrapped=own is None, _parameters=known)
@@ -180,7 +181,7 @@ def _json(text: str) -> str:
     Raises:
         ArgumentError: the answer holds no JSON.
     """
-    found = _OBJECT.search(text)
+    found = re.search(_OBJECT, text)
     for candidate in (text, found[0] if found else text):
         try:
             msgspec.json.decode(candidate)
@@ -193,5 +194,5 @@ def _json(text: str) -> str:
 
 def _field(reason: str) -> str | None:
     """Return the place that a checker's words name, such as `stops[0].city`; None if they name none."""
-    place, missing = _PLACE.search(reason), _MISSING.search(reason)
+    place, missing = re.search(_PLACE, reason), re.search(_MISSING, reason)
     return ".".join(found[1] for found in (place, missing) if found and found[1]) or None

@@ -13,7 +13,7 @@ from struct import unpack_from
 
 from recuerda.messages.message import FileExtent
 
-_PAGE = re.compile(rb"/Type\s*/Page(?![A-Za-z])")
+_PAGE = rb"/Type\s*/Page(?![A-Za-z])"
 _SOF = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _NO_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 
@@ -87,4 +87,4 @@ def _wav(data: bytes) -> FileExtent:
 
 
 def _pdf(data: bytes) -> FileExtent:
-    return FileExtent(pages=len(_PAGE.findall(data)))
+    return FileExtent(pages=len(re.findall(_PAGE, data)))

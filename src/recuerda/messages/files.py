@@ -10,7 +10,6 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from binascii import Error as BinasciiError
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from hashlib import sha256
 from operator import is_
 from typing import cast
 
@@ -188,6 +187,8 @@ def _stored(part: AnyFile, blobs: dict[str, bytes]) -> AnyFile:
         return part
     if len(data) <= LARGEST_INLINE:
         return part
+    from hashlib import sha256  # loads OpenSSL, which a program without files does not need
+
     digest = sha256(data).hexdigest()
     blobs[digest] = data
     return StoredFile(

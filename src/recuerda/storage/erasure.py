@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
+
+import msgspec
 
 from recuerda._events import fields
 from recuerda.errors import StorageUnavailable
@@ -39,8 +40,7 @@ class Follower(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forgotten:
+class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of one follower to an erasure.
 
     Attributes:
@@ -57,8 +57,7 @@ class Forgotten:
     problem: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Erasure:
+class Erasure(msgspec.Struct, frozen=True, kw_only=True):
     """A receipt for the threads of a user that were erased, or that would be erased in a dry run.
 
     Attributes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from datetime import timedelta
 from types import TracebackType
@@ -52,6 +51,8 @@ class Lease:
         self._renewal: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
+        import random
+
         wait_s, began = FIRST_WAIT_S, time.perf_counter()
         while not await self._taken():
             await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads the waiting, hides nothing

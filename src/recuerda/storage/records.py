@@ -6,7 +6,6 @@ can be a wrapper around a storage.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -70,7 +69,7 @@ class Blob(msgspec.Struct, frozen=True, gc=False):
     @classmethod
     def of(cls, data: bytes) -> Blob:
         """Return the blob of these bytes."""
-        return cls(hashlib.sha256(data).hexdigest(), data)
+        return cls(_digest(data), data)
 
     def check(self) -> None:
         """Check that the digest is that of the bytes. Encrypted bytes are not checked: they have a name instead.
@@ -79,8 +78,14 @@ class Blob(msgspec.Struct, frozen=True, gc=False):
             InvalidInput: it is not.
         """
         check_digest(self.digest)
-        if not self.data.startswith(SEAL) and hashlib.sha256(self.data).hexdigest() != self.digest:
+        if not self.data.startswith(SEAL) and _digest(self.data) != self.digest:
             raise InvalidInput(f"the digest {self.digest} is not the SHA-256 of the blob's bytes: use Blob.of")
+
+
+def _digest(data: bytes) -> str:
+    import hashlib  # loads OpenSSL, which a program without files does not need
+
+    return hashlib.sha256(data).hexdigest()
 
 
 def check_digest(digest: str) -> None:

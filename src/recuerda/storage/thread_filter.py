@@ -7,7 +7,6 @@ after `LOOKED_AT` threads, and says where it stopped.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -209,6 +208,8 @@ def to_tags(tags: Iterable[str]) -> tuple[str, ...]:
 
 def folded(text: str) -> str:
     """Return a text in which letters that differ only by case or accents are equal."""
+    import unicodedata  # loads a library, which is needed only for a search in titles
+
     parts = unicodedata.normalize("NFKD", text.casefold())
     return "".join(part for part in parts if not unicodedata.combining(part))
 

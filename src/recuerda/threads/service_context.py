@@ -25,7 +25,7 @@ MARK = (
 """The first line of each of these messages."""
 
 _SIGN = "> "
-_QUOTED = re.compile(f"(?:{_SIGN})*{re.escape(MARK)}")
+_QUOTED = f"(?:{_SIGN})*{re.escape(MARK)}"
 
 
 def marked(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
@@ -58,7 +58,7 @@ def _with_start(message: ChatMessage, change: Callable[[str], str]) -> ChatMessa
 
     Any other message is returned unchanged.
     """
-    if message.role != "user" or not _QUOTED.match(message.text):
+    if message.role != "user" or not re.match(_QUOTED, message.text):
         return message
     parts = list(message.contents)
     place, first = next((i, part) for i, part in enumerate(parts) if isinstance(part, TextContent))

@@ -9,7 +9,6 @@ the factor changes, in coarse steps, so sizes can be kept and added up.
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from math import ceil
@@ -35,7 +34,6 @@ BYTES_PER_TOKEN = 4
 """The usual number of bytes per token in English text. For other scripts, bytes are closer to tokens than characters
 are."""
 
-_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _EIGHTHS = 8
 _LEAST_FACTOR, _LARGEST_FACTOR = 0.25, 8.0
 _LEAST_TEXT = 100
@@ -225,8 +223,10 @@ def as_text(value: object) -> str:
     """Return a tool's result or arguments as text, almost exactly as the model sees it."""
     if isinstance(value, str):
         return value
+    import json  # compiles regular expressions, which a program without limits of tokens does not need
+
     try:
-        return _JSON.encode(value)
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     except (TypeError, ValueError):
         return str(value)
 
