@@ -23,7 +23,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from recuerda import Agent, ContextWindow, NewTurn, ThreadInfo
+from recuerda import Agent, ContextWindow, NewTurn, Storage, ThreadInfo
 from recuerda.sqlite import SQLiteStorage, recent
 from recuerda.testing import ScriptedChatClient
 
@@ -99,7 +99,7 @@ async def _run(mode: str, turns: int) -> None:
             info = await storage.head("a")
             assert info is not None
             if mode.endswith("run"):
-                await _run_agent(storage, turns, mode)
+                await run_agent(storage, turns, mode)
             else:
                 for _ in range(turns):
                     info = await _take_turn(storage, info, mode)
@@ -118,7 +118,8 @@ async def _take_turn(storage: SQLiteStorage, info: ThreadInfo, mode: str) -> Thr
     return structs.replace(found.info, revision=appended.revision, record_id=appended.record.id)
 
 
-async def _run_agent(storage: SQLiteStorage, turns: int, mode: str) -> None:
+async def run_agent(storage: Storage, turns: int, mode: str) -> None:
+    """Run an agent for a number of turns, in one of the modes that end with "run"."""
     client = ScriptedChatClient(default="y" * 300)
     warm_bytes = 0 if mode == "first-run" else 1_000_000
     agent = Agent(client, storage=storage, window=ContextWindow(max_messages=20), warm_bytes=warm_bytes)

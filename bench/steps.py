@@ -20,7 +20,7 @@ from typing import TypeAlias
 from msgspec import structs
 
 from bench.instructions import SETTLED_S, count
-from recuerda import ChatMessage, ContextWindow, NewTurn, Turn
+from recuerda import ChatMessage, ContextWindow, NewTurn, Storage, Turn
 from recuerda._drivers.sqlite_names import Place
 from recuerda.messages import encode_turn
 from recuerda.sqlite import SQLiteStorage, recent
@@ -81,7 +81,7 @@ async def repeat(step: str, times: int) -> None:
         path = Path(folder) / "threads.db"
         async with SQLiteStorage(path, synchronous="NORMAL") as storage:
             for _ in range(60):
-                await storage.append("a", _new_turn(), user_id="ana", title="Rain")
+                await storage.append("a", new_turn(), user_id="ana", title="Rain")
             await asyncio.sleep(SETTLED_S)
             once = await _made(step, storage, path, times)
             for _ in range(times):
@@ -99,17 +99,19 @@ async def _made(step: str, storage: SQLiteStorage, path: Path, times: int) -> St
         case "read":
             return partial(storage.read, "a", last_messages=20)
         case "append":
-            return _append(storage, version)
+            return append_on(storage, version, "a")
         case "hop":
             return await _hop(path)
         case _:
             return _in_loop(_made_in_loop(step, found, path, times))
 
 
-def _append(storage: SQLiteStorage, version: Version) -> Step:
+def append_on(storage: Storage, version: Version, thread_id: str) -> Step:
+    """Return a step that appends a turn to a thread, which is in this version when the step runs first."""
+
     async def append() -> None:
         nonlocal version
-        appended = await storage.append("a", _new_turn(), expected=version, user_id="ana")
+        appended = await storage.append(thread_id, new_turn(), expected=version, user_id="ana")
         version = structs.replace(version, revision=appended.revision, record_id=appended.record.id)
 
     return append
@@ -130,7 +132,7 @@ def _made_in_loop(step: str, found: ThreadSlice, path: Path, times: int) -> Call
         case "commit":
             return partial(_commit, _connect(path))
         case "encode":
-            return _new_turn
+            return new_turn
         case "decode":
             return partial(_decoded, found)
         case "plan":
@@ -165,7 +167,8 @@ def _in_loop(run: Callable[[], object]) -> Step:
     return step
 
 
-def _new_turn() -> NewTurn:
+def new_turn() -> NewTurn:
+    """Return the turn of the measures, encoded."""
     return NewTurn(body=encode_turn(TURN), message_count=2)
 
 

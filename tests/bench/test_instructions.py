@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import instructions, steps
+from bench import instructions, steps, storage_steps
 
 
 def test_without_valgrind_the_count_says_what_to_install(
@@ -47,3 +47,17 @@ def test_the_steps_of_a_turn_add_up_to_the_run() -> None:
 async def test_each_step_runs(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps, "SETTLED_S", 0)
     await steps.repeat(step, 3)
+
+
+def test_the_steps_of_a_turn_on_another_storage_add_up_to_the_run() -> None:
+    modes = dict.fromkeys((*storage_steps.MODES, "encode", "follow"), 20)
+    cost = modes | {"plan": 9, "decode": 4, "first-run": 200, "run": 150}
+    for hop in (0, 2):
+        rows = storage_steps.table(cost, hop=hop)
+        assert sum(first for _, first, _ in rows[:-1]) == rows[-1][1] == 200
+        assert sum(warm for _, _, warm in rows[:-1]) == rows[-1][2] == 150
+
+
+@pytest.mark.parametrize("mode", [*storage_steps.MODES, storage_steps.HOP])
+async def test_each_step_on_another_storage_runs(mode: str, tmp_path: Path) -> None:
+    await storage_steps.repeat(mode, 3, url=(tmp_path / "threads").as_uri())
