@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 
 import httpx2
-from playwright.async_api import Page, expect
+from playwright.async_api import Page
 
 from bench.listing import fill_postgres, fill_sqlite
 from recuerda import NewTurn, Storage, open_storage
@@ -88,6 +88,9 @@ async def measure_reading(storage: Storage, *, rounds: int) -> dict[str, float]:
         await page.goto(f"{url}/?token={TOKEN_OF_THE_TESTS}")
         for _ in range(rounds + 1):
             steps = {
+                "open the list of threads": _listed(page, f"{url}/threads"),
+                "click on the next page": _turned(page),
+                "click on the health": _visited(page, "/health"),
                 "open the long thread": _opened(page, f"{url}/threads/long"),
                 "scroll up a page": _scrolled(page),
                 "jump to a turn": _jumped(page, middle),
@@ -105,9 +108,36 @@ async def measure_reading(storage: Storage, *, rounds: int) -> dict[str, float]:
 _SCROLL_UP = "first => { window.scrollTo(0, 0); return document.querySelector('.turn').dataset.key !== first; }"
 
 
+# Each waits in the page itself, frame by frame: what Playwright expects is looked at every 100 ms or later.
+_IN_VIEW = """selector => {
+    const found = [...document.querySelectorAll(selector)].at(-1);
+    const box = found?.getBoundingClientRect();
+    return Boolean(box && box.bottom > 0 && box.top < window.innerHeight);
+}"""
+_ROWS = (
+    "first => { const row = document.querySelector('tbody th a'); return Boolean(row && row.textContent !== first); }"
+)
+
+
+async def _listed(page: Page, url: str) -> None:
+    await page.goto(url, wait_until="commit")
+    await page.wait_for_function(_IN_VIEW, arg="tbody tr:first-child")
+
+
+async def _turned(page: Page) -> None:
+    first = await page.locator("tbody th a").first.text_content()
+    await page.evaluate("document.querySelector('a[rel=next]').click()")
+    await page.wait_for_function(_ROWS, arg=first)
+
+
+async def _visited(page: Page, path: str) -> None:
+    await page.evaluate("path => document.querySelector(`.rooms a[href='${path}']`).click()", path)
+    await page.wait_for_function("path => location.pathname === path && document.querySelector('h2')", arg=path)
+
+
 async def _opened(page: Page, url: str) -> None:
     await page.goto(url, wait_until="commit")
-    await expect(page.locator(".turn").last).to_be_in_viewport()
+    await page.wait_for_function(_IN_VIEW, arg=".turn")
 
 
 async def _scrolled(page: Page) -> None:
@@ -118,7 +148,7 @@ async def _scrolled(page: Page) -> None:
 async def _jumped(page: Page, number: int) -> None:
     await page.locator("[data-jump]").fill(str(number))
     await page.locator("[data-jump]").press("Enter")
-    await expect(page.locator(f"#turn-{number}")).to_be_in_viewport()
+    await page.wait_for_function(_IN_VIEW, arg=f"#turn-{number}")
 
 
 async def _fill(storage: Storage, messages: int) -> None:
