@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from recuerda.file.locks import StripedLocks
 from recuerda.file.names import files_of
 from recuerda.file.place import Place
 from recuerda.file.storage import WRITERS
+from recuerda.file.workers import Workers
 from recuerda.testing.storage_contract.base import a_turn, bodies, fill
 from tests.storage.file_fixtures import folder, storage
 
@@ -54,6 +56,30 @@ async def has_come(*tasks: "asyncio.Task[object]") -> None:
 async def test_appends_to_one_thread_are_in_the_order_in_which_they_came(storage: FileStorage) -> None:
     await asyncio.gather(*(storage.append("a", a_turn(b"%d" % i)) for i in range(MANY)))
     assert await bodies(storage, "a") == [b"%d" % i for i in range(MANY)]
+
+
+async def test_a_stripe_with_many_writes_lets_the_others_have_their_turn() -> None:
+    workers, done = Workers(1, "test"), list[str]()
+    for name in ("a1", "a2", "a3", "b1", "b2"):
+        job = workers.submit(partial(done.append, name), stripe=ord(name[0]))
+    await job.future
+    workers.stop()
+    assert sorted(done) == ["a1", "a2", "a3", "b1", "b2"]
+    assert done.index("b1") < done.index("a3")
+    assert [name for name in done if name[0] == "a"] == ["a1", "a2", "a3"]
+
+
+async def test_what_waits_is_done_when_the_threads_stop() -> None:
+    workers, done = Workers(1, "test"), list[int]()
+    gate = threading.Event()
+    workers.submit(gate.wait, stripe=1)
+    jobs = [workers.submit(partial(done.append, i), stripe=1) for i in range(5)]
+    stopping = asyncio.create_task(asyncio.to_thread(workers.stop))
+    await asyncio.sleep(0.05)
+    gate.set()
+    await stopping
+    await asyncio.gather(*(job.future for job in jobs))
+    assert done == [0, 1, 2, 3, 4]
 
 
 async def test_writes_of_a_thread_that_is_locked_stop_no_other_thread(storage: FileStorage, folder: Path) -> None:

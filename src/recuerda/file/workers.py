@@ -49,7 +49,7 @@ class Workers:
             if stripe in self._waiting:
                 self._waiting[stripe].append(job)
             else:
-                self._pool.submit(self._do_all, stripe, job)
+                self._pool.submit(self._do_in_turn, stripe, job)
                 self._waiting[stripe] = deque()
         return job
 
@@ -57,11 +57,16 @@ class Workers:
         """Let the waiting jobs finish. The call blocks until that is done."""
         self._pool.shutdown()
 
-    def _do_all(self, stripe: int, first: Job[Any]) -> None:
-        job: Job[Any] | None = first
+    def _do_in_turn(self, stripe: int, job: Job[Any] | None) -> None:
+        """Do a job, and let the next job of its stripe take its turn behind the stripes that wait for a thread."""
         while job is not None:
             _do(job)
-            job = self._next(stripe)
+            if (job := self._next(stripe)) is not None:
+                try:
+                    self._pool.submit(self._do_in_turn, stripe, job)
+                except RuntimeError:  # the threads stop: what waits is done here
+                    continue
+                return
 
     def _next(self, stripe: int) -> Job[Any] | None:
         with self._mutex:
