@@ -172,6 +172,7 @@ HOMES = {
         "Forgotten",
         "Guard",
         "Lease",
+        "LeaseInfo",
         "ListedThreads",
         "MemoryStorage",
         "NewBodies",

@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -130,6 +131,7 @@ def test_a_sound_storage_has_nothing_to_repair(recuerda: CommandLine, url: str, 
         "turns": 1,
         "sealed": 0,
         "findings": [],
+        "leases": [],
         "backup": None,
     }
     assert recuerda.ok("doctor", url).endswith(": nothing to repair\n")
@@ -386,3 +388,19 @@ def test_missing_and_damaged_files_are_found_and_unused_ones_are_removed(recuerd
         "A file that turn 1 names is damaged.",
     }
     assert len(list(folders["sound"].iterdir())) == 2
+
+
+def test_leases_that_run_now_are_told_and_are_no_damage(recuerda: CommandLine, url: str, within: Any) -> None:
+    async def lease(storage: Storage) -> None:
+        for thread_id in ("quiet", "busy"):
+            await ChatMessageStore(storage=storage, thread_id=thread_id).add_messages(exchange("hello"))
+        assert await storage.take_lease("busy", "its holder", timedelta(hours=5))
+
+    within(lease)
+    told = recuerda.ok("doctor", url)
+    assert "busy: a process holds the lease. If it does not renew the lease, the lease ends in 4 h." in told
+    assert "nothing to repair" in told
+    (found,) = report_of(recuerda, url, code=0)["leases"]
+    assert found["thread_id"] == "busy"
+    assert 0 < found["left_s"] <= 5 * 3600
+    assert report_of(recuerda, url, "--thread", "quiet", code=0)["leases"] == []

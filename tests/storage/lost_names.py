@@ -34,6 +34,7 @@ OPERATIONS: tuple[Operation, ...] = (
     lambda storage: storage.list_threads(),
     lambda storage: storage.load_draft("a"),
     lambda storage: storage.list_drafts(),
+    lambda storage: storage.list_leases(),
     lambda storage: storage.head("a"),
     _lease,
 )

@@ -1,6 +1,7 @@
 """Leases in files: they follow no wall clock, and a dead holder on another machine does not keep one for ever."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
@@ -25,6 +26,11 @@ LONG = timedelta(seconds=30)
 
 def names_in(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
+
+
+def a_line(*, ttl_us: int) -> LeaseLine:
+    """Return a lease of another machine."""
+    return LeaseLine(thread_id="a", holder="theirs", until_us=2**62, ttl_us=ttl_us, boot="another", renewal="1")
 
 
 async def test_a_wall_clock_that_is_put_back_keeps_no_lease(
@@ -68,7 +74,7 @@ async def test_a_lease_of_another_machine_ends_when_it_was_seen_for_its_time(
     storage: FileStorage, folder: Path
 ) -> None:
     await storage.append("a", a_turn())
-    theirs = LeaseLine(holder="theirs", until_us=2**62, ttl_us=150_000, boot="another", renewal="1")
+    theirs = a_line(ttl_us=150_000)
     path = files_of(folder, "a").lease
     path.write_bytes(msgspec.json.encode(theirs))
     assert not await storage.take_lease("a", "mine", LONG)
@@ -81,10 +87,23 @@ async def test_a_lease_of_another_machine_ends_when_it_was_seen_for_its_time(
     assert await storage.take_lease("a", "mine", LONG)
 
 
+async def test_a_lease_of_another_machine_is_listed_by_the_time_of_its_file(storage: FileStorage, folder: Path) -> None:
+    await storage.append("a", a_turn())
+    path = files_of(folder, "a").lease
+    path.write_bytes(msgspec.json.encode(a_line(ttl_us=60_000_000)))
+    (listed,) = await storage.list_leases()
+    assert listed.thread_id == "a"
+    assert 0 < listed.left_us <= 60_000_000
+    two_minutes_ago = time.time() - 120
+    os.utime(path, (two_minutes_ago, two_minutes_ago))
+    assert await storage.list_leases() == []
+
+
 async def test_a_lease_that_was_written_in_half_is_free(storage: FileStorage, folder: Path) -> None:
     assert await storage.take_lease("a", "theirs", LONG)
     path = files_of(folder, "a").lease
     path.write_bytes(path.read_bytes()[:20])
+    assert await storage.list_leases() == []
     assert await storage.take_lease("a", "mine", LONG)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from recuerda.encryption import EncryptedStorage, KeyRing
 from recuerda.file import FileStorage
 from recuerda.recall import RecallProvider, SQLiteRecallIndex
 from recuerda.sqlite import SQLiteStorage
-from recuerda.studio.health.checking import LONG_TURNS
+from recuerda.studio.health.checking import LEASES, LONG_TURNS
 from tests.studio.client import settings_of, studio_client
 from tests.studio.seeded import seed
 
@@ -123,3 +124,28 @@ async def test_hostile_ids_are_shown_and_never_run() -> None:
         assert "<script>alert" not in html
         assert "\u202e" not in html
         assert httpx2.URL((await client.get("/api/health")).json()["findings"][0]["href"]).path.startswith("/threads/")
+
+
+async def test_leases_that_run_now_are_listed_with_the_time_that_is_left() -> None:
+    storage = MemoryStorage()
+    await seed(storage)
+    assert (await health(storage))["leases"] == []
+    assert await storage.take_lease("rich", "its holder", timedelta(minutes=1))
+    page = await health(storage)
+    (lease,) = page["leases"]
+    assert (lease["thread_id"], lease["href"], page["has_more_leases"]) == ("rich", "/threads/rich", False)
+    assert 0 < lease["left_us"] <= 60_000_000
+    assert "its holder" not in str(page)
+    for number in range(LEASES):
+        assert await storage.take_lease(f"more {number}", "its holder", timedelta(minutes=1))
+    page = await health(storage)
+    assert (len(page["leases"]), page["has_more_leases"]) == (LEASES, True)
+
+
+async def test_a_studio_of_one_user_lists_no_lease_of_another_user() -> None:
+    storage = MemoryStorage()
+    for user_id in ("ana", "bo"):
+        await storage.append(f"of {user_id}", NewTurn(body=b"x", message_count=1), user_id=user_id)
+        assert await storage.take_lease(f"of {user_id}", "its holder", timedelta(minutes=1))
+    page = await health(storage, user_id="ana")
+    assert [lease["thread_id"] for lease in page["leases"]] == ["of ana"]

@@ -162,6 +162,7 @@ async def _operate(folder: Path) -> None:
         await storage.save_draft("o", step)
         await storage.load_draft("o")
         await storage.list_drafts()
+        await storage.list_leases()
         await storage.drop_draft("o")
         async with storage.lease("o", ttl=timedelta(seconds=30)):
             pass

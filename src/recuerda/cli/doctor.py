@@ -19,10 +19,11 @@ from recuerda.cli.copies import Backup
 from recuerda.cli.options import JsonOption, opened_to_read, public_url, storage_url
 from recuerda.cli.output import clean_line, console, counted, print_json, print_line
 from recuerda.cli.treatment import Drops, kinds_to_repair, repair
-from recuerda.errors import ThreadNotFound
-from recuerda.examination import Finding, examine
+from recuerda.errors import ConfigurationError, ThreadNotFound
+from recuerda.examination import Finding, examine, shown_age
 from recuerda.json_value import JsonObject
 from recuerda.storage.contract import Storage
+from recuerda.storage.records import LeaseInfo
 
 EXAMPLES = (
     "recuerda doctor",
@@ -30,6 +31,10 @@ EXAMPLES = (
     "recuerda doctor --repair --backup copies/",
     "recuerda doctor --repair --drop-drafts --older-than 7",
 )
+
+
+LEASES = 100
+"""The largest number of leases that are listed."""
 
 
 @dataclass
@@ -40,6 +45,8 @@ class _Report:
     found: list[Finding] = field(default_factory=list[Finding])
     left: list[Finding] = field(default_factory=list[Finding])
     backup: Path | None = None
+    leases: list[LeaseInfo] | None = None
+    """The leases that are held now; None if the storage cannot list them."""
 
     @property
     def damage(self) -> int:
@@ -100,12 +107,15 @@ def doctor(
     a thread that they change during each try is left alone. If a repair is interrupted, `recuerda import` brings a
     thread back from its copy.
 
+    The threads whose lease a process holds now are listed as well: a run is at work on them. A lease is no damage.
+
     The exit code is 0 if there is no damage, or with --repair none is left. It is 1 if there is damage, or if the
     storage cannot be read, and 2 for wrong arguments.
 
     With --json, the output is {"threads", "turns", "sealed", "findings": [{"thread_id", "kind", "number",
-    "explanation", "next_step", "facts", "is_repaired"}], "backup"}. The facts are the counts and names in the
-    explanation.
+    "explanation", "next_step", "facts", "is_repaired"}], "leases": [{"thread_id", "left_s"}], "backup"}. The facts are
+    the counts and names in the explanation. The leases are those that processes hold now, at most 100; null if the
+    storage cannot list them.
     """
     if (drop_drafts or backup is not None) and not is_repair:
         raise typer.BadParameter("--drop-drafts and --backup need --repair")
@@ -132,7 +142,17 @@ async def _examine_all(given: str | None, thread_ids: list[str] | None, copies: 
                 progress.update(task, advance=1, description=f"examining, {counted(report.threads, 'thread')}")
         if copies is not None:
             await storage.clean_up()
+        report.leases = await _leases(storage, thread_ids)
     return report
+
+
+async def _leases(storage: Storage, thread_ids: list[str] | None) -> list[LeaseInfo] | None:
+    """Return the leases that are held now, of these threads or of all; None if the storage cannot list them."""
+    try:
+        found = await storage.list_leases(LEASES)
+    except ConfigurationError:
+        return None
+    return [lease for lease in found if thread_ids is None or lease.thread_id in thread_ids]
 
 
 async def _ids(storage: Storage, thread_ids: list[str] | None) -> AsyncIterator[str]:
@@ -196,8 +216,15 @@ def _print(report: _Report, place: str) -> None:
     print_line(page, Text(f"{looked}: {result}", style="bold"))
     if report.sealed:
         print_line(page, Text(f"{report.sealed:,} encrypted values could not be examined.", style="dim"))
+    for lease in report.leases or ():
+        print_line(page, Text(f"{clean_line(lease.thread_id)}: {_told_lease(lease)}", style="dim"))
     if report.backup is not None:
         print_line(page, Text(f"The copies are in {clean_line(str(report.backup))}", style="dim"))
+
+
+def _told_lease(lease: LeaseInfo) -> str:
+    left = shown_age(timedelta(microseconds=lease.left_us))
+    return f"a process holds the lease. If it does not renew the lease, the lease ends in {left}."
 
 
 def _as_json(report: _Report) -> JsonObject:
@@ -217,5 +244,8 @@ def _as_json(report: _Report) -> JsonObject:
             }
             for finding in report.found
         ],
+        "leases": None
+        if report.leases is None
+        else [{"thread_id": lease.thread_id, "left_s": lease.left_us / 1_000_000} for lease in report.leases],
         "backup": None if report.backup is None else str(report.backup),
     }

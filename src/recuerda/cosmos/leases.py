@@ -13,7 +13,7 @@ import time
 from recuerda.cosmos.container import Container
 from recuerda.cosmos.heads import Head
 from recuerda.cosmos.items import HEAD_ID, LEASE_ID, HeadItem, LeaseItem, thread_partition
-from recuerda.storage.records import Guard
+from recuerda.storage.records import Guard, LeaseInfo
 
 
 async def take(container: Container, thread_id: str, holder: str, lasts_us: int, guard: Guard) -> bool:
@@ -36,6 +36,26 @@ async def release(container: Container, thread_id: str, holder: str) -> None:
     item = await _held(container, thread_id, holder)
     if item is not None:
         await container.delete(item.partition, item.id, etag=item.etag)
+
+
+async def list_held(container: Container, limit: int) -> list[LeaseInfo]:
+    """Return leases that have not ended, at most `limit`.
+
+    A wall clock is good enough for a list that is shown: the item's time of change, in whole seconds by the service's
+    clock, is compared with this machine's clock.
+    """
+    items = await container.query_all(None, "c.kind = 'lease'")
+    now_us = time.time_ns() // 1000
+    prefix = thread_partition("")
+    infos = (
+        LeaseInfo(
+            thread_id=item.partition.removeprefix(prefix),
+            left_us=min(item.lasts_us, (item.changed_s + 1) * 1_000_000 + item.lasts_us - now_us),
+        )
+        for item in items
+        if isinstance(item, LeaseItem)
+    )
+    return [info for info in infos if info.left_us > 0][:limit]
 
 
 async def _held(container: Container, thread_id: str, holder: str) -> LeaseItem | None:

@@ -28,6 +28,7 @@ from recuerda.storage.records import (
     DraftInfo,
     DraftStep,
     Guard,
+    LeaseInfo,
     NewBodies,
     NewRecord,
     ReadQuery,
@@ -192,6 +193,10 @@ class CosmosStorage(Storage):
     async def _release(self, thread_id: str, holder: str) -> None:
         async with self._containers.use() as container:
             await leases.release(container, thread_id, holder)
+
+    async def _list_leases(self, limit: int) -> list[LeaseInfo]:
+        async with self._containers.use() as container:
+            return await leases.list_held(container, limit)
 
     async def _close(self) -> None:
         await self._containers.close()

@@ -52,6 +52,7 @@ from recuerda.storage.records import (
     DraftInfo,
     DraftStep,
     Guard,
+    LeaseInfo,
     NewBodies,
     NewRecord,
     ReadQuery,
@@ -430,6 +431,9 @@ class EncryptedStorage(Storage):
 
     async def _release(self, thread_id: str, holder: str) -> None:
         await self._inner._release(thread_id, holder)
+
+    async def _list_leases(self, limit: int) -> list[LeaseInfo]:
+        return await self._inner._list_leases(limit)
 
     async def _clean_up(self) -> None:
         await self._inner._clean_up()

@@ -41,6 +41,7 @@ from recuerda.storage.records import (
     DraftInfo,
     DraftStep,
     Guard,
+    LeaseInfo,
     NewBodies,
     NewRecord,
     ReadQuery,
@@ -339,7 +340,7 @@ class Folder:
             if guard.user_id is not None:
                 with self._open(files) as log:
                     _check_user(thread_id, guard, log)
-            return self._leases.take(files.lease, holder, ttl_us)
+            return self._leases.take(files.lease, thread_id, holder, ttl_us)
 
     def release(self, thread_id: str, holder: str) -> None:
         """See `Storage._release`."""
@@ -347,6 +348,10 @@ class Folder:
         if files.lease.exists():
             with self._locked(files):
                 self._leases.release(files.lease, holder)
+
+    def list_leases(self, limit: int) -> list[LeaseInfo]:
+        """See `Storage._list_leases`."""
+        return self._leases.list_held(self._path, limit)
 
     # -- shared by the methods above -----------------------------------------------------------------------------------
 

@@ -12,12 +12,15 @@ import os
 import threading
 import time
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 import msgspec
 
 from recuerda.file.disk import check_in_place, opened, read_at, write_at
+from recuerda.file.names import LEASE_SUFFIX
 from recuerda.ids import new_id
+from recuerda.storage.records import LeaseInfo
 
 MAX_SEEN = 1_000
 """The largest number of leases of other machines that a process remembers."""
@@ -29,6 +32,7 @@ class LeaseLine(msgspec.Struct, frozen=True, kw_only=True):
     """The content of a lease's file.
 
     Attributes:
+        thread_id: the thread.
         holder: the id of the holder.
         until_us: the end, in microseconds of the monotonic clock.
         ttl_us: the time for which the lease was given.
@@ -36,6 +40,7 @@ class LeaseLine(msgspec.Struct, frozen=True, kw_only=True):
         renewal: a random id, new with each renewal.
     """
 
+    thread_id: str
     holder: str
     until_us: int
     ttl_us: int
@@ -51,14 +56,21 @@ class Leases:
         self._seen: dict[str, int] = {}
         self._mutex = threading.Lock()
 
-    def take(self, path: Path, holder: str, ttl_us: int) -> bool:
+    def take(self, path: Path, thread_id: str, holder: str, ttl_us: int) -> bool:
         """Give the lease to a holder; return False if another holder has it."""
         now_us = time.monotonic_ns() // 1000
         with opened(path, os.O_RDWR | os.O_CREAT) as fd:
             held = _read(fd)
             if held is not None and held.holder != holder and now_us < self._end_of(held, now_us):
                 return False
-            line = LeaseLine(holder=holder, until_us=now_us + ttl_us, ttl_us=ttl_us, boot=self._boot, renewal=new_id())
+            line = LeaseLine(
+                thread_id=thread_id,
+                holder=holder,
+                until_us=now_us + ttl_us,
+                ttl_us=ttl_us,
+                boot=self._boot,
+                renewal=new_id(),
+            )
             os.ftruncate(fd, 0)
             write_at(fd, 0, msgspec.json.encode(line) + b"\n")
             check_in_place(path, fd)
@@ -71,6 +83,26 @@ class Leases:
             held = _read(fd)
         if held is not None and held.holder == holder:
             path.unlink(missing_ok=True)
+
+    def list_held(self, folder: Path, limit: int) -> list[LeaseInfo]:
+        """Return leases in a folder that have not ended, at most `limit`. No lock is needed."""
+        infos = (self._info(path) for path in folder.glob(f"*{LEASE_SUFFIX}"))
+        return list(islice((info for info in infos if info is not None), limit))
+
+    def _info(self, path: Path) -> LeaseInfo | None:
+        """Return the lease in a file; None if it has ended or is being written."""
+        try:
+            with opened(path, os.O_RDONLY) as fd:
+                held, written_ns = _read(fd), os.fstat(fd).st_mtime_ns
+        except FileNotFoundError:
+            return None
+        if held is None:
+            return None
+        if held.boot == self._boot:
+            left_us = held.until_us - time.monotonic_ns() // 1000
+        else:  # only wall clocks can tell, which is good enough to be shown
+            left_us = held.ttl_us - (time.time_ns() - written_ns) // 1000
+        return LeaseInfo(thread_id=held.thread_id, left_us=left_us) if left_us > 0 else None
 
     def _end_of(self, held: LeaseLine, now_us: int) -> int:
         if held.boot == self._boot:

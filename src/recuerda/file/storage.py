@@ -38,6 +38,7 @@ from recuerda.storage.records import (
     DraftInfo,
     DraftStep,
     Guard,
+    LeaseInfo,
     NewBodies,
     NewRecord,
     ReadQuery,
@@ -182,6 +183,9 @@ class FileStorage(Storage):
 
     async def _release(self, thread_id: str, holder: str) -> None:
         await self._write(thread_id, lambda folder: folder.release(thread_id, holder))
+
+    async def _list_leases(self, limit: int) -> list[LeaseInfo]:
+        return await self._look(lambda folder: folder.list_leases(limit))
 
     async def _clean_up(self) -> None:
         await self._write(None, lambda folder: folder.clean_up())

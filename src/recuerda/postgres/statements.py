@@ -80,6 +80,12 @@ class Statements:
         )
         self.lease: bytes = compose("SELECT {schema}.take_lease(%s::text, %s::text, %s::text, %s::bigint, %s::integer)")
         self.release: bytes = compose("DELETE FROM {schema}.leases WHERE thread_id = %s AND holder = %s RETURNING true")
+        # Like the function that takes a lease, it leaves out one that was taken before the clock was put back.
+        self.list_leases: bytes = compose(
+            "SELECT thread_id, ceil(extract(epoch FROM until - clock_timestamp()) * 1000000)::bigint "
+            "FROM {schema}.leases WHERE until > clock_timestamp() "
+            "AND taken <= clock_timestamp() + interval '1 second' LIMIT %s"
+        )
         self.walk: bytes = compose(
             "SELECT t.key, {schema}.info(t) FROM {schema}.threads AS t WHERE t.key > %s::bigint ORDER BY t.key LIMIT %s"
         )

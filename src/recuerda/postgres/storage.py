@@ -42,6 +42,7 @@ from recuerda.storage.records import (
     DraftInfo,
     DraftStep,
     Guard,
+    LeaseInfo,
     NewBodies,
     NewRecord,
     ReadQuery,
@@ -331,6 +332,10 @@ class PostgresStorage(Storage):
 
     async def _release(self, thread_id: str, holder: str) -> None:
         await self._query(self._sql.release, (thread_id, holder))
+
+    async def _list_leases(self, limit: int) -> list[LeaseInfo]:
+        rows = await self._query(self._sql.list_leases, (limit,))
+        return [LeaseInfo(thread_id=thread_id, left_us=left_us) for thread_id, left_us in rows]
 
     async def _close(self) -> None:
         await self._database.close()

@@ -67,7 +67,7 @@ class ThreadKeys:
     @property
     def drafts(self) -> str:
         """The pattern that matches the keys of all drafts."""
-        return re.sub(r"([\\*?\[\]^-])", r"\\\1", self.prefix) + ":{*}:draft"
+        return _literal(self.prefix) + ":{*}:draft"
 
     def thread_of_draft(self, key: str) -> str:
         """Return the id of the thread whose draft has this key."""
@@ -76,6 +76,15 @@ class ThreadKeys:
     def lease(self, thread_id: str) -> str:
         """Return the key of a thread's lease."""
         return f"{self.thread(thread_id)}:lease"
+
+    @property
+    def leases(self) -> str:
+        """The pattern that matches the keys of all leases."""
+        return _literal(self.prefix) + ":{*}:lease"
+
+    def thread_of_lease(self, key: str) -> str:
+        """Return the id of the thread whose lease has this key."""
+        return unquote(key[len(self.prefix) + len(":{") : -len("}:lease")])
 
     @property
     def threads(self) -> str:
@@ -93,3 +102,8 @@ class ThreadKeys:
     def listing(self, user_id: str | None) -> str:
         """Return the key of a user's listing, or of the listing of all threads if `user_id` is None."""
         return self.threads if user_id is None else self.user(user_id)
+
+
+def _literal(text: str) -> str:
+    """Return a pattern that matches this text alone."""
+    return re.sub(r"([\\*?\[\]^-])", r"\\\1", text)

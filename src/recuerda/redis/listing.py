@@ -18,7 +18,7 @@ from recuerda.redis import faults, scripts, wire
 from recuerda.redis.keys import ThreadKeys
 from recuerda.redis.trips import RedisCall
 from recuerda.storage.hooks import WALK_PAGE
-from recuerda.storage.records import DraftInfo, ThreadInfo
+from recuerda.storage.records import DraftInfo, LeaseInfo, ThreadInfo
 
 SCAN_COUNT = 1000
 """The number of keys that a server scans in one command. Other commands wait during the scan."""
@@ -122,6 +122,22 @@ async def _draft_info(run: Run, keys: ThreadKeys, thread_id: str) -> DraftInfo |
     return DraftInfo(
         thread_id=thread_id, user_id=user if isinstance(user, str) else None, begun_us=wire.read_step(first).created_us
     )
+
+
+async def list_leases(run: Run, keys: ThreadKeys, nodes: Sequence[object], limit: int) -> list[LeaseInfo]:
+    """Return the leases that have not ended. The server scans all of its keys, as for drafts."""
+    found = await asyncio.gather(*(_scan(run, keys.leases, node) for node in nodes))
+    # SCAN may return a key twice.
+    names = sorted({key.decode() for keys_of_node in found for key in keys_of_node})[:limit]
+    left_ms: list[int] = []
+    for start in range(0, len(names), WALK_PAGE):
+        asked = (run(RedisCall("PTTL", (name,), ()), is_repeatable=True) for name in names[start : start + WALK_PAGE])
+        left_ms += cast("list[int]", await asyncio.gather(*asked))
+    return [
+        LeaseInfo(thread_id=keys.thread_of_lease(name), left_us=1000 * left)
+        for name, left in zip(names, left_ms, strict=True)
+        if left > 0
+    ]
 
 
 async def _scan(run: Run, pattern: str, node: object) -> list[bytes]:

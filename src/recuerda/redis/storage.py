@@ -30,7 +30,7 @@ from recuerda.errors import (
 from recuerda.ids import new_id
 from recuerda.redis import faults, scripts, wire
 from recuerda.redis.keys import ThreadKeys, check_prefix
-from recuerda.redis.listing import enter, list_drafts, list_threads, move_entries, walk_threads
+from recuerda.redis.listing import enter, list_drafts, list_leases, list_threads, move_entries, walk_threads
 from recuerda.redis.sentinel import is_sentinel_url
 from recuerda.redis.server import Address, Persistence, Server, check_url
 from recuerda.redis.trips import Argument, RedisCall
@@ -43,6 +43,7 @@ from recuerda.storage.records import (
     DraftInfo,
     DraftStep,
     Guard,
+    LeaseInfo,
     NewBodies,
     NewRecord,
     ReadQuery,
@@ -337,6 +338,9 @@ class RedisStorage(Storage):
 
     async def _release(self, thread_id: str, holder: str) -> None:
         await self.run(RedisCall(scripts.RELEASE, (self._keys.lease(thread_id),), (holder,)), is_repeatable=True)
+
+    async def _list_leases(self, limit: int) -> list[LeaseInfo]:
+        return await list_leases(self.run, self._keys, await self._server.nodes(), limit)
 
     async def _close(self) -> None:
         self._is_closed = True

@@ -11,7 +11,7 @@ import sqlite3
 import time
 
 from recuerda.sqlite.threads import find
-from recuerda.storage.records import Guard
+from recuerda.storage.records import Guard, LeaseInfo
 
 
 def take(thread_id: str, holder: str, ttl_us: int, guard: Guard, db: sqlite3.Connection) -> bool:
@@ -30,3 +30,13 @@ def take(thread_id: str, holder: str, ttl_us: int, guard: Guard, db: sqlite3.Con
 def release(thread_id: str, holder: str, db: sqlite3.Connection) -> None:
     """Do `Storage._release`."""
     db.execute("DELETE FROM leases WHERE thread_id = ? AND holder = ?", (thread_id, holder))
+
+
+def list_held(limit: int, db: sqlite3.Connection) -> list[LeaseInfo]:
+    """Do `Storage._list_leases`."""
+    now_us = time.monotonic_ns() // 1000
+    rows = db.execute(
+        "SELECT thread_id, until_us - :now FROM leases WHERE until_us > :now AND taken_us <= :now LIMIT :limit",
+        {"now": now_us, "limit": limit},
+    )
+    return [LeaseInfo(thread_id=thread_id, left_us=left_us) for thread_id, left_us in rows]

@@ -43,6 +43,7 @@ from recuerda.storage.records import (
     DraftInfo,
     DraftStep,
     Guard,
+    LeaseInfo,
     NewBodies,
     NewRecord,
     ReadQuery,
@@ -210,6 +211,9 @@ class SQLiteStorage(Storage):
 
     async def _release(self, thread_id: str, holder: str) -> None:
         await self._write(partial(leases.release, thread_id, holder))
+
+    async def _list_leases(self, limit: int) -> list[LeaseInfo]:
+        return await self._look(partial(leases.list_held, limit))
 
     async def _clean_up(self) -> None:
         await self._write(lambda _connection: None, erase_s=0.0)

@@ -44,6 +44,7 @@ from recuerda.storage.records import (
     DraftStep,
     Expected,
     Guard,
+    LeaseInfo,
     NewBodies,
     NewRecord,
     NewTurn,
@@ -859,6 +860,24 @@ class Storage(StorageHooks):
         """Release a thread's lease if this holder has it."""
         with self._translated("release the lease of", thread_id):
             await self._settled(self._release(thread_id, holder))
+
+    async def list_leases(self, limit: int = 100) -> list[LeaseInfo]:
+        """Return the leases that processes hold now, sorted by the ids of their threads.
+
+        SQLite and PostgreSQL have a table of leases. Cosmos DB queries all partitions for leases, a folder of files
+        looks at the name of every file, and Redis at every key. Cosmos DB, and a folder for the leases of other
+        machines, compare wall clocks, so the time that is left may be wrong by as much as these differ.
+
+        Args:
+            limit: the largest number of leases, at least 1. If there are more, the storage chooses which to return.
+
+        Raises:
+            ConfigurationError: the storage cannot list leases.
+            InvalidInput: the limit is below 1.
+        """
+        limit = min(check_limit(limit, "limit"), _MOST)
+        with self._translated("list the leases of", None):
+            return sorted(await self._list_leases(limit), key=lambda lease: lease.thread_id)
 
     # -- life ----------------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from recuerda.storage.records import (
     DraftInfo,
     DraftStep,
     Guard,
+    LeaseInfo,
     NewBodies,
     NewRecord,
     ReadQuery,
@@ -245,6 +246,10 @@ class StorageHooks(ABC):
     async def _release(self, thread_id: str, holder: str) -> None:
         """Free the lease if this holder has it. Optional, together with `_lease`."""
         raise ConfigurationError(f"{type(self).__name__} has no leases: {thread_id!r} is not held by {holder!r}")
+
+    async def _list_leases(self, limit: int) -> list[LeaseInfo]:
+        """Return leases that have not ended, in any order, at most `limit`. Optional, together with `_lease`."""
+        raise ConfigurationError(f"{type(self).__name__} cannot list leases: {limit} were asked for")
 
     async def _clean_up(self) -> None:  # noqa: B027 - it is optional
         """Remove copies of erased text, and blobs that no turn names, which a killed process may have left. Optional.

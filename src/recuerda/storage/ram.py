@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from itertools import islice
 from typing import ClassVar, Self
 
 from recuerda.errors import ConfigurationError, StorageUnavailable
@@ -18,6 +19,7 @@ from recuerda.storage.records import (
     DraftInfo,
     DraftStep,
     Guard,
+    LeaseInfo,
     NewBodies,
     NewRecord,
     ReadQuery,
@@ -134,6 +136,16 @@ class MemoryStorage(Storage):
         with self._open():
             if self._leases.get(thread_id, ("", 0))[0] == holder:
                 del self._leases[thread_id]
+
+    async def _list_leases(self, limit: int) -> list[LeaseInfo]:
+        with self._open():
+            now_us = time.monotonic_ns() // 1000
+            held = (
+                LeaseInfo(thread_id=thread_id, left_us=until_us - now_us)
+                for thread_id, (_, until_us) in self._leases.items()
+                if now_us < until_us
+            )
+            return list(islice(held, limit))
 
     async def _close(self) -> None:
         self._is_closed = True

@@ -626,6 +626,18 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[DraftStep, ...]
 
 
+class LeaseInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A lease that a process holds now. Its holder's id is not shown, because whoever knows it can end the lease.
+
+    Attributes:
+        thread_id: the thread's id.
+        left_us: the time until the lease ends if its holder does not renew it, in microseconds.
+    """
+
+    thread_id: str
+    left_us: int
+
+
 class DraftInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A thread that has a draft.
 

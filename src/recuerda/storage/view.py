@@ -21,6 +21,7 @@ from recuerda.storage.records import (
     DraftInfo,
     DraftStep,
     Guard,
+    LeaseInfo,
     NewBodies,
     NewRecord,
     ReadQuery,
@@ -31,6 +32,9 @@ from recuerda.storage.records import (
 from recuerda.storage.rules import check_user
 from recuerda.storage.run_lock import RunLock
 from recuerda.storage.thread_filter import ListedThreads, ThreadFilter
+
+MOST_LEASES = 1_000
+"""The number of the storage's leases among which those of the user's threads are looked for."""
 
 
 class UserStorage(Storage):
@@ -131,6 +135,14 @@ class UserStorage(Storage):
     async def _release(self, thread_id: str, holder: str) -> None:
         # Only a holder can release a lease, and its id is a secret of its own.
         await self.storage._release(thread_id, holder)
+
+    async def _list_leases(self, limit: int) -> list[LeaseInfo]:
+        found = await self.storage._list_leases(MOST_LEASES)
+        return [lease for lease in found if await self._is_mine(lease.thread_id)][:limit]
+
+    async def _is_mine(self, thread_id: str) -> bool:
+        info = await self.storage.head(thread_id)
+        return info is not None and info.user_id == self.user_id
 
     async def _clean_up(self) -> None:
         await self.storage._clean_up()

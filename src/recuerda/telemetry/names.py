@@ -43,6 +43,7 @@ STORAGE_OPERATIONS: Final[Mapping[str, str]] = {
     "list the drafts of": "list_drafts",
     "lease": "take_lease",
     "release the lease of": "release_lease",
+    "list the leases of": "list_leases",
     "clean up": "clean_up",
     "close": "close",
 }

@@ -14,7 +14,7 @@ from datetime import timedelta
 import msgspec
 from starlette.requests import Request
 
-from recuerda.errors import StorageError
+from recuerda.errors import ConfigurationError, StorageError
 from recuerda.examination import Examined, Finding, examine, is_sealed, read_pending
 from recuerda.recall.index import IndexStats
 from recuerda.storage.contract import Storage
@@ -33,6 +33,7 @@ LONG_TURNS = 2_000
 
 AT_ONCE = 4
 DRAFTS = 50
+LEASES = 50
 DAYS = 14
 """The number of days whose turns are counted."""
 
@@ -82,6 +83,20 @@ class Leftover(msgspec.Struct, frozen=True, kw_only=True):
     at_us: int
 
 
+class RunningLease(msgspec.Struct, frozen=True, kw_only=True):
+    """A lease that a process holds now, which means that a run is at work on the thread.
+
+    Attributes:
+        thread_id: the thread.
+        href: the address of the thread, which may not exist yet.
+        left_us: the time until the lease ends if it is not renewed, in microseconds.
+    """
+
+    thread_id: str
+    href: str
+    left_us: int
+
+
 class Day(msgspec.Struct, frozen=True, kw_only=True):
     """The turns of one day (UTC) in the examined threads."""
 
@@ -105,6 +120,9 @@ class HealthPage(msgspec.Struct, frozen=True, kw_only=True):
         leftovers: the unfinished turns, those that were begun first in front.
         has_more_leftovers: whether there are more.
         leftovers_problem: why the unfinished turns cannot be listed; None if they can.
+        leases: the leases that are held now; None if the storage cannot list them.
+        has_more_leases: whether there are more.
+        leases_problem: why the leases cannot be listed; None if they can, or if the storage cannot list any.
         index: the statistics of the index of memories; None without an index, and in a studio of one user.
         days: the turns of the last days in the examined threads, the oldest day first.
     """
@@ -121,6 +139,9 @@ class HealthPage(msgspec.Struct, frozen=True, kw_only=True):
     leftovers: tuple[Leftover, ...]
     has_more_leftovers: bool
     leftovers_problem: str | None
+    leases: tuple[RunningLease, ...] | None
+    has_more_leases: bool
+    leases_problem: str | None
     index: IndexStats | None
     days: tuple[Day, ...]
 
@@ -143,6 +164,7 @@ async def show_health(studio: Studio, request: Request) -> HealthPage:
     short = [info for info in newest.threads if info.turns <= LONG_TURNS]
     examined = await _examined(studio.storage, short)
     leftovers, has_more, problem = await _leftovers(studio)
+    leases, has_more_leases, leases_problem = await _leases(studio)
     has_index = studio.index is not None and studio.user_id is None
     return HealthPage(
         place=await place_of(studio.settings.storage, studio.settings.storage_name),
@@ -157,6 +179,9 @@ async def show_health(studio: Studio, request: Request) -> HealthPage:
         leftovers=leftovers,
         has_more_leftovers=has_more,
         leftovers_problem=problem,
+        leases=leases,
+        has_more_leases=has_more_leases,
+        leases_problem=leases_problem,
         index=await studio.index.stats() if studio.index is not None and has_index else None,
         days=_days(examined, studio.clock()),
     )
@@ -207,6 +232,21 @@ async def _leftovers(studio: Studio) -> tuple[tuple[Leftover, ...], bool, str | 
         return (), False, str(error)
     found = await asyncio.gather(*(_leftover(studio.storage, thread_id) for thread_id in page.thread_ids))
     return tuple(one for one in found if one is not None), page.cursor is not None, None
+
+
+async def _leases(studio: Studio) -> tuple[tuple[RunningLease, ...] | None, bool, str | None]:
+    """Return the leases that are held now, whether there are more, and why they cannot be listed."""
+    try:
+        found = await studio.storage.list_leases(LEASES + 1)
+    except ConfigurationError:  # a storage without leases
+        return None, False, None
+    except StorageError as error:
+        return None, False, str(error)
+    shown = (
+        RunningLease(thread_id=lease.thread_id, href=link("threads", lease.thread_id), left_us=lease.left_us)
+        for lease in found[:LEASES]
+    )
+    return tuple(shown), len(found) > LEASES, None
 
 
 async def _leftover(storage: Storage, thread_id: str) -> Leftover | None:

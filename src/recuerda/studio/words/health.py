@@ -164,6 +164,14 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "health.leftovers": ("Unfinished turns", "Turnos sin terminar"),
     "health.leftovers.none": ("There is no unfinished turn.", "No hay turnos sin terminar."),
+    "health.leases": ("Leases that run now", "Bloqueos en curso"),
+    "health.lease.left": ("Ends in", "Termina en"),
+    "health.leases.none": ("No process holds a lease.", "Ningún proceso tiene un bloqueo."),
+    "health.leases.more": ("There are more.", "Hay más."),
+    "health.leases.what": (
+        "A run is at work on a thread with a lease, and renews it. If its process has died, the lease ends by itself.",
+        "Una ejecución trabaja en un hilo con bloqueo y lo renueva. Si el proceso murió, el bloqueo termina solo.",
+    ),
     "health.leftovers.more": ("There are more. These were begun first.", "Hay más. Estos empezaron antes."),
     "health.state": ("State", "Estado"),
     "health.state.waiting": ("Waits for approval", "Espera aprobación"),
@@ -174,8 +182,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "health.steps": ("Steps", "Pasos"),
     "health.last-step": ("Last step", "Último paso"),
     "health.unknown": (
-        "Storages list neither leases, which end by themselves, nor erasures, which are completed by a repetition.",
-        "Los almacenes no listan bloqueos, que terminan solos, ni borrados, que se completan al repetirlos.",
+        "Storages keep no list of erasures. Repeat an erasure that was interrupted, and it is completed.",
+        "Los almacenes no guardan una lista de borrados. Repite un borrado interrumpido, y se completa.",
     ),
     "health.growth": ("Turns per day", "Turnos por día"),
     "health.growth.what": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeAlias
@@ -244,6 +245,32 @@ class LeaseContract(ContractBase):
     async def test_a_thread_that_does_not_exist_can_be_leased(self, storage: Storage) -> None:
         async with storage.lease("nowhere", user_id="ana"):
             assert await storage.head("nowhere") is None
+
+    async def test_leases_that_run_are_listed_by_thread(self, storage: Storage, another: Storage) -> None:
+        assert await storage.list_leases() == []
+        ids = "a", "b/*?[x]", "z:lease", "ñandú {1}"
+        for thread_id in reversed(ids):
+            assert await storage.take_lease(thread_id, "its holder", MINUTE)
+        listed = await another.list_leases()
+        assert [lease.thread_id for lease in listed] == list(ids)
+        assert all(0 < lease.left_us <= MINUTE // timedelta(microseconds=1) for lease in listed)
+        assert "its holder" not in repr(listed)  # whoever knows the holder's id can end the lease
+        assert len(await another.list_leases(2)) == 2
+        await storage.release_lease("a", "its holder")
+        assert [lease.thread_id for lease in await another.list_leases()] == list(ids[1:])
+
+    async def test_a_lease_that_has_run_out_is_not_listed(self, storage: Storage, another: Storage) -> None:
+        assert await storage.take_lease("a", "the dead", timedelta(milliseconds=100))
+        async with asyncio.timeout(30):
+            while await another.list_leases():  # noqa: ASYNC110 - a storage does not tell when a lease ends
+                await asyncio.sleep(0.05)
+
+    async def test_a_user_sees_the_leases_of_the_own_threads_alone(self, storage: Storage, another: Storage) -> None:
+        for thread_id, user_id in (("a", "ana"), ("b", "bo"), ("c", None)):
+            await storage.append(thread_id, a_turn(), user_id=user_id)
+            assert await storage.take_lease(thread_id, new_id(), MINUTE)
+        assert await storage.take_lease("nowhere", new_id(), MINUTE)
+        assert [lease.thread_id for lease in await another.for_user("ana").list_leases()] == ["a"]
 
 
 class RewriteContract(ContractBase):
