@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl, urlencode
+
 from starlette.requests import Request
 
 from recuerda.studio.preferences import preferences_of
 from recuerda.studio.rendering import ROOMS, Frame
+from recuerda.studio.settings import UNLOCK
 from recuerda.studio.studio import studio_of
 
 
@@ -13,7 +16,7 @@ def frame_of(request: Request) -> Frame:
     """Return the parts around the page that answers a request."""
     studio = studio_of(request)
     path: str = request.scope["path"]
-    query = request.url.query
+    query = _without_token(request.url.query)
     return Frame(
         preferences=preferences_of(request),
         url=path + (f"?{query}" if query else ""),
@@ -24,3 +27,10 @@ def frame_of(request: Request) -> Frame:
         storage=studio.settings.storage_name,
         user=studio.user_id,
     )
+
+
+def _without_token(query: str) -> str:
+    """Return the query without the studio's token, which is in no link of a page: a page may be saved or shown."""
+    pairs = parse_qsl(query, keep_blank_values=True)
+    kept = [(name, value) for name, value in pairs if name != UNLOCK]
+    return query if len(kept) == len(pairs) else urlencode(kept)

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recuerda.studio.faults import Fault, fault_of
 from recuerda.studio.refusing import fault_response
-from recuerda.studio.settings import StudioSettings
+from recuerda.studio.settings import UNLOCK, StudioSettings
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
@@ -49,7 +49,6 @@ MAX_BODY_BYTES = 256 * 1024 * 1024
 """The size of the longest request."""
 
 _READING = frozenset({"GET", "HEAD"})
-_UNLOCK = "token"
 
 
 class Guard:
@@ -98,7 +97,7 @@ class Guard:
         self._check_origin(request)
         if _path(request).startswith(STATIC) and request.method in _READING:
             return None
-        if request.method == "GET" and _UNLOCK in request.query_params:
+        if request.method == "GET" and UNLOCK in request.query_params:
             return self._unlocked(request)
         self._check_session(request)
         if request.method not in _READING and not self._may_change(request):
@@ -125,9 +124,9 @@ class Guard:
     def _unlocked(self, request: Request) -> Response:
         """Return the answer to the printed link: a cookie, and the way to the same page without the token."""
         pairs = parse_qsl(request.url.query, keep_blank_values=True)
-        if not _is_same(dict(pairs)[_UNLOCK], self._token):
+        if not _is_same(dict(pairs)[UNLOCK], self._token):
             raise _locked()
-        query = urlencode([(key, value) for key, value in pairs if key != _UNLOCK])
+        query = urlencode([(key, value) for key, value in pairs if key != UNLOCK])
         # A path that begins with two slashes would lead to another host.
         path = "/" + _path(request).lstrip("/\\")
         answer = RedirectResponse(f"{path}?{query}" if query else path, 303)

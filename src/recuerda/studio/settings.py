@@ -20,6 +20,9 @@ TOKEN_BYTES = 24
 SHORTEST_TOKEN = 16
 """The length of the shortest token that is accepted, in characters."""
 
+UNLOCK = "token"
+"""The parameter of an address that holds the token in the printed link."""
+
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 """The names of this machine in the Host header."""
 
