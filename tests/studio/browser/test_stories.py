@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Locator, Page, expect
@@ -188,7 +189,13 @@ async def test_a_person_talks_to_an_agent_allows_a_call_and_stops_an_answer(visi
         await expect(page.get_by_text("How is the sea?").first).to_be_visible()
 
 
-async def test_a_person_forgets_a_memory_and_finds_no_trace(storage: Storage, studio: str, visit: Visit) -> None:
+async def test_a_person_forgets_a_memory_and_finds_no_trace(
+    storage: Storage, studio: str, visit: Visit, tmp_path: Path
+) -> None:
+    def files_with(text: bytes) -> list[str]:
+        return [file.name for file in tmp_path.iterdir() if text in file.read_bytes()]
+
+    assert files_with(b"I only fly after nine")
     async with visit(studio) as visitor:
         page = visitor.page
         await visitor.open("/memory?user=ana&q=window+seats")
@@ -208,6 +215,8 @@ async def test_a_person_forgets_a_memory_and_finds_no_trace(storage: Storage, st
             await visitor.open(path)
             assert await page.get_by_text("I only fly after nine").count() == 0
         assert await storage.head("porto-2025") is None
+    assert files_with(b"When does the ferry")  # the files are the right ones, and hold their text as it is
+    assert files_with(b"I only fly after nine") == []
 
 
 async def test_a_person_without_scripts_reads_earlier_turns_and_decides(
