@@ -12,9 +12,12 @@ from recuerda.testing.conversation_contract import (
     RetryContract,
 )
 from tests.interop.kit.agents import NaiveFiles, OurSessions, OurSessionsInFiles, TheirSessions
+from tests.interop.kit.chat_stores import OurChatStores
 from tests.interop.kit.conversations import OurConversations, TheirConversations
 from tests.interop.kit.events import OurEvents
 from tests.interop.kit.graphs import OurSavers, TheirSavers
+from tests.interop.kit.histories import OurHistories
+from tests.interop.kit.strands_sessions import OurRepositories
 
 
 class TestRecuerdaSession(
@@ -37,6 +40,18 @@ class TestRecuerdaSaver(ConversationContract, DurableContract):
 
 class TestRecuerdaSessionService(ConversationContract, DurableContract):
     adapter = OurEvents()
+
+
+class TestRecuerdaChatStore(ConversationContract, RetryContract, DurableContract, DurableRetryContract):
+    adapter = OurChatStores()
+
+
+class TestRecuerdaSessionRepository(ConversationContract, RetryContract, DurableContract, DurableRetryContract):
+    adapter = OurRepositories()
+
+
+class TestRecuerdaHistoryProvider(ConversationContract, DurableContract):
+    adapter = OurHistories()
 
 
 class TestPydanticsStoreInMemory(ConversationContract, LimitContract, RetryContract):
