@@ -23,6 +23,7 @@ from recuerda.messages.message import (
     DataContent,
     FunctionCallContent,
     FunctionResultContent,
+    RefusalContent,
     TextContent,
     TextReasoningContent,
     UnknownContent,
@@ -232,6 +233,8 @@ def _part(content: AnyContent, name: str | None = None) -> _Data:
         case DataContent():
             blob = {"data": urlsafe_b64encode(content.data).decode(), "mime_type": content.media_type}
             return {"inline_data": blob if content.name is None else {**blob, "display_name": content.name}}
+        case RefusalContent():
+            return {"text": content.refusal}
         case UriContent():
             return {"file_data": {"file_uri": content.uri, "mime_type": content.media_type}}
         case _:
