@@ -32,7 +32,6 @@ EXAMPLES = (
     "recuerda doctor --repair --drop-drafts --older-than 7",
 )
 
-
 LEASES = 100
 """The largest number of leases that are listed."""
 

@@ -67,11 +67,7 @@ class ThreadKeys:
     @property
     def drafts(self) -> str:
         """The pattern that matches the keys of all drafts."""
-        return _literal(self.prefix) + ":{*}:draft"
-
-    def thread_of_draft(self, key: str) -> str:
-        """Return the id of the thread whose draft has this key."""
-        return unquote(key[len(self.prefix) + len(":{") : -len("}:draft")])
+        return self._every("draft")
 
     def lease(self, thread_id: str) -> str:
         """Return the key of a thread's lease."""
@@ -80,11 +76,16 @@ class ThreadKeys:
     @property
     def leases(self) -> str:
         """The pattern that matches the keys of all leases."""
-        return _literal(self.prefix) + ":{*}:lease"
+        return self._every("lease")
 
-    def thread_of_lease(self, key: str) -> str:
-        """Return the id of the thread whose lease has this key."""
-        return unquote(key[len(self.prefix) + len(":{") : -len("}:lease")])
+    def thread_of(self, key: str) -> str:
+        """Return the id of the thread whose draft or lease has this key."""
+        return unquote(key[len(self.prefix) + len(":{") : key.rindex("}:")])
+
+    def _every(self, kind: str) -> str:
+        """Return the pattern that matches the keys of one kind of all threads."""
+        prefix = re.sub(r"([\\*?\[\]^-])", r"\\\1", self.prefix)
+        return f"{prefix}:{{*}}:{kind}"
 
     @property
     def threads(self) -> str:
@@ -102,8 +103,3 @@ class ThreadKeys:
     def listing(self, user_id: str | None) -> str:
         """Return the key of a user's listing, or of the listing of all threads if `user_id` is None."""
         return self.threads if user_id is None else self.user(user_id)
-
-
-def _literal(text: str) -> str:
-    """Return a pattern that matches this text alone."""
-    return re.sub(r"([\\*?\[\]^-])", r"\\\1", text)

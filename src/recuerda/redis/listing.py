@@ -103,7 +103,7 @@ async def list_drafts(run: Run, keys: ThreadKeys, nodes: Sequence[object]) -> li
     There is no listing of drafts, because it would make every turn slower. Instead, the server scans all of its keys.
     """
     found = await asyncio.gather(*(_scan(run, keys.drafts, node) for node in nodes))
-    ids = sorted({keys.thread_of_draft(key.decode()) for keys_of_node in found for key in keys_of_node})
+    ids = sorted({keys.thread_of(key.decode()) for keys_of_node in found for key in keys_of_node})
     infos: list[DraftInfo] = []
     for start in range(0, len(ids), WALK_PAGE):
         read = (_draft_info(run, keys, thread_id) for thread_id in ids[start : start + WALK_PAGE])
@@ -134,7 +134,7 @@ async def list_leases(run: Run, keys: ThreadKeys, nodes: Sequence[object], limit
         asked = (run(RedisCall("PTTL", (name,), ()), is_repeatable=True) for name in names[start : start + WALK_PAGE])
         left_ms += cast("list[int]", await asyncio.gather(*asked))
     return [
-        LeaseInfo(thread_id=keys.thread_of_lease(name), left_us=1000 * left)
+        LeaseInfo(thread_id=keys.thread_of(name), left_us=1000 * left)
         for name, left in zip(names, left_ms, strict=True)
         if left > 0
     ]

@@ -138,11 +138,9 @@ class UserStorage(Storage):
 
     async def _list_leases(self, limit: int) -> list[LeaseInfo]:
         found = await self.storage._list_leases(MOST_LEASES)
-        return [lease for lease in found if await self._is_mine(lease.thread_id)][:limit]
-
-    async def _is_mine(self, thread_id: str) -> bool:
-        info = await self.storage.head(thread_id)
-        return info is not None and info.user_id == self.user_id
+        infos = await self.storage._heads([lease.thread_id for lease in found])
+        mine = {thread_id for thread_id, info in infos.items() if info.user_id == self.user_id}
+        return [lease for lease in found if lease.thread_id in mine][:limit]
 
     async def _clean_up(self) -> None:
         await self.storage._clean_up()

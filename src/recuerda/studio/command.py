@@ -53,6 +53,7 @@ def run_studio(
         ConfigurationError: an option is missing or invalid.
     """
     check_host(host, has_token=token is not None)
+    # The settings check these too, but they need the storage, and a wrong option is told before a missing storage.
     if token is not None:
         check_token(token)
     Redaction(redactions)
