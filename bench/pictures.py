@@ -6,7 +6,9 @@ process. Before each timed turn, two turns with pictures are added, so that a wi
 
 A "warm" handle has read the thread and added the turns. A "new" handle is opened for the timed turn by the same agent,
 as for a request to a web backend. A "first" handle is the first one of an agent that has not seen the thread, as after
-the start of a process: it reads the window and the files.
+the start of a process: it reads the window and the files. The line "two pictures from a plain file" is the least that
+this can cost: the same number of bytes, into memory that the system has to provide, and into memory that the process
+has.
 
 With "no client", the answers are scripted and nothing is sent: this is the work of recuerda and of the storage. The
 other rows have a real client, which writes the request and calls the SDK, and the SDK's transport answers at once. The
@@ -19,6 +21,7 @@ pictures is subtracted. A storage in RAM has no disk, and the emulator of Cosmos
 from __future__ import annotations
 
 import asyncio
+import mmap
 import os
 import sys
 import tempfile
@@ -167,6 +170,23 @@ async def _measure_turns(folder: Path) -> None:
                     _print(f"{kind or 'no client'}, keep_files={keep}, {handle} handle", times)
 
 
+def _measure_memory(folder: Path) -> None:
+    """Read the bytes of two pictures from a plain file: the least that a first handle has to do."""
+    file = folder / "two pictures"
+    file.write_bytes(os.urandom(2 * PICTURE_BYTES))
+    times: dict[str, list[float]] = {"new": [], "used": []}
+    with file.open("rb", buffering=0) as source:
+        for _ in range(5 * ROUNDS):
+            with mmap.mmap(-1, 2 * PICTURE_BYTES) as memory:
+                for spent in times.values():
+                    source.seek(0)
+                    started = time.process_time()
+                    source.readinto(memory)
+                    spent.append((time.process_time() - started) * 1000)
+    new, used = map(median, times.values())
+    print(f"two pictures from a plain file: {new:.2f} ms into new memory, {used:.2f} ms into used memory")
+
+
 async def _measure_large(folder: Path) -> None:
     async with SQLiteStorage(folder / "large.db") as storage:
         agent = _agent(storage)
@@ -237,6 +257,7 @@ async def _redis(_: Path, name: str) -> int:
 async def main(folder: Path) -> None:
     """Measure, and print one line for each figure."""
     await _measure_turns(folder)
+    _measure_memory(folder)
     await _measure_large(folder)
     await _measure_disk(folder)
 

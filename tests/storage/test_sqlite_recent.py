@@ -11,7 +11,7 @@ from recuerda.errors import StorageUnavailable
 from recuerda.sqlite import SQLiteStorage, recent
 from recuerda.sqlite.recent import RecentReads
 from recuerda.sqlite.worker import Worker
-from recuerda.storage.records import NewRecord, ReadQuery, ThreadInfo, ThreadSlice, TurnRecord
+from recuerda.storage.records import Blob, NewRecord, ReadQuery, ThreadInfo, ThreadSlice, TurnRecord
 from recuerda.testing.storage_contract.base import a_turn, bodies, fill, numbers
 
 WINDOW = ReadQuery(last_messages=20)
@@ -155,6 +155,17 @@ def test_windows_of_many_bytes_or_records_are_not_short() -> None:
     assert reads.is_short("a", WINDOW)
     reads.note("a", WINDOW, found_of(b"x", count=recent.MAX_RECORDS + 1))
     assert not reads.is_short("a", WINDOW)
+
+
+def test_the_files_of_a_turn_make_only_the_windows_long_that_read_files() -> None:
+    reads = RecentReads(lambda: 0.0)
+    file = Blob("d", b"x" * recent.MAX_BYTES)
+    record = NewRecord(id="t", is_new_id=True, created_us=1, committed_us=1, message_count=2, body=b"x", blobs=(file,))
+    for blobs, is_short in ((0, True), (2, False), (None, False)):
+        query = ReadQuery(last_messages=20, blobs=blobs)
+        reads.note("a", query, found_of(b"x"))
+        reads.grow("a", [record])
+        assert reads.is_short("a", query) is is_short
 
 
 def test_the_windows_of_only_so_many_threads_are_remembered() -> None:

@@ -87,12 +87,8 @@ def named(messages: Sequence[ChatMessage], origin: str | None = None) -> tuple[C
     A message or a result of texts and files becomes one text, with a line for each. `origin` says where the files are,
     such as "from turn 3".
     """
-
-    def name(part: AnyFile) -> TextContent:
-        return TextContent(file_mark(part, origin))
-
     # One text is cheaper than several parts in every later request, and every service takes it.
-    return tuple([_one_text(message, _changed(message, name)) for message in messages])
+    return tuple([message if type(message.content) is str else _named(message, origin) for message in messages])
 
 
 def named_where_absent(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
@@ -156,15 +152,23 @@ def _changed(message: ChatMessage, change: Callable[[AnyFile], ResultPart]) -> C
     )
 
 
-def _one_text(message: ChatMessage, changed: ChatMessage) -> ChatMessage:
-    """Return a changed message with one text in the place of its parts, if they are plain texts."""
-    if changed is message:
+def _named(message: ChatMessage, origin: str | None) -> ChatMessage:
+    """Return a message with the names of its files; the same object if it has no file."""
+    # The first window of a handle names the files of all its older turns, so the usual message takes one short loop.
+    lines: list[str] = []
+    has_file = False
+    for part in message.contents:
+        if type(part) in _FILE_TYPES:
+            lines.append(file_mark(cast("AnyFile", part), origin))
+            has_file = True
+        elif type(part) is TextContent and not part.additional_properties:
+            lines.append(part.text)
+        else:
+            return _changed(message, lambda part: TextContent(file_mark(part, origin)))
+    if not has_file:
         return message
-    parts = changed.contents
-    if any(type(part) is not TextContent or part.additional_properties for part in parts):
-        return changed
-    text = "\n".join([part.text for part in cast("tuple[TextContent, ...]", parts) if part.text])
-    return trusted_message(changed.role, text, changed.author_name, changed.message_id, changed.additional_properties)
+    text = "\n".join(filter(None, lines))
+    return trusted_message(message.role, text, message.author_name, message.message_id, message.additional_properties)
 
 
 def _changed_result(part: FunctionResultContent, change: Callable[[AnyFile], ResultPart]) -> FunctionResultContent:

@@ -159,6 +159,9 @@ FILES = (UriContent, DataContent, HostedFileContent, StoredFile)
 """The kinds of parts that are images or files."""
 
 
+_SHOWN_KINDS = frozenset(("image", "audio", "video"))
+
+
 def file_mark(part: AnyFile, origin: str | None = None) -> str:
     """Return the text that stands for a file where only text can be: `[image photo.png, image/png, 300 kB]`.
 
@@ -166,22 +169,23 @@ def file_mark(part: AnyFile, origin: str | None = None) -> str:
     """
     media_type = part.media_type or ""
     kind = media_type.partition("/")[0]
-    said = [f"{kind if kind in ('image', 'audio', 'video') else 'file'} {_named(part)}".strip(), media_type]
-    if isinstance(part, DataContent):
-        said.append(shown_size(len(part.data)))
-    if isinstance(part, StoredFile):
-        said.append(shown_size(part.size))
-    if origin:
-        said.append(origin)
-    return f"[{', '.join(filter(None, said))}]"
+    mark = kind if kind in _SHOWN_KINDS else "file"
+    if name := _named(part):
+        mark += f" {name}"
+    if media_type:
+        mark += f", {media_type}"
+    if type(part) is StoredFile:
+        mark += f", {shown_size(part.size)}"
+    elif isinstance(part, DataContent):
+        mark += f", {shown_size(len(part.data))}"
+    return f"[{mark}, {origin}]" if origin else f"[{mark}]"
 
 
 def shown_size(size: int) -> str:
     """Return a number of bytes for people and models to read, such as `300 kB`."""
-    for unit, one in (("MB", 1_000_000), ("kB", 1000)):
-        if size >= one:
-            return f"{round(size / one)} {unit}"
-    return f"{size} bytes"
+    if size >= 1_000_000:
+        return f"{round(size / 1_000_000)} MB"
+    return f"{round(size / 1000)} kB" if size >= 1000 else f"{size} bytes"
 
 
 def text_of_parts(parts: Sequence[ResultPart]) -> str:

@@ -71,13 +71,11 @@ def release(db: sqlite3.Connection, position: int, digests: Iterable[str]) -> No
 def named(db: sqlite3.Connection, base: int, records: Sequence[TurnRecord]) -> list[TurnRecord]:
     """Return records of a thread with the digests of the blobs that they name."""
     numbers = [record.number for record in records]
-    digests: dict[int, list[str]] = {}
+    digests: dict[int, tuple[str, ...]] = {}
     for number, digest in db.execute(_USES, (base + min(numbers, default=1), base + max(numbers, default=0))):
-        digests.setdefault(number, []).append(digest)
-    return [
-        msgspec.structs.replace(record, blobs=tuple(digests[record.number])) if record.number in digests else record
-        for record in records
-    ]
+        digests[number] = (*digests.get(number, ()), digest)
+    change = msgspec.structs.replace
+    return [change(record, blobs=digests[record.number]) if record.number in digests else record for record in records]
 
 
 def read(db: sqlite3.Connection, key: int, digests: Iterable[str]) -> Mapping[str, bytes]:

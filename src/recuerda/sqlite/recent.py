@@ -78,8 +78,11 @@ class RecentReads:
 
     def grow(self, thread_id: str, records: Sequence[NewRecord]) -> None:
         """Count the bytes of records that are appended: the next window may hold them."""
-        if (window := self._windows.get(thread_id)) is not None:
-            window.size += sum([len(record.body) + sum([len(one.data) for one in record.blobs]) for record in records])
+        if (window := self._windows.get(thread_id)) is None:
+            return
+        window.size += sum([len(record.body) for record in records])
+        if window.query.blobs != 0:
+            window.size += sum([len(one.data) for record in records for one in record.blobs])
 
     def forget(self, thread_id: str) -> None:
         """Forget a thread."""

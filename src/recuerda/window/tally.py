@@ -112,9 +112,8 @@ class Tally:
         Before `whole_from`, results are left out. Before `files_from`, files are named, if the tally names files.
         """
         end = len(self.turns)
-        is_short = end - front <= FEW_TURNS and front >= whole_from
-        if is_short and not (self._names_files and self.has_files_from(front)):
-            return [message for numbered in self.turns[front:] for message in numbered.turn.messages]
+        if end - front <= FEW_TURNS and front >= whole_from:
+            return self._few_from(front, files_from)
         if not self._names_files or not self.has_files_from(max(front, files_from)):
             return self._between(front, whole_from, end)
         files_from = max(front, files_from)
@@ -123,6 +122,15 @@ class Tally:
             messages = self.turns[index].turn.messages
             found += elided(messages) if index < whole_from else messages
         return found
+
+    def _few_from(self, front: int, files_from: int) -> list[ChatMessage]:
+        """Return the messages of a few turns, which are put together without a line."""
+        turns = self.turns[front:]
+        if not (self._names_files and self.has_files_from(front)):
+            return [message for numbered in turns for message in numbered.turn.messages]
+        old, known = max(0, files_from - front), self._named
+        named = [known.get(index) or one.turn.messages for index, one in enumerate(turns[:old], front)]
+        return [message for turn in (*named, *[one.turn.messages for one in turns[old:]]) for message in turn]
 
     def named(self, index: int) -> tuple[ChatMessage, ...]:
         """Return the messages of a turn, with the names of its files if the tally names files."""
