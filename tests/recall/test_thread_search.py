@@ -124,6 +124,35 @@ async def test_an_encrypted_storage_needs_a_named_index(storage: SQLiteStorage, 
         assert ids(await search.search("ferry", user_id="ana")) == ["a"]
 
 
+async def test_an_emoji_is_searched_if_the_query_has_no_word(storage: SQLiteStorage) -> None:
+    await say(storage, "a", *pair("We sail 🚢 at nine", "Bon voyage 🎉🚢"))
+    await say(storage, "b", *pair("🎉👍🏽", "No sail here 🇵🇪"))
+    await say(storage, "c", *pair("nothing", "at all"))
+    async with ThreadSearch(storage) as search:
+        (found,) = await search.search("🚢", user_id="ana")
+        assert marked(found) == [["🚢"], ["🚢"]]
+        assert ids(await search.search("🚢🎉", user_id="ana")) == ["a"]
+        assert ids(await search.search("🚢 🎉", user_id="ana", min_share=0.5)) == ["a", "b"]
+        assert [ids(await search.search(one, user_id="ana")) for one in ("👍", "👍🏿", "🇵🇪", "🇪🇸", "🦑")] == [
+            *(["b"], ["b"], ["b"]),
+            *([], []),
+        ]
+        assert ids(await search.search("sail 🦑", user_id="ana")) == ["b", "a"]
+        assert ids(await search.search("🎉 nothing", user_id="ana")) == ["c"]
+        assert ids(await search.search("to the 🎉", user_id="ana")) == ["b", "a"]
+        await storage.undo("b")
+        assert await search.search("👍", user_id="ana") == []
+
+
+async def test_an_emoji_changes_no_rank_and_no_run_asks_for_it(storage: SQLiteStorage, index_path: Path) -> None:
+    await say(storage, "a", *pair("The ferry leaves 🚢🚢🚢 at nine", "Good 🚢"))
+    await say(storage, "b", *pair("The ferry leaves at nine", "Good"))
+    async with RecallProvider(index_path, storage=storage) as recall:
+        found = await recall.search("ferry 🚢", user_id="ana", limit=5)
+        assert len({one.score for one in found if one.text.startswith("The ferry")}) == 1
+        assert await recall.search("🚢", user_id="ana") == []
+
+
 async def test_a_given_index_stays_open_and_a_closed_search_is_an_error(storage: SQLiteStorage) -> None:
     index: RecallIndex = SQLiteRecallIndex(":memory:")
     search = ThreadSearch(storage, index)

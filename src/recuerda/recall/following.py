@@ -20,7 +20,7 @@ from recuerda._events import fields
 from recuerda.errors import CorruptTurn, DecryptionError, StorageBusy
 from recuerda.recall.index import Document, NewDocument, Position, RecallIndex, ThreadUpdate
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, named_namespace, owner_of, thread_scope, user_scope
-from recuerda.recall.text import ABOUT_ASKER, STANDING, clean_text, speaker_terms, terms_of
+from recuerda.recall.text import ABOUT_ASKER, STANDING, clean_text, emoji_terms, speaker_terms, terms_of
 from recuerda.recall.traits import IS_PERSONAL, IS_STANDING, traits_of
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import ThreadInfo, ThreadSlice, TurnRecord
@@ -247,7 +247,7 @@ def new_document(document: Document) -> NewDocument:
     """Return a document with the data for searching it."""
     terms = terms_of(document.text)
     traits = traits_of(document.text)
-    marks = speaker_terms(document.speaker)
+    marks = [*speaker_terms(document.speaker), *emoji_terms(document.text)]
     if document.role == "user":
         marks += [ABOUT_ASKER] * bool(traits & IS_PERSONAL) + [STANDING] * bool(traits & IS_STANDING)
     return NewDocument(document=document, terms=terms.counts | dict.fromkeys(marks, 1), size=terms.size, traits=traits)

@@ -6,7 +6,8 @@ for each stem that a message may have for the word.
 
 A message has further terms: the names of its speaker, and `ABOUT_ASKER` if a user talks about themselves. A question
 without any word that matters, such as "What did Ben say?" or "Who am I?", is looked up by these. A user's messages with
-standing instructions and preferences have the term `STANDING`.
+standing instructions and preferences have the term `STANDING`. Each emoji of a message is a term, which only a search
+in threads asks for, and only if it has no word: an emoji is no word of a text, and changes no rank.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from recuerda.recall.folding import composed
 from recuerda.recall.languages import ENGLISH, STOPWORDS, languages_of, stem, stems
 from recuerda.recall.segmentation import Word, tokens_of
 
-TERMS_VERSION = 10
+TERMS_VERSION = 11
 """The version of the rules that make terms. An index that was built with another version is rebuilt."""
 
 MAX_TEXT = 20_000
@@ -42,6 +43,11 @@ _MIDDLE_WORDS = 100
 _MANY_WORDS = 20
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+_EMOJI = re.compile(
+    "[\U0001f1e6-\U0001f1ff]{2}|[\u231a-\u23ff\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001f1e5\U0001f200-\U0001f3fa]"
+    "|[\U0001f400-\U0001faff]"
+)
+"""A flag, or a sign without its skin tone and its form. A sign of several signs, such as a family, is found by each."""
 _NO_NAMES = STOPWORDS["en"] | STOPWORDS["es"] - {"mia"}
 _END = re.compile(r"[.!?\u2026:;\n\"\u201c\u201e\u00ab(\[\u00bf\u00a1*]\W*$|^\W*$")
 _ASKED = re.compile(r"[^.!\n]*\?")
@@ -103,8 +109,14 @@ def query_terms(question: str, *, without: Collection[str] = ()) -> dict[str, in
     return terms
 
 
+def emoji_terms(text: str) -> dict[str, int]:
+    """Return the terms of the emoji in a text, each with its number."""
+    found = () if text.isascii() else dict.fromkeys(_EMOJI.findall(text))
+    return {emoji: number for number, emoji in enumerate(found)}
+
+
 def places_of(text: str, terms: Collection[str], *, like: str | None = None) -> list[tuple[int, int]]:
-    """Return the places of the words that have one of these terms: the start and the end of each.
+    """Return the places of the words and emoji that have one of these terms, in order: the start and the end of each.
 
     Args:
         text: a text that is composed; see `folding.composed`.
@@ -114,11 +126,12 @@ def places_of(text: str, terms: Collection[str], *, like: str | None = None) -> 
     whole = text if like is None else like
     languages = languages_of(words_of(whole), whole)
     language = languages[0] if languages else ENGLISH
-    return [
+    places = [
         (start, start + len(token))
         for token, start, words in tokens_of(text)
         if token and any((one.folded if one.is_exact else stem(one.text, language)) in terms for one in words)
     ]
+    return sorted(places + [match.span() for match in _EMOJI.finditer(text) if match[0] in terms])
 
 
 def speaker_terms(name: str | None) -> list[str]:
@@ -128,7 +141,7 @@ def speaker_terms(name: str | None) -> list[str]:
 
 def probable_terms(text: str, speaker: str | None) -> set[str]:
     """Return the terms that a document with this text probably has, also if more than the text decides about them."""
-    return {*terms_of(text).counts, *speaker_terms(speaker), ABOUT_ASKER, STANDING}
+    return {*terms_of(text).counts, *speaker_terms(speaker), *emoji_terms(text), ABOUT_ASKER, STANDING}
 
 
 def name_words(name: str) -> list[str]:

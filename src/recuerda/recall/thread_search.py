@@ -26,7 +26,7 @@ from recuerda.recall.memory import Memory, Progress
 from recuerda.recall.places import index_beside, opened_index
 from recuerda.recall.recollection import Recollection, Tell
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, Whose, named_namespace
-from recuerda.recall.text import essence, places_of, query_terms
+from recuerda.recall.text import emoji_terms, essence, places_of, query_terms
 from recuerda.storage.contract import Storage, system_clock
 from recuerda.storage.hooks import Clock
 from recuerda.storage.records import ThreadInfo, from_microseconds
@@ -136,8 +136,9 @@ class ThreadSearch:
         """Return the threads in which words were said or stand in the title, archived threads included.
 
         Threads in which more of the words stand together come first. Among equals, the threads come first that were
-        used last. Words are compared by their stems, without case and accents, and words such as "the" do not count,
-        unless there are no others. In a title, a word is also found inside of a longer word.
+        used last. Words are compared by their stems, without case and accents, and words such as "the" do not count
+        beside others. Emoji count if the query has no word that counts. In a title, a word is also found inside of a
+        longer word.
 
         Of about 1,500 messages at most, the words are counted: of those in which they count most. The titles of the
         5,000 threads that were used last are compared.
@@ -157,7 +158,8 @@ class ThreadSearch:
             StorageError: the storage or the index failed. No unchecked message is returned.
         """
         _check(min_share, limit=limit, max_passages=max_passages, max_characters=max_characters)
-        wanted = query_terms(essence(query))
+        asked = essence(query)
+        wanted = query_terms(asked) or emoji_terms(asked)
         said: list[Memory] = []
         for whose in await self._owners(user_id) if wanted else ():
             said += await self._opened().said(wanted, whose, limit=limit, each=max_passages, min_share=min_share)
