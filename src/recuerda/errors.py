@@ -288,23 +288,34 @@ class TurnPending(RecuerdaError):
 
 
 class DraftConflict(RecuerdaError):
-    """Raised when a step does not begin or continue the thread's draft; nothing was saved.
+    """Raised when a writer does not know the whole draft of a thread; nothing was written.
 
-    `number` is the number of the step: 1 for a turn that would begin. When several processes begin or continue a turn
-    at once, exactly one of them saves each step. The others get this error.
+    `number` is the number of the step that the writer wanted to save: 1 for a turn that would begin, and 0 for a commit
+    or a removal of the draft. When several processes begin or continue a turn at once, exactly one of them saves each
+    step. The others get this error.
     """
 
     def __init__(self, thread_id: str, *, turn_id: str, number: int) -> None:
         self.thread_id = thread_id
         self.turn_id = turn_id
         self.number = number
-        super().__init__(
-            f"turn {turn_id!r} cannot begin on thread {thread_id!r}: another process, or an earlier run, has begun a "
-            "turn there. Nothing was saved. If that turn was interrupted, resume it or drop it."
-            if number == 1
-            else f"step {number} of turn {turn_id!r} does not continue the draft of thread {thread_id!r}: another "
-            "process continues this turn, or it was committed or dropped. Nothing was saved. Load the draft to see."
-        )
+        if number == 0:
+            message = (
+                f"the draft of thread {thread_id!r} is not the one that the writer of turn {turn_id!r} knows: another "
+                "process has saved a step, or has committed or dropped the draft. Nothing was written. Load the draft "
+                "to see."
+            )
+        elif number == 1:
+            message = (
+                f"turn {turn_id!r} cannot begin on thread {thread_id!r}: another process, or an earlier run, has begun "
+                "a turn there. Nothing was saved. If that turn was interrupted, resume it or drop it."
+            )
+        else:
+            message = (
+                f"step {number} of turn {turn_id!r} does not continue the draft of thread {thread_id!r}: another "
+                "process continues this turn, or it was committed or dropped. Nothing was saved. Load the draft to see."
+            )
+        super().__init__(message)
 
 
 class AlreadyDecided(DraftConflict):

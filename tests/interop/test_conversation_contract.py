@@ -18,6 +18,7 @@ from tests.interop.kit.events import OurEvents
 from tests.interop.kit.graphs import OurSavers, TheirSavers
 from tests.interop.kit.histories import OurHistories
 from tests.interop.kit.strands_sessions import OurRepositories
+from tests.interop.kit.threads import OurThreads
 
 
 class TestRecuerdaSession(
@@ -48,6 +49,10 @@ class TestRecuerdaChatStore(ConversationContract, RetryContract, DurableContract
 
 class TestRecuerdaSessionRepository(ConversationContract, RetryContract, DurableContract, DurableRetryContract):
     adapter = OurRepositories()
+
+
+class TestRecuerdaStore(ConversationContract, LimitContract, RetryContract, DurableContract, DurableRetryContract):
+    adapter = OurThreads()
 
 
 class TestRecuerdaHistoryProvider(ConversationContract, DurableContract):

@@ -16,8 +16,8 @@ from tests.postgres.conftest import Connection
 
 DELETE = SQL("SELECT * FROM {}('a', NULL, NULL, NULL, NULL, NULL, 1000)")
 REMAKE = SQL(
-    "SELECT * FROM {}('a', %s, NULL, NULL, NULL, NULL, false, NULL, 't1', 1, NULL, 1, 'new', 'turn', NULL, NULL, NULL, "
-    "NULL, 1000)"
+    "SELECT * FROM {}('a', %s, NULL, NULL, NULL, NULL, NULL, false, NULL, 't1', 1, NULL, 1, 'new', 'turn', NULL, NULL, "
+    "NULL, NULL, 1000)"
 )
 GIVE = SQL(
     "SELECT * FROM {}('a', NULL, NULL, NULL, NULL, NULL, NULL, 1, true, 'bo', false, NULL, NULL, NULL, false, NULL, "

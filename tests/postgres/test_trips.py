@@ -129,7 +129,8 @@ async def test_a_turn_touches_as_many_pages_at_100000_messages_as_at_10(
         Identifier(schema, "read_thread")
     )
     append = SQL(
-        "{}(%s, NULL, NULL, NULL, NULL, NULL, false, NULL, %s, 1, NULL, 2, '', 'turn', NULL, NULL, NULL, NULL, 1000)"
+        "{}(%s, NULL, NULL, NULL, NULL, NULL, NULL, false, NULL, %s, 1, NULL, 2, '', 'turn', NULL, NULL, NULL, NULL, "
+        "1000)"
     ).format(Identifier(schema, "append_record"))
     reads = [await _pages(db, read, f"{size}") for size in SIZES]
     appends = [await _pages(db, append, f"{size}", "new") for size in SIZES]

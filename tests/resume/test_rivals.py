@@ -151,3 +151,33 @@ async def test_a_step_of_an_old_worker_never_follows_a_step_of_the_worker_after_
     assert pending is not None
     assert (pending.steps, len(pending.messages), len(kept)) == (2, 2, 1)
     assert str(pending.messages).count("it is not known") == 1
+
+
+async def test_a_worker_does_not_commit_over_the_step_of_a_worker_that_has_taken_its_turn(
+    storages: tuple[Storage, Storage],
+) -> None:
+    storage, there = storages
+    done: list[str] = []
+
+    async def act(what: str) -> str:
+        """Do something."""
+        done.append(what)
+        return f"did {what}"
+
+    class Slow(ScriptedChatClient):
+        async def respond(self, request: ChatRequest) -> ChatResponse:
+            if self.requests:
+                with pytest.raises(RuntimeError):
+                    await other.resume("t")
+            return await super().respond(request)
+
+    slow = Slow([calls("one"), "done"]).create_agent(storage=storage, tools=act, durability="steps")
+    client = ScriptedChatClient([calls("two"), RuntimeError("away"), "done by the other"])
+    other = client.create_agent(storage=there, tools=act, durability="steps")
+    with pytest.raises(DraftConflict) as refused:
+        await slow.run("go", thread="t")
+    assert refused.value.number == 0
+    assert (await stored_turns(storage), done) == ([], ["one", "two"])
+    assert (await other.resume("t")).text == "done by the other"
+    (turn,) = await stored_turns(storage)
+    assert [result for result in ("did one", "did two") if result in str(turn.messages)] == ["did one", "did two"]

@@ -163,6 +163,7 @@ class Attempt:
         A cancellation during the write does not leave the outcome in doubt: if the turn was written, the cancellation
         is returned.
         """
+        journal = self._exchange.journal
         return await finished(
             self._request.thread.commit(
                 turn,
@@ -170,6 +171,7 @@ class Attempt:
                 expected=self._reading.loaded.version,
                 service_thread_id=self._exchange.service_thread_id,
                 replaces=self._turn.replaces,
+                last_step=None if journal is None else journal.last_id or None,
             )
         )
 

@@ -59,7 +59,7 @@ class Journal:
         self._version = version
         self._revision = revision_of(version) if revision is None else revision
         self.number: int = number
-        self._last_id = last_id
+        self.last_id: str = last_id
         self._watch = watch
         self._has_saved = False
         self._order = asyncio.Lock()
@@ -91,10 +91,10 @@ class Journal:
                 number=self.number + 1,
                 body=body,
                 id=new_id(),
-                previous=self._last_id,
+                previous=self.last_id or None,
             )
             await self._begin(draft) if draft.number == 1 else await self._write(draft)
-            self.number, self._last_id, self._has_saved = draft.number, draft.id, True
+            self.number, self.last_id, self._has_saved = draft.number, draft.id, True
 
     async def _begin(self, step: DraftStep) -> None:
         # A summary of the earlier turns may be appended while this turn begins. It does not affect this turn.

@@ -77,6 +77,7 @@ async def _commit(container: Container, thread_id: str, record: NewRecord, guard
             raise TurnDropped(thread_id, turn_id=record.id, number=head.dropped.number)
         else:
             head.check_state(guard)
+            head.check_last_step(guard, record.id)
             done = await _write(container, head, record, guard, call)
         if done is not None:
             return done

@@ -164,6 +164,7 @@ async def drop(container: Container, thread_id: str, turn_id: str | None, guard:
         if head.alive is None or head.alive.draft is None or turn_id not in (None, head.alive.draft.turn_id):
             return False
         head.check_state(guard)
+        head.check_last_step(guard, head.alive.draft.turn_id)
         if await end(container, head.alive, call=call) is not None:
             return True
         await backoff.wait()

@@ -15,7 +15,7 @@ import msgspec
 from recuerda.cosmos.container import Container
 from recuerda.cosmos.items import HEAD_ID, HeadItem, RecordItem, record_item_id, thread_partition
 from recuerda.storage.records import Guard, ThreadInfo
-from recuerda.storage.rules import check_state, check_user, owner_after
+from recuerda.storage.rules import check_last_step, check_state, check_user, owner_after
 
 NEWEST_FIRST = "c.number DESC"
 
@@ -76,6 +76,11 @@ class Head:
             record_id="" if head is None else head.record_id,
             edits=0 if head is None else head.edits,
         )
+
+    def check_last_step(self, guard: Guard, turn_id: str) -> None:
+        """Refuse a draft that does not end with the guard's step."""
+        draft = None if self.alive is None else self.alive.draft
+        check_last_step(self.thread_id, guard, turn_id=turn_id, last_step="" if draft is None else draft.last_id)
 
 
 def holds(head: HeadItem, item: RecordItem) -> bool:

@@ -570,6 +570,7 @@ def _at(info: ThreadInfo | None, guard: Guard) -> Guard:
         incarnation=guard.incarnation or (info.incarnation if info else None),
         record_id=guard.record_id,
         edits=(info.edits if info else 0) if guard.edits is None else guard.edits,
+        last_step=guard.last_step,
     )
 
 

@@ -24,7 +24,7 @@ from recuerda.file.lines import DraftLine, Line, draft_line, parse_draft
 from recuerda.file.log import Log, backward_lines, forward_lines, last_piece, line_at, open_log
 from recuerda.file.names import DRAFT_SUFFIX, ThreadFiles, files_of
 from recuerda.file.os_locks import shared
-from recuerda.storage.records import DraftInfo, DraftStep
+from recuerda.storage.records import MAX_NUMBER, DraftInfo, DraftStep
 from recuerda.storage.rules import is_new_step
 
 _log = logging.getLogger("recuerda.storage.file")
@@ -113,6 +113,11 @@ def load_steps(
         place = _place_in(log)
     check(place.user_id)
     return [found.step() for _, found in lines] if lines and _is_fresh(lines[0][1], place) else []
+
+
+def last_step(files: ThreadFiles, disk: Disk, log: Log | None) -> str:
+    """Return the id of the draft's last step; "" if there is no draft or it has ended. The caller holds the lock."""
+    return _look_up(files, disk, _place_in(log), MAX_NUMBER + 1).newest_id
 
 
 def list_drafts(folder: Path, disk: Disk) -> list[DraftInfo]:

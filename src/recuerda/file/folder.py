@@ -23,7 +23,7 @@ from recuerda.file.blobs import (
     write_blobs,
 )
 from recuerda.file.disk import Disk
-from recuerda.file.drafts import end_draft, list_drafts, load_steps, save_step
+from recuerda.file.drafts import end_draft, last_step, list_drafts, load_steps, save_step
 from recuerda.file.id_index import NOTHING, IdIndex
 from recuerda.file.leases import Leases
 from recuerda.file.lines import State, thread_info
@@ -50,7 +50,14 @@ from recuerda.storage.records import (
     ThreadSlice,
     TurnRecord,
 )
-from recuerda.storage.rules import check_history, check_state, check_user, is_same_history, wanted_blobs
+from recuerda.storage.rules import (
+    check_history,
+    check_last_step,
+    check_state,
+    check_user,
+    is_same_history,
+    wanted_blobs,
+)
 from recuerda.storage.thread_filter import ListedThreads, ThreadFilter
 
 
@@ -100,6 +107,7 @@ class Folder:
                 held = [self._find(log, thread_id, record) for record in records]
                 if held[0] is None:
                     _check_state(thread_id, guard, log)
+                    self._check_last_step(files, thread_id, guard, records[0].id, log)
                 new = _first_of_each_id(records, held)
                 if not new:
                     end_draft(files, self._disk, {record.id for record in records})
@@ -131,6 +139,7 @@ class Folder:
                     end_draft(files, self._disk, {record.id})
                     return _replayed(held)
                 _check_state(thread_id, guard, log)
+                self._check_last_step(files, thread_id, guard, record.id, log)
                 if record.replaced is not None:
                     _check_holds_turn(thread_id, record.replaced, log)
                 if log is None:
@@ -328,8 +337,13 @@ class Folder:
                     return False
                 with self._open(files) as log:
                     _check_state(thread_id, guard, log)
+                    self._check_last_step(files, thread_id, guard, steps[0].turn_id, log)
             self._disk.remove(files.draft)
         return bool(steps)
+
+    def _check_last_step(self, files: ThreadFiles, thread_id: str, guard: Guard, turn_id: str, log: Log | None) -> None:
+        if guard.last_step is not None:
+            check_last_step(thread_id, guard, turn_id=turn_id, last_step=last_step(files, self._disk, log))
 
     # -- leases --------------------------------------------------------------------------------------------------------
 

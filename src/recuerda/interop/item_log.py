@@ -8,8 +8,6 @@ atomic step. If the process dies before that, the next run continues the draft.
 
 from __future__ import annotations
 
-import asyncio
-import secrets
 import weakref
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -27,6 +25,7 @@ from recuerda.errors import DraftConflict, ThreadConflict
 from recuerda.ids import new_id
 from recuerda.interop.calls import call_ids, result_ids
 from recuerda.interop.forms import Form, grouped, keep, restored
+from recuerda.interop.retries import insist
 from recuerda.interop.turn_items import items_of, items_of_turn, listed, newest
 from recuerda.interop.warm_threads import KnownTurns, warm_threads
 from recuerda.json_value import JsonObject
@@ -54,12 +53,6 @@ _SPARE = 8
 _PAGE = 50
 """The number of turns that a search through a thread reads at once."""
 
-TRIES = 10
-"""The number of attempts of a writer that does not depend on what it has read."""
-
-PAUSE_S = 0.002
-"""The shortest pause in seconds before the next attempt; the longest one doubles each time."""
-
 
 @lru_cache(maxsize=32)
 def _window(messages: int) -> ContextWindow:
@@ -73,7 +66,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         version: the version of the thread.
         turn_id: the id of the turn that is under way, or of the next turn.
         steps: the number of steps that are saved of it.
-        last_id: the id of the last of these steps; "" without one.
+        last_id: the id of the last step of the thread's draft; "" without a draft. The draft may be one that was begun
+            on an earlier revision, whose items the next step takes.
         draft_id: the id under which that turn was begun. It differs from `turn_id` if the thread has changed since.
         turn: the state of that turn. It is replaced and never changed.
         is_own: True if this writer has begun the turn; False if it was found in the thread.
@@ -171,7 +165,7 @@ class ItemLog:
         turn = running_turn(draft)
         if draft.revision != revision_of(place.version):
             # The storage continues a draft only on the revision on which it began. So another draft takes its items.
-            return structs.replace(place, draft_id=draft.turn_id, turn=turn)
+            return structs.replace(place, last_id=draft.steps[-1].id, draft_id=draft.turn_id, turn=turn)
         return structs.replace(
             place,
             turn_id=draft.turn_id,
@@ -201,23 +195,21 @@ class ItemLog:
         messages = keep(items, self._form)
         if not messages:
             return at or await self._end()
-        for attempt in range(TRIES - 1):
-            place = at or await self._end()
-            try:
-                return await self._add(messages, place, turn_id)
-            except (ThreadConflict, DraftConflict):
-                self.place = None
-                if at is not None:
-                    raise self._conflict(at) from None
-                await asyncio.sleep(PAUSE_S * (1 + secrets.randbelow(2**attempt)))
-        return await self._add(messages, await self._end(), turn_id)
+        if at is None:
+            return await insist(lambda: self._add(messages, None, turn_id))
+        try:
+            return await self._add(messages, at, turn_id)
+        except (ThreadConflict, DraftConflict):
+            raise self._conflict(at) from None
 
     async def _end(self) -> Place:
         if self.place is None:
             await self._refresh(1)
         return self.place or Place()
 
-    async def _add(self, messages: Sequence[ChatMessage], place: Place, turn_id: str | None) -> Place:
+    async def _add(self, messages: Sequence[ChatMessage], at: Place | None, turn_id: str | None) -> Place:
+        place = at or await self._end()
+        self.place = None
         turn, removed = place.turn, 0
         if place.turn_id == turn_id:
             turn, removed = RunningTurn(), len(turn.messages)
@@ -260,7 +252,7 @@ class ItemLog:
 
     async def _commit(self, place: Place, state: RunningTurn, *, is_interrupted: bool = False) -> Place:
         turn = structs.replace(state.turn(), is_interrupted=is_interrupted)
-        appended = await self.store.append(turn, turn_id=place.turn_id, expected=place.version)
+        appended = await self.store.append(turn, turn_id=place.turn_id, expected=place.version, last_step=place.last_id)
         if (
             appended.replayed
             and not place.may_be_known
@@ -313,25 +305,28 @@ class ItemLog:
 
     async def pop(self) -> JsonObject | None:
         """Remove the newest item and return it; None if there is none."""
+        return await insist(self._pop)
+
+    async def _pop(self) -> JsonObject | None:
         turns, place = await self._refresh(1), await self._end()
         if not (messages := place.turn.messages):
-            return await self._pop_from(turns[-1]) if turns else None
+            return await self._pop_from(turns[-1], place) if turns else None
         *rest, group = grouped(messages)
         if rest:
             step = Step(removed=len(group))
             self.place = await self._save(place, _with(place.turn, step), step)
         else:
-            await self.store.view.drop_draft(self.store.thread_id, turn_id=place.draft_id)
+            await self.store.view.drop_draft(self.store.thread_id, turn_id=place.draft_id, last_step=place.last_id)
             self.place = Place(version=place.version)
         return restored(group, self._form)[-1]
 
-    async def _pop_from(self, last: StoredTurn) -> JsonObject | None:
+    async def _pop_from(self, last: StoredTurn, place: Place) -> JsonObject | None:
         *rest, group = grouped(last.messages)
         self.place = None
         if rest:
             left = tuple(message for one in rest for message in one)
             turn = Turn(messages=left, input_count=min(last.turn.input_count, len(left)))
-            await self.store.append(turn, expected=self.store.version, replaces=last.number)
+            await self.store.append(turn, expected=place.version, replaces=last.number, last_step=place.last_id)
         else:
             await self.store.undo(number=last.number)
         items = restored(group, self._form)

@@ -511,7 +511,7 @@ LANGUAGE sql IMMUTABLE AS $function$
 $function$;
 
 -- Append a record. r_outcome is 'created' (the thread's first record), 'appended', 'replayed' (the thread has a record
--- of this id: it comes in the other columns, and rows 'name' of its blobs follow), 'gone' (the thread holds no turn p_target to replace), or a refusal. A record with the same id and call was written by this call,
+-- of this id: it comes in the other columns, and rows 'name' of its blobs follow), 'gone' (the thread holds no turn p_target to replace), 'draft' (its draft has another last step than p_last_step), or a refusal. A record with the same id and call was written by this call,
 -- and the answer was lost: the outcome is the same as then.
 CREATE FUNCTION {schema}.append_record(
     p_thread_id text,
@@ -520,6 +520,7 @@ CREATE FUNCTION {schema}.append_record(
     p_incarnation text,
     p_record_id text,
     p_edits bigint,
+    p_last_step text,
     p_may_exist boolean,
     p_call bigint,
     p_id text,
@@ -581,6 +582,8 @@ BEGIN
                 OR t.incarnation <> p_incarnation
                 OR t.record_id <> p_record_id
                 OR t.edits <> p_edits
+                OR p_last_step <> ''
+                OR (p_last_step = '' AND t.has_draft)
             ) IS NOT TRUE
         RETURNING t.key, t.revision, t.first, t.messages, t.has_draft
         INTO its_key, new_revision, old_first, its_messages, its_draft;
@@ -620,6 +623,9 @@ BEGIN
                     RETURN;
                 END IF;
             END IF;
+        END IF;
+        IF r_outcome IS NULL AND p_last_step <> {schema}.last_step(thread.key) THEN
+            r_outcome := 'draft';
         END IF;
         IF r_outcome IS NULL AND is_replacement AND NOT EXISTS (
             SELECT FROM {schema}.turns AS t
@@ -937,6 +943,7 @@ CREATE FUNCTION {schema}.append_record_with_blobs(
     p_incarnation text,
     p_record_id text,
     p_edits bigint,
+    p_last_step text,
     p_may_exist boolean,
     p_call bigint,
     p_id text,
@@ -968,7 +975,7 @@ LANGUAGE plpgsql VOLATILE AS $function$
 BEGIN
     RETURN QUERY
         SELECT * FROM {schema}.append_record(
-            p_thread_id, p_user_id, p_revision, p_incarnation, p_record_id, p_edits, p_may_exist, p_call, p_id,
+            p_thread_id, p_user_id, p_revision, p_incarnation, p_record_id, p_edits, p_last_step, p_may_exist, p_call, p_id,
             p_created_us, p_committed_us, p_message_count, p_body, p_kind, p_target, p_undo_id, p_keep_messages,
             p_title, p_lock_timeout_ms
         );
@@ -1163,9 +1170,18 @@ LANGUAGE sql VOLATILE AS $function$
     UPDATE {schema}.threads AS t SET has_draft = false WHERE t.key = p_thread_key AND EXISTS (SELECT FROM gone)
 $function$;
 
+-- Return the id of the last step of a thread's draft; '' without a draft.
+CREATE FUNCTION {schema}.last_step(p_thread_key bigint)
+RETURNS text
+LANGUAGE sql STABLE AS $function$
+    SELECT coalesce(
+        (SELECT d.id FROM {schema}.drafts AS d WHERE d.thread_key = p_thread_key ORDER BY d.number DESC LIMIT 1), ''
+    )
+$function$;
+
 -- Save a step of a draft. r_outcome is 'saved', and then r_incarnation is the thread's; or 'draft', if the step is not
 -- the draft's next one, follows another step than p_previous, or would begin a draft beside the draft that another turn
--- has on the same revision; or 'moved', if it would begin a draft on another revision than the thread's, which is
+-- has on the same revision, or in place of an ended draft that does not end with p_previous; or 'moved', if it would begin a draft on another revision than the thread's, which is
 -- r_revision; or a refusal.
 CREATE FUNCTION {schema}.save_step(
     p_thread_id text,
@@ -1210,7 +1226,7 @@ BEGIN
                 WHEN EXISTS (
                     SELECT FROM {schema}.drafts AS d
                     WHERE d.thread_key = thread.key AND d.number = 1 AND d.revision = r_revision
-                ) THEN 'draft'
+                ) OR p_previous <> {schema}.last_step(thread.key) THEN 'draft'
                 ELSE refused
             END
             WHEN NOT is_same_turn THEN 'draft'
@@ -1252,8 +1268,8 @@ BEGIN
 END
 $function$;
 
--- Delete the draft of a turn, or of any turn (NULL). r_outcome is 'done', 'nothing' (there was no such draft), or a
--- refusal.
+-- Delete the draft of a turn, or of any turn (NULL). r_outcome is 'done', 'nothing' (there was no such draft), 'draft'
+-- (it has another last step than p_last_step), or a refusal.
 CREATE FUNCTION {schema}.drop_draft(
     p_thread_id text,
     p_user_id text,
@@ -1261,6 +1277,7 @@ CREATE FUNCTION {schema}.drop_draft(
     p_incarnation text,
     p_record_id text,
     p_edits bigint,
+    p_last_step text,
     p_turn_id text,
     p_call bigint,
     p_lock_timeout_ms integer
@@ -1281,6 +1298,8 @@ BEGIN
         WHERE d.thread_key = thread.key AND d.number = 1 AND (d.turn_id = p_turn_id) IS NOT FALSE
     ) THEN
         r_outcome := 'nothing';
+    ELSIF r_outcome IS NULL AND p_last_step <> {schema}.last_step(thread.key) THEN
+        r_outcome := 'draft';
     ELSIF r_outcome IS NULL THEN
         UPDATE {schema}.threads AS t SET call = p_call, has_draft = false WHERE t.key = thread.key;
         DELETE FROM {schema}.drafts AS d WHERE d.thread_key = thread.key;

@@ -17,14 +17,14 @@ class Statements:
         self.append: bytes = compose(
             "SELECT * FROM {schema}.append_record("
             "%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
-            "%s::boolean, %s::bigint, %s::text, %s::bigint, %s::bigint, %s::integer, %b::bytea, %s::text, %s::bigint, "
-            "%s::text, %s::bigint, %s::json, %s::integer)"
+            "%s::text, %s::boolean, %s::bigint, %s::text, %s::bigint, %s::bigint, %s::integer, %b::bytea, %s::text, "
+            "%s::bigint, %s::text, %s::bigint, %s::json, %s::integer)"
         )
         self.append_with_blobs: bytes = compose(
             "SELECT * FROM {schema}.append_record_with_blobs("
             "%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
-            "%s::boolean, %s::bigint, %s::text, %s::bigint, %s::bigint, %s::integer, %b::bytea, %s::text, %s::bigint, "
-            "%s::text, %s::bigint, %s::json, %s::integer, %s::text[], %b::bytea[])"
+            "%s::text, %s::boolean, %s::bigint, %s::text, %s::bigint, %s::bigint, %s::integer, %b::bytea, %s::text, "
+            "%s::bigint, %s::text, %s::bigint, %s::json, %s::integer, %s::text[], %b::bytea[])"
         )
         self.append_all: bytes = compose(
             "SELECT * FROM {schema}.append_records("
@@ -68,7 +68,7 @@ class Statements:
         )
         self.drop_draft: bytes = compose(
             "SELECT * FROM {schema}.drop_draft(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
-            "%s::text, %s::bigint, %s::integer)"
+            "%s::text, %s::text, %s::bigint, %s::integer)"
         )
         self.rewrite: bytes = compose(
             "SELECT * FROM {schema}.rewrite_records(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "

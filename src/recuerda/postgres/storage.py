@@ -135,6 +135,7 @@ class PostgresStorage(Storage):
         def values(*, may_exist: bool) -> Sequence[Any]:
             return (
                 *_conditions(thread_id, guard),
+                guard.last_step,
                 may_exist,
                 record.call or None,
                 record.id,
@@ -161,6 +162,8 @@ class PostgresStorage(Storage):
             # An attempt whose answer was lost has written the record, and another writer has deleted it since.
             return to_appended(("created" if row[1] == 1 else "appended", row[1]), record)
         _check_appended(row, thread_id, guard, record.id)
+        if row[0] == "draft":
+            raise DraftConflict(thread_id, turn_id=record.id, number=0)
         if row[0] == "gone":
             raise TurnGone(thread_id, turn=record.target or 0, revision=row[1])
         return to_appended(row, record, names)
@@ -304,9 +307,11 @@ class PostgresStorage(Storage):
         return [DraftInfo(thread_id=thread_id, user_id=user, begun_us=begun) for thread_id, user, begun in rows]
 
     async def _drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
-        values = (*_conditions(thread_id, guard), turn_id, new_call(), self._lock_timeout_ms)
+        values = (*_conditions(thread_id, guard), guard.last_step, turn_id, new_call(), self._lock_timeout_ms)
         ((outcome, revision),) = await self._query(self._sql.drop_draft, values)
         check_outcome(thread_id, guard, outcome, revision)
+        if outcome == "draft":
+            raise DraftConflict(thread_id, turn_id=turn_id or "", number=0)
         return outcome == "done"
 
     async def _rewrite(self, thread_id: str, change: NewBodies, now_us: int, guard: Guard) -> int | None:

@@ -36,8 +36,8 @@ local function entry_of(head, id)
 end
 """
 
-# A guard is {user, revision, incarnation, record id, edits}; nil accepts everything. A refusal is {reason, number}.
-# `wire.Refusal` is its counterpart in Python. The rules are those of `check_user` and `check_state`.
+# A guard is {user, revision, incarnation, record id, edits, last step}; nil accepts everything. A refusal is {reason,
+# number}. `wire.Refusal` is its counterpart in Python. The rules are those of `check_user` and `check_state`.
 GUARD = """
 local STRANGER, CONFLICT, DROPPED, NO_STEP, GONE = 1, 2, 3, 4, 5
 
@@ -170,6 +170,13 @@ end
 
 local function id_of(step)
   return open_step(step)[ID_OF_STEP]
+end
+
+-- The rule is that of `check_last_step`. A draft without its thread belongs to nobody.
+local function is_at_step(guard, is_made)
+  if not guard[6] then return true end
+  local count = is_made and redis.call('HLEN', KEYS[2]) or 0
+  return guard[6] == (count > 0 and id_of(redis.call('HGET', KEYS[2], tostring(count))) or '')
 end
 
 local function says(step, revision, body)

@@ -90,6 +90,7 @@ local function append(place, record, data, guard, blobs_at)
     return held, nil, entry_of(head, place[2])
   end
   if not is_in_state(head, guard, got[1]) then return {CONFLICT, head[REVISION]} end
+  if not is_at_step(guard, got[1]) then return {NO_STEP, 0} end
   local is_replacement = kind == 'turn' and target
   if is_replacement then
     local held = redis.call('HGET', thread, tostring(target))
@@ -651,6 +652,7 @@ if begins then
   local now = head[REVISION]
   if now ~= revision then return answer({CONFLICT, now}) end
   if got[1] and revision_of(got[1]) == now then return answer({NO_STEP, 0}) end
+  if not is_at_step({nil, nil, nil, nil, nil, previous}, packed) then return answer({NO_STEP, 0}) end
   if not is_in_state(head, guard, packed) then return answer({CONFLICT, now}) end
   local user = user_for(head, guard)
   if must_enter(place, packed, head[USER], user) then return answer(false, user or '', '') end
@@ -704,6 +706,7 @@ if is_strangers(head, guard) then return {STRANGER, 0} end
 if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
 if turn ~= '' and turn_of(redis.call('HGET', KEYS[2], '1')) ~= turn then return 0 end
 if not is_in_state(head, guard, true) then return {CONFLICT, head[REVISION]} end
+if not is_at_step(guard, true) then return {NO_STEP, 0} end
 return redis.call('DEL', KEYS[2])
 """
 )

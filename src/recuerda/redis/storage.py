@@ -313,7 +313,10 @@ class RedisStorage(Storage):
 
     async def _drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
         call = RedisCall(scripts.DROP, self._keys.both(thread_id), (wire.pack_guard(guard), turn_id or ""))
-        return _accepted(thread_id, await self.run(call), guard) == 1
+        reply = await self.run(call)
+        if reply == [wire.NO_STEP, 0]:
+            raise DraftConflict(thread_id, turn_id=turn_id or "", number=0)
+        return _accepted(thread_id, reply, guard) == 1
 
     async def _rewrite(self, thread_id: str, change: NewBodies, now_us: int, guard: Guard) -> int | None:
         changes: list[bytes | int] = []
@@ -454,6 +457,8 @@ def _appended(thread_id: str, record: NewRecord, reply: int | bytes | wire.Refus
     reason, number = reply
     if reason == wire.GONE:
         raise TurnGone(thread_id, turn=record.target or 0, revision=number)
+    if reason == wire.NO_STEP:
+        raise DraftConflict(thread_id, turn_id=record.id, number=0)
     if reason != wire.DROPPED:
         _accepted(thread_id, reply, guard)
     if not record.is_new_id:

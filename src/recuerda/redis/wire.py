@@ -107,10 +107,10 @@ def pack_guard(guard: Guard) -> bytes:
     """Return a guard's bytes."""
     if guard is NO_GUARD:
         return _NO_GUARD
-    return pack((guard.user_id, guard.revision, guard.incarnation, guard.record_id, guard.edits))
+    return pack((guard.user_id, guard.revision, guard.incarnation, guard.record_id, guard.edits, guard.last_step))
 
 
-_NO_GUARD = pack((None,) * 5)
+_NO_GUARD = pack((None,) * 6)
 
 
 def pack_metadata(metadata: dict[str, Any]) -> list[str | bool]:

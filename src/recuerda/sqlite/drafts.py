@@ -9,6 +9,7 @@ from recuerda.ids import new_id
 from recuerda.sqlite.schema import NUMBER_BITS
 from recuerda.sqlite.snapshots import Snapshot
 from recuerda.sqlite.threads import Head, find, id_at, make
+from recuerda.storage import rules
 from recuerda.storage.records import NO_GUARD, DraftInfo, DraftStep, Guard
 from recuerda.storage.rules import check_history, is_new_step
 
@@ -86,8 +87,19 @@ def drop(thread_id: str, turn_id: str | None, guard: Guard, db: sqlite3.Connecti
     if not head.has_draft or turn_id not in (None, _turn_of(head.key, db)):
         return False
     head.check(thread_id, guard)
+    if guard.last_step is not None:
+        check_last_step(thread_id, head, guard, turn_id or "", db)
     remove(head.key, db)
     return True
+
+
+def check_last_step(thread_id: str, head: Head, guard: Guard, turn_id: str, db: sqlite3.Connection) -> None:
+    """Do `rules.check_last_step`."""
+    last_step = ""
+    if head.has_draft:
+        sql = "SELECT id FROM drafts WHERE thread_key = ? ORDER BY number DESC LIMIT 1"
+        (last_step,) = db.execute(sql, (head.key,)).fetchone()
+    rules.check_last_step(thread_id, guard, turn_id=turn_id, last_step=last_step)
 
 
 def remove(key: int, db: sqlite3.Connection) -> None:

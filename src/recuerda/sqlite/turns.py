@@ -95,6 +95,8 @@ def append(thread_id: str, record: NewRecord, guard: Guard, db: sqlite3.Connecti
             drafts.end(head.key, record.id, db)
         return Appended(revision=found.number, replayed=True, record=found)
     head.check(thread_id, guard)
+    if guard.last_step is not None:
+        drafts.check_last_step(thread_id, head, guard, record.id, db)
     if record.replaced is not None:
         head = _replace(thread_id, record.replaced, record, head, db)
     key = head.key or make(thread_id, None, record.created_us, db)
@@ -117,7 +119,7 @@ def _append_known(thread_id: str, record: NewRecord, guard: Guard, db: sqlite3.C
     is_usual = record.is_new_id and record.kind == "turn" and record.created_us == record.committed_us
     if not is_usual or record.target is not None or record.keep_messages is not None or record.blobs:
         return None
-    if guard.record_id is None or guard.edits is not None:
+    if guard.record_id is None or guard.edits is not None or guard.last_step:
         return None
     state = (thread_id, revision, guard.record_id, guard.incarnation, guard.user_id)
     db.execute(_ADVANCE_KNOWN, (record.id, record.message_count, record.created_us, *state))

@@ -111,6 +111,7 @@ class Storage(StorageHooks):
         user_id: str | None = None,
         title: str | None = None,
         replaces: int | None = None,
+        last_step: str | None = None,
     ) -> Appended:
         """Append one turn to a thread, and make the thread if it does not exist.
 
@@ -132,11 +133,15 @@ class Storage(StorageHooks):
             replaces: the number of a turn that the new turn replaces. In the same atomic operation, an undo removes
                 that turn, and the new turn is appended at the end. Both are records, so the revision grows by two. The
                 number is also the `target` of the new turn. None replaces no turn.
+            last_step: the id of the last step of the thread's draft, as the writer has read it or saved it; "" if there
+                was no draft. An append removes the draft, so a writer that commits what it has read of a draft gives
+                this id. Otherwise a step that another process saves in between is lost. None removes any draft.
 
         Raises:
             ThreadOwnershipError: the thread belongs to another user.
             ThreadConflict: the thread is not at `expected`, or was read as the user's own and is another user's now.
                 A turn id that the thread already holds is a replay, not a conflict.
+            DraftConflict: the draft's last step is not `last_step`.
             TurnGone: the thread does not hold the turn that was to be replaced. A replay comes before this check.
             TurnDropped: the thread held a turn with this id, and a trim or a limit has deleted it. The thread remembers
                 the ids of its newest 1,000 records.
@@ -149,7 +154,7 @@ class Storage(StorageHooks):
         if turn.blobs:
             await self._check_blobs([turn])
         record = self._new_record(turn, keep_messages=keep_messages, title=title, replaces=replaces)
-        guard = to_guard(expected, user_id)
+        guard = to_guard(expected, user_id, last_step=last_step)
         with self._translated("append to", thread_id, guard) as operation:
             appended = await self._settled(self._append(thread_id, record, guard))
             operation.appended(appended)
@@ -604,7 +609,8 @@ class Storage(StorageHooks):
         process never follows a step of the other one.
 
         A draft of another turn that was begun on the thread's current revision stays. Until it is committed or dropped,
-        no other turn can begin. A draft that was begun on another revision has ended and is replaced.
+        no other turn can begin. A draft that was begun on another revision has ended and is replaced. A step 1 that
+        continues what the ended draft says names its last step (`previous`), so that no later step of it is lost.
 
         Appending any turn to the thread removes the draft in the same atomic operation. So does the replay of the
         draft's own turn. An undo, a trim and a summary leave the draft, but then its `revision` differs from the
@@ -693,6 +699,7 @@ class Storage(StorageHooks):
         turn_id: str | None = None,
         expected: Expected | None = None,
         user_id: str | None = None,
+        last_step: str | None = None,
     ) -> bool:
         """Delete the thread's draft. The thread stays.
 
@@ -702,6 +709,7 @@ class Storage(StorageHooks):
                 is working on it. Give the `Draft.turn_id` that was read. None deletes the draft of any turn.
             expected: as in `append`.
             user_id: the user for whom the draft is deleted; None for any user.
+            last_step: as in `append`.
 
         Returns:
             False if the thread has no draft of this turn.
@@ -709,11 +717,12 @@ class Storage(StorageHooks):
         Raises:
             ThreadOwnershipError: the thread belongs to another user than `user_id`.
             ThreadConflict: the thread is not at `expected`, so the draft is another one.
+            DraftConflict: the draft's last step is not `last_step`.
         """
         check_id(thread_id, "thread id")
         if turn_id is not None:
             check_id(turn_id, "turn id")
-        guard = to_guard(expected, user_id)
+        guard = to_guard(expected, user_id, last_step=last_step)
         with self._translated("drop the draft of", thread_id):
             return await self._settled(self._drop_draft(thread_id, turn_id, guard))
 
@@ -984,29 +993,35 @@ class Storage(StorageHooks):
         await asyncio.to_thread(lambda: [blob.check() for blob in blobs])
 
 
-def to_guard(expected: Expected | None, user_id: str | None, *, with_edits: bool = False) -> Guard:
+def to_guard(
+    expected: Expected | None, user_id: str | None, *, with_edits: bool = False, last_step: str | None = None
+) -> Guard:
     """Return the conditions of an operation.
 
     Args:
         expected: the version or the revision that the thread must have; None for any.
         user_id: the user for whom the operation is; None for any.
         with_edits: True also checks the version's `edits`. An append ignores them.
+        last_step: the id that the draft's last step must have; None for any.
 
     Raises:
-        InvalidInput: the user id cannot be used.
+        InvalidInput: the user id or the id of the step cannot be used.
     """
+    if last_step:
+        check_id(last_step, "draft step's id")
     if user_id is not None:
         check_id(user_id, "user id")
-    elif expected is None:
+    elif expected is None and last_step is None:
         return NO_GUARD
     if not isinstance(expected, Version):
-        return Guard(user_id=user_id, revision=expected)
+        return Guard(user_id=user_id, revision=expected, last_step=last_step)
     return Guard(
         user_id=user_id,
         revision=expected.revision,
         incarnation=expected.incarnation,
         record_id=expected.record_id,
         edits=expected.edits if with_edits else None,
+        last_step=last_step,
     )
 
 

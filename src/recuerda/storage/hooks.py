@@ -86,7 +86,8 @@ class StorageHooks(ABC):
            draft if it belongs to that turn. Does the thread remember the id as that of a dropped turn? Then raise
            `TurnDropped`. Skip both look-ups when `record.is_new_id`. If the backend repeats an append whose answer was
            lost, it looks up a new id too. A record of the first attempt (see `record.call`) is no replay.
-        3. Is the thread not in the guard's state (`check_state`)? Then raise `ThreadConflict`.
+        3. Is the thread not in the guard's state (`check_state`)? Then raise `ThreadConflict`. Has its draft another
+           last step than the guard names (`check_last_step`)? Then raise `DraftConflict`.
         4. Is the record a turn with a `target`, and the thread holds no turn with that number? Then raise `TurnGone`.
         5. Otherwise write the record as number `revision + 1`. The first record gives the thread the guard's user,
            unless it has one. A turn with a `target` gets the number `revision + 2`, and the undo of its target

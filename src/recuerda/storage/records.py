@@ -561,6 +561,7 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         incarnation: the incarnation that the thread must have; None for any.
         record_id: the id that the newest record must have; None for any.
         edits: the `edits` that the thread must have; None for any.
+        last_step: the id that the last step of the thread's draft must have; "" for no draft. None for any.
     """
 
     user_id: str | None = None
@@ -568,6 +569,7 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     incarnation: str | None = None
     record_id: str | None = None
     edits: int | None = None
+    last_step: str | None = None
 
 
 NO_GUARD = Guard()
@@ -605,8 +607,9 @@ class DraftStep(msgspec.Struct, frozen=True, kw_only=True):
         created_us: the time of saving, in microseconds since 1970 (UTC). 0 in a new step means now.
         id: a random id of the step; "" for none.
         previous: the id that the draft's last step must have when this step is saved; None for any. The number alone is
-            not enough: a storage that was put back may have another step with that number. It is not kept, so it is
-            None in a step that was loaded.
+            not enough: a storage that was put back may have another step with that number. For step 1, it is the last
+            step of the ended draft that this step replaces, and "" if there must be none. It is not kept, so it is None
+            in a step that was loaded.
     """
 
     turn_id: str

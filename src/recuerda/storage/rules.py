@@ -72,6 +72,22 @@ def check_state(
         raise ThreadConflict(thread_id, expected=expected, actual=revision)
 
 
+def check_last_step(thread_id: str, guard: Guard, *, turn_id: str, last_step: str) -> None:
+    """Check that a thread's draft ends with the step that a guard names.
+
+    Args:
+        thread_id: the thread.
+        guard: the conditions; only `last_step` is looked at.
+        turn_id: the turn that is written, for the error.
+        last_step: the id of the draft's last step; "" without a draft.
+
+    Raises:
+        DraftConflict: the draft has another last step.
+    """
+    if guard.last_step not in (None, last_step):
+        raise DraftConflict(thread_id, turn_id=turn_id, number=0)
+
+
 def check_history(
     thread_id: str, guard: Guard, *, revision: int, incarnation: str | None, record_id: str | None
 ) -> None:
@@ -242,7 +258,8 @@ def is_new_step(
     if step.number == 1 and not is_same_turn:
         if step.revision != revision:
             raise ThreadConflict(thread_id, expected=step.revision, actual=revision)
-        if first is not None and first.revision == revision:
+        is_beside = first is not None and first.revision == revision
+        if is_beside or step.previous not in (None, newest_id):
             raise DraftConflict(thread_id, turn_id=step.turn_id, number=step.number)
         return True
     if is_same_turn and step.number == newest + 1 and step.previous in (None, newest_id):

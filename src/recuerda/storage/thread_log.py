@@ -33,6 +33,7 @@ from recuerda.storage.records import (
 )
 from recuerda.storage.rules import (
     check_history,
+    check_last_step,
     check_state,
     check_user,
     edits_after,
@@ -168,6 +169,7 @@ class ThreadLog(msgspec.Struct):
             if number := self.retries.get(record.id):
                 raise TurnDropped(self.id, turn_id=record.id, number=number)
         self.check_state(guard)
+        self._check_last_step(guard, record.id)
         if record.replaced is not None:
             self._replace(record.replaced, record)
         is_first = self.revision == 0
@@ -415,8 +417,12 @@ class ThreadLog(msgspec.Struct):
         if not self.draft or turn_id not in (None, self.draft[0].turn_id):
             return False
         self.check_state(guard)
+        self._check_last_step(guard, self.draft[0].turn_id)
         self.draft = []
         return True
+
+    def _check_last_step(self, guard: Guard, turn_id: str) -> None:
+        check_last_step(self.id, guard, turn_id=turn_id, last_step=self.draft[-1].id if self.draft else "")
 
 
 def list_infos(

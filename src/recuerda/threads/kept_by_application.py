@@ -79,6 +79,7 @@ class KeptByApplication(Owner):
         expected: Expected | None,
         service_thread_id: str | None,
         replaces: int | None = None,
+        last_step: str | None = None,
     ) -> None:
         """Pass the turn's messages to the store in one call."""
         await self._store.add_messages(list(turn.messages))

@@ -110,6 +110,7 @@ class KeptByService(Owner):
         expected: Expected | None,
         service_thread_id: str | None,
         replaces: int | None = None,
+        last_step: str | None = None,
     ) -> Appended | None:
         """Write the turn, which the service already has, to the local copy, and note the service's id of the thread."""
         if service_thread_id is None:

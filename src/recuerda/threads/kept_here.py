@@ -86,9 +86,12 @@ class KeptHere(Owner):
         expected: Expected | None,
         service_thread_id: str | None,
         replaces: int | None = None,
+        last_step: str | None = None,
     ) -> Appended:
         """Append the turn, if the thread is at the expected version."""
-        appended = await self._store.append(turn, turn_id=turn_id, expected=expected, replaces=replaces)
+        appended = await self._store.append(
+            turn, turn_id=turn_id, expected=expected, replaces=replaces, last_step=last_step
+        )
         if self._store.warm is not None:
             self._store.warm.keep(self._store.history)
         return appended

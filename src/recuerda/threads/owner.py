@@ -143,10 +143,12 @@ class Owner(ABC):
         expected: Expected | None,
         service_thread_id: str | None,
         replaces: int | None = None,
+        last_step: str | None = None,
     ) -> Appended | None:
         """Append a run's turn in one write, and return the stored turn; None if this owner knows no turns.
 
-        `replaces` is the number of a turn that goes in the same step. Only an owner that has a `turn_store` gets it.
+        `replaces` is the number of a turn that goes in the same step, and `last_step` the last step of the draft that
+        the turn commits. Only an owner that has a `turn_store` gets them.
         """
 
     @abstractmethod

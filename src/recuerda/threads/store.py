@@ -354,6 +354,7 @@ class ChatMessageStore:
         turn_id: str | None = None,
         expected: Expected | None = None,
         replaces: int | None = None,
+        last_step: str | None = None,
     ) -> Appended:
         """Append one turn atomically, and return the stored turn. If a value has no JSON form, nothing is written.
 
@@ -364,11 +365,13 @@ class ChatMessageStore:
             expected: the version or the revision that the thread must have; None for any. Summaries after it are
                 allowed, because they add nothing to the conversation.
             replaces: the number of a turn that goes in the same atomic step; see `Storage.append`.
+            last_step: the last step of the draft that the turn commits; see `Storage.append`.
 
         Raises:
             EncodeError: a value has no JSON form; the error names its path.
             ThreadOwnershipError: the thread belongs to another user.
             ThreadConflict: the thread is not at `expected`.
+            DraftConflict: the draft's last step is not `last_step`.
             TurnGone: the thread does not hold the turn that was to be replaced.
             TurnDropped: the thread held a turn with `turn_id`, and a limit or a trim has deleted it.
         """
@@ -385,6 +388,7 @@ class ChatMessageStore:
                 keep_messages=self.max_messages,
                 title=title,
                 replaces=replaces,
+                last_step=last_step,
             )
 
         later = partial(version_after_summaries, self._view, self.thread_id)

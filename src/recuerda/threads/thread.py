@@ -281,6 +281,7 @@ class AgentThread:
         expected: Expected | None,
         service_thread_id: str | None = None,
         replaces: int | None = None,
+        last_step: str | None = None,
     ) -> Appended | None:
         """Append a run's turn in one write, and return the stored turn; None if the thread's owner knows no turns.
 
@@ -293,9 +294,15 @@ class AgentThread:
             expected: the version that the thread must have; None for any.
             service_thread_id: the service's id of the thread after the turn; None if no service keeps the thread.
             replaces: the number of a turn that goes in the same step; None for none.
+            last_step: the last step of the draft that the turn commits; see `Storage.append`.
         """
         return await self._owner.commit(
-            turn, turn_id=turn_id, expected=expected, service_thread_id=service_thread_id, replaces=replaces
+            turn,
+            turn_id=turn_id,
+            expected=expected,
+            service_thread_id=service_thread_id,
+            replaces=replaces,
+            last_step=last_step,
         )
 
     @property

@@ -7,10 +7,7 @@ appended, names the turn that it replaces, and then that turn is removed.
 
 from __future__ import annotations
 
-import asyncio
-import secrets
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import msgspec
 from chatkit.types import ThreadItem, UserMessageItem
@@ -18,7 +15,7 @@ from msgspec import structs
 
 from recuerda.agent.resuming import running_turn
 from recuerda.agent.steps import Step, encode_step
-from recuerda.errors import DraftConflict, ThreadConflict, ThreadNotFound
+from recuerda.errors import ThreadConflict, ThreadNotFound
 from recuerda.ids import new_id
 from recuerda.interop.chatkit.form import dump, dump_into
 from recuerda.interop.chatkit.lines import (
@@ -31,7 +28,7 @@ from recuerda.interop.chatkit.lines import (
     spliced,
     turn_id_of,
 )
-from recuerda.interop.item_log import PAUSE_S, TRIES
+from recuerda.interop.retries import insist
 from recuerda.messages.codec import encode_json, message_to_json
 from recuerda.messages.message import ChatMessage, Turn
 from recuerda.storage.contract import Storage
@@ -39,8 +36,6 @@ from recuerda.storage.records import Appended, DraftStep, ThreadInfo, ThreadSlic
 from recuerda.threads.history import StoredTurn, stored_turn, title_of
 from recuerda.threads.new_turn import new_turn, rewritten_body
 from recuerda.window.window import turn_of
-
-T = TypeVar("T")
 
 _SEARCHED = 256
 """The number of messages that a search for an item reads at once."""
@@ -74,7 +69,8 @@ class End(msgspec.Struct, frozen=True):
         messages: the messages of the turn that is under way.
         turn_id: the id of that turn, or of the next one.
         steps: the number of its saved steps.
-        last_id: the id of the last of these steps; "" without one.
+        last_id: the id of the last step of the thread's draft; "" without a draft. The draft may be one that was begun
+            on an earlier revision, whose items the next step takes.
         draft_id: the id under which that turn was begun. It differs from `turn_id` if the thread has changed since.
     """
 
@@ -156,7 +152,7 @@ class ThreadLog:
         turn = running_turn(draft)
         messages = turn.messages
         if draft.revision != info.revision:
-            return End(info, last, messages, turn_id_of(info.revision + 1), 0, "", draft.turn_id)
+            return End(info, last, messages, turn_id_of(info.revision + 1), 0, draft.steps[-1].id, draft.turn_id)
         return End(info, last, messages, draft.turn_id, len(draft.steps), draft.steps[-1].id, draft.turn_id)
 
     # -- changes -------------------------------------------------------------------------------------------------------
@@ -171,15 +167,15 @@ class ThreadLog:
         Raises:
             ThreadConflict: another writer has continued the thread after the turn that the response has begun.
         """
-        return await self._retried(lambda: self._add(item, begun))
+        return await insist(lambda: self._add(item, begun), but=(_Overtaken,))
 
     async def save(self, item: ThreadItem, begun: Begun | None) -> Begun | None:
         """Replace the item with the same id, or add it. Return the turn if the item was added."""
-        return await self._retried(lambda: self._save(item, begun))
+        return await insist(lambda: self._save(item, begun), but=(_Overtaken,))
 
     async def delete(self, item_id: str) -> bool:
         """Delete an item, if it is there. Return whether its turn is gone with it."""
-        return await self._retried(lambda: self._delete(item_id))
+        return await insist(lambda: self._delete(item_id))
 
     async def _add(self, item: ThreadItem, begun: Begun | None) -> Begun:
         end = await self.end()
@@ -243,7 +239,11 @@ class ThreadLog:
             await self._save_draft(end, messages)
         else:
             await self._storage.drop_draft(
-                self._thread_id, turn_id=end.draft_id, expected=end.info.version, user_id=self._user_id
+                self._thread_id,
+                turn_id=end.draft_id,
+                expected=end.info.version,
+                user_id=self._user_id,
+                last_step=end.last_id,
             )
         return not messages
 
@@ -335,6 +335,7 @@ class ThreadLog:
             user_id=self._user_id,
             title=title_of(turn),
             replaces=replaces,
+            last_step=end.last_id,
         )
         if appended.replayed and appended.record.body != new.body:
             raise ThreadConflict(self._thread_id, expected=end.info.revision, actual=appended.revision)
@@ -363,17 +364,6 @@ class ThreadLog:
         )
         expected = None if end.steps else end.info.version
         await self._storage.save_draft(self._thread_id, draft, expected=expected, user_id=self._user_id)
-
-    async def _retried(self, change: Callable[[], Awaitable[T]]) -> T:
-        """Make a change. If another writer was faster, look at the thread again and make it then."""
-        for attempt in range(TRIES - 1):
-            try:
-                return await change()
-            except _Overtaken:
-                raise
-            except (ThreadConflict, DraftConflict):
-                await asyncio.sleep(PAUSE_S * (1 + secrets.randbelow(2**attempt)))
-        return await change()
 
 
 class _Overtaken(ThreadConflict):

@@ -39,7 +39,8 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
         through: the revision up to which the metadata hold the session's state.
         turn_id: the id of the turn that is under way, or of the next turn.
         steps: the number of steps that are saved of it.
-        last_id: the id of the last of these steps; "" without one.
+        last_id: the id of the last step of the thread's draft; "" without a draft. The draft may be one that was begun
+            on an earlier revision, whose events the next step takes.
         recent: the ids of the newest events that the session object does not hold.
     """
 

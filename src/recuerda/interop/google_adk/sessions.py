@@ -320,7 +320,7 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
         turn = structs.replace(running.turn(), is_interrupted=not is_answered(running))
         new = new_turn(turn, self.storage, id=mark.turn_id)
         appended = await self.storage.append(
-            thread_id, new, expected=mark.version, user_id=user_id, title=title_of(turn)
+            thread_id, new, expected=mark.version, user_id=user_id, title=title_of(turn), last_step=mark.last_id
         )
         if appended.replayed and appended.record.body != new.body:
             raise ThreadConflict(thread_id, expected=mark.version.revision, actual=appended.revision)
@@ -420,10 +420,10 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
         if turns and len(turns) < info.turns and mark.through < turns[0].number - 1:
             turns = _turns(await self.storage.read(thread_id, after=mark.through, blobs=None, user_id=user_id))
         running = running_turn(draft) if draft else RunningTurn()
-        if draft is not None and draft.revision == info.revision:
-            last_id = draft.steps[-1].id
-            mark = structs.replace(mark, turn_id=draft.turn_id, steps=len(draft.steps), last_id=last_id)
         if draft is not None:
+            mark = structs.replace(mark, last_id=draft.steps[-1].id)
+            if draft.revision == info.revision:
+                mark = structs.replace(mark, turn_id=draft.turn_id, steps=len(draft.steps))
             self._remember(thread_id, mark, running)
         return Found(info=info, turns=turns, running=running, mark=mark)
 
@@ -436,10 +436,10 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
         known = self._running.get(thread_id)
         if known is not None and known[:2] == (mark.turn_id, mark.last_id):
             return known[2]
-        if not mark.steps:
+        if not mark.last_id:
             return RunningTurn()
         draft = await self.storage.load_draft(thread_id, user_id=user_id)
-        if draft is None or (draft.turn_id, draft.steps[-1].id) != (mark.turn_id, mark.last_id):
+        if draft is None or draft.steps[-1].id != mark.last_id:
             raise DraftConflict(thread_id, turn_id=mark.turn_id, number=mark.steps + 1)
         return running_turn(draft)
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 import msgspec
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, MessageStatus
 
-from recuerda.errors import InvalidInput, ThreadConflict
+from recuerda.errors import InvalidInput
 from recuerda.ids import check_id
-from recuerda.interop.item_log import PAUSE_S, TRIES, ItemLog
+from recuerda.interop.item_log import ItemLog
 from recuerda.interop.llama_index.lines import (
     ARCHIVED,
     FORM,
@@ -28,11 +26,10 @@ from recuerda.interop.llama_index.lines import (
     new_lines,
     read_lines,
 )
+from recuerda.interop.retries import insist
 from recuerda.json_value import JsonObject
 from recuerda.storage.contract import Storage
 from recuerda.storage.registry import open_storage
-
-T = TypeVar("T")
 
 _OPEN = 10_000
 """The number of keys of which a store remembers the turn that is under way."""
@@ -185,7 +182,7 @@ class RecuerdaChatStore(AsyncDBChatStore):
                 )
             return [_message(line) for line in oldest]
 
-        return await _repeated(archive)
+        return await insist(archive)
 
     # -- deleting ------------------------------------------------------------------------------------------------------
 
@@ -236,7 +233,7 @@ class RecuerdaChatStore(AsyncDBChatStore):
                 await self._storage.delete(key, expected=found.version, user_id=self._user_id)
 
         self._logs.pop(key, None)
-        await _repeated(replace)
+        await insist(replace)
 
     async def _append(self, key: str, found: Lines, lines: Sequence[Line]) -> None:
         """Append a batch, which replaces the earlier turns, and then delete those turns for good."""
@@ -250,7 +247,7 @@ class RecuerdaChatStore(AsyncDBChatStore):
                 kept = info.revision - first + 1
                 await self._storage.trim(key, keep_turns=kept, expected=info.version, user_id=self._user_id)
 
-        await _repeated(trim)
+        await insist(trim)
 
 
 def _item(message: ChatMessage, status: MessageStatus = MessageStatus.ACTIVE) -> JsonObject:
@@ -274,13 +271,3 @@ def _oldest(lines: Sequence[Line], count: int) -> list[Line]:
 
 def _mark_behind(line: Line) -> Mark:
     return Mark(line.turn, line.number, line.position + 1)
-
-
-async def _repeated(work: Callable[[], Awaitable[T]]) -> T:
-    """Do work that reads a thread and changes it, until no other writer comes in between."""
-    for attempt in range(TRIES - 1):
-        try:
-            return await work()
-        except ThreadConflict:
-            await asyncio.sleep(PAUSE_S * (1 + secrets.randbelow(2**attempt)))
-    return await work()

@@ -249,6 +249,80 @@ class DraftContract(ContractBase):
             await storage.append("a", a_turn(), expected=3)
         assert await bodies_of(storage) == [b"step"]
 
+    @pytest.mark.parametrize("is_warm", [False, True])
+    async def test_a_commit_takes_only_the_draft_that_it_names(
+        self, storage: Storage, another: Storage, *, is_warm: bool
+    ) -> None:
+        await fill(storage, "a", 1)
+        info = await storage.head("a")
+        assert info is not None
+        expected = info.version if is_warm else None
+        for last_step, taken in (("", "s1"), ("s1", "s2"), ("other", "s2")):
+            if taken != "s2" or last_step == "s1":
+                number = int(taken[1])
+                await another.save_draft("a", a_step(number, taken.encode(), revision=1, id=taken))
+            with pytest.raises(DraftConflict) as refused:
+                await storage.append("a", a_turn(id="running"), expected=expected, last_step=last_step)
+            assert (refused.value.turn_id, refused.value.number) == ("running", 0)
+            with pytest.raises(DraftConflict):
+                await storage.append("a", a_turn(), expected=expected, replaces=1, last_step=last_step)
+            with pytest.raises(DraftConflict):
+                await storage.drop_draft("a", last_step=last_step)
+            assert await storage.head("a") == info
+        assert await bodies_of(another) == [b"s1", b"s2"]
+        with pytest.raises(ThreadConflict):
+            await storage.append("a", a_turn(), expected=0, last_step="s2")
+        with pytest.raises(InvalidInput):
+            await storage.append("a", a_turn(), last_step="\0")
+        appended = await storage.append("a", a_turn(id="running"), expected=expected, last_step="s2")
+        assert (appended.revision, await another.load_draft("a")) == (2, None)
+        # A replay finds its turn, whichever draft has begun since.
+        await another.save_draft("a", a_step(1, turn_id="next", revision=2, id="n1"))
+        assert (await storage.append("a", a_turn(id="running"), last_step="s2")).replayed
+        assert await storage.drop_draft("a", turn_id="next", last_step="n1") is True
+        assert (await storage.append("a", a_turn(), last_step="")).revision == 3
+
+    async def test_a_first_turn_may_demand_that_there_is_no_draft(self, storage: Storage, another: Storage) -> None:
+        assert (await storage.append("a", a_turn(), expected=0, last_step="")).revision == 1
+        await another.save_draft("b", a_step(1, id="s1"))
+        with pytest.raises(DraftConflict):
+            await storage.append("b", a_turn(), expected=0, last_step="")
+        with pytest.raises(DraftConflict):
+            await storage.append("c", a_turn(), last_step="s1")
+        assert await storage.head("c") is None
+        await storage.append("b", a_turn(), expected=0, last_step="s1")
+        assert await another.load_draft("b") is None
+
+    async def test_a_draft_replaces_an_ended_one_only_as_it_was_read(self, storage: Storage, another: Storage) -> None:
+        await fill(storage, "a", 1, 1)
+        await storage.save_draft("a", a_step(1, b"old", turn_id="old", revision=2, id="o1"))
+        await storage.undo("a")
+        await another.save_draft("a", a_step(2, b"late", turn_id="old", revision=2, id="o2", previous="o1"))
+        for previous in ("", "o1"):
+            with pytest.raises(DraftConflict):
+                await storage.save_draft("a", a_step(1, b"new", turn_id="new", revision=3, id="n1", previous=previous))
+        assert await bodies_of(another) == [b"old", b"late"]
+        await storage.save_draft("a", a_step(1, b"new", turn_id="new", revision=3, id="n1", previous="o2"))
+        assert await bodies_of(another) == [b"new"]
+
+    async def test_of_a_commit_and_a_step_at_once_exactly_one_succeeds(
+        self, storage: Storage, another: Storage
+    ) -> None:
+        for attempt in range(10):
+            thread_id = f"t{attempt}"
+            await storage.save_draft(thread_id, a_step(1, id="s1"))
+            step = another.save_draft(thread_id, a_step(2, id="s2", previous="s1"))
+            commit = storage.append(thread_id, a_turn(id="running"), last_step="s1")
+            outcomes = await asyncio.gather(
+                *((step, commit) if attempt % 2 else (commit, step)), return_exceptions=True
+            )
+            refused = [one for one in outcomes if isinstance(one, DraftConflict)]
+            assert len(refused) == 1, outcomes
+            info = await storage.head(thread_id)
+            draft = await storage.load_draft(thread_id)
+            assert info is not None
+            assert (info.revision, draft and len(draft.steps)) in {(1, None), (0, 2)}
+
     async def test_a_replay_removes_the_draft_of_its_turn_and_no_other(self, storage: Storage) -> None:
         await fill(storage, "a", 1, 1)
         await storage.save_draft("a", a_step(1, turn_id="t1", revision=2))
