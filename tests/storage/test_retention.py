@@ -5,12 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
-from recuerda import InvalidInput, NewTurn, Storage
+from recuerda import ChatMessage, ChatMessageStore, DataContent, InvalidInput, NewTurn, Storage, Turn, TurnGone
 from recuerda.retention import RetentionPolicy
-from recuerda.storage.records import DraftStep, from_microseconds
+from recuerda.storage.records import Blob, DraftStep, from_microseconds
+from recuerda.testing.scripted import ScriptedChatClient
+from recuerda.threads.new_turn import new_turn
+from tests.conversation import texts
 
 DAY_US = 24 * 60 * 60 * 1_000_000
+CAT, DOG, SHIP = [bytes([number]) * 5000 for number in range(3)]
 
 
 async def fill(storage: Storage, thread_id: str, *ages_days: int, user_id: str | None = None) -> None:
@@ -18,6 +23,28 @@ async def fill(storage: Storage, thread_id: str, *ages_days: int, user_id: str |
         created_us = storage.clock() - age * DAY_US
         turn = NewTurn(body=str(age).encode(), message_count=2, created_us=created_us)
         await storage.append(thread_id, turn, user_id=user_id)
+
+
+async def show(storage: Storage, thread_id: str, *turns: tuple[int, bytes]) -> None:
+    """Append a turn with a question, a picture and an answer for each age in days."""
+    for age, picture in turns:
+        said = (
+            ChatMessage("user", [f"{age} days ago", DataContent(picture, "image/png", f"{age}.png", "low")]),
+            ChatMessage("assistant", f"{age}!"),
+        )
+        turn = replace(new_turn(Turn(messages=said), storage), created_us=storage.clock() - age * DAY_US)
+        await storage.append(thread_id, turn)
+
+
+async def pictures(storage: Storage, thread_id: str) -> list[bytes]:
+    """Return the pictures of the whole thread as a reader of messages gets them."""
+    messages = await ChatMessageStore(storage=storage, thread_id=thread_id).list_messages()
+    return [part.data for message in messages for part in message.contents if isinstance(part, DataContent)]
+
+
+async def held(storage: Storage, thread_id: str) -> set[bytes]:
+    """Return the pictures of which the thread holds the bytes, whether or not a turn shows them."""
+    return set((await storage.read_blobs(thread_id, [Blob.of(one).digest for one in (CAT, DOG, SHIP)])).values())
 
 
 async def ages(storage: Storage, thread_id: str) -> list[int]:
@@ -72,6 +99,57 @@ async def test_both_limits_hold_together(storage: Storage) -> None:
     await fill(storage, "a", 9, 3, 2, 1)
     assert (await RetentionPolicy(keep_days=5, keep_turns=2).apply(storage)).turns == 2
     assert await ages(storage, "a") == [2, 1]
+
+
+async def test_a_file_goes_with_the_last_turn_that_shows_it(storage: Storage, another: Storage) -> None:
+    await show(storage, "a", (40, CAT), (35, DOG), (3, CAT), (2, SHIP))
+    await show(storage, "b", (40, DOG))
+    assert (await RetentionPolicy(keep_days=30).apply(storage)).turns == 3
+    assert await pictures(another, "a") == [CAT, SHIP]
+    assert [await held(another, name) for name in ("a", "b")] == [{CAT, SHIP}, set()]
+    assert (await RetentionPolicy(keep_turns=1).apply(another)).turns == 1
+    assert (await pictures(storage, "a"), await held(storage, "a")) == ([SHIP], {SHIP})
+    assert (await RetentionPolicy(keep_days=1).apply(storage)).turns == 1
+    assert (await pictures(storage, "a"), await held(storage, "a")) == ([], set())
+
+
+async def test_a_fork_keeps_its_own_turns_and_files_and_its_turns_keep_their_ages(
+    storage: Storage, another: Storage
+) -> None:
+    await show(storage, "a", (40, CAT), (20, DOG), (2, SHIP))
+    fork = await ChatMessageStore(storage=storage, thread_id="a").fork(before=3, thread_id="fork")
+    inner = await fork.fork(thread_id="inner")
+    await show(storage, "inner", (1, CAT))
+    assert (await RetentionPolicy(keep_days=30).apply(storage)).turns == 3
+    assert [await pictures(another, name) for name in ("a", "fork", "inner")] == [[DOG, SHIP], [DOG], [DOG, CAT]]
+    assert (await RetentionPolicy(keep_days=10).apply(storage)).turns == 3
+    assert [await pictures(another, name) for name in ("a", "fork", "inner")] == [[SHIP], [], [CAT]]
+    assert [await held(another, name) for name in ("a", "fork", "inner")] == [{SHIP}, set(), {CAT}]
+    info = await inner.info()
+    assert info is not None
+    assert info.parent is not None
+    assert info.parent.thread_id == "fork"
+    assert [branch.id for branch in await fork.list_branches()] == ["inner"]
+
+
+async def test_an_answer_given_again_counts_once_and_a_turn_that_went_is_not_replaced(
+    storage: Storage, another: Storage
+) -> None:
+    agent = ScriptedChatClient(["again", "and again"]).create_agent(storage=storage)
+    await show(storage, "a", (9, CAT), (8, DOG), (7, SHIP))
+    thread = agent.get_thread("a")
+    (oldest, *_) = await thread.list_turns()
+    await agent.regenerate(thread)
+    assert (await RetentionPolicy(keep_turns=2).apply(another)).turns == 1
+    assert await pictures(another, "a") == [DOG, SHIP]
+    with pytest.raises(TurnGone):
+        await agent.run("other words", thread=thread, replaces=oldest)
+    with pytest.raises(InvalidInput):
+        await agent.edit(thread, oldest, "other words")
+    await agent.regenerate(thread)
+    assert texts(await thread.list_messages()) == ["8 days ago", "8!", "7 days ago", "and again"]
+    assert (await RetentionPolicy(keep_days=5).apply(another)).turns == 1
+    assert (await pictures(storage, "a"), await held(storage, "a")) == ([SHIP], {SHIP})
 
 
 async def test_a_policy_can_be_for_one_user(storage: Storage) -> None:
