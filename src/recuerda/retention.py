@@ -7,11 +7,12 @@ and settings, because deleting it could also delete a turn that arrives at that 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import msgspec
 
-from recuerda.errors import InvalidInput, ThreadConflict, ThreadNotFound
+from recuerda.errors import DraftConflict, InvalidInput, ThreadConflict, ThreadNotFound
 from recuerda.ids import check_limit
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import ThreadInfo, from_microseconds
@@ -97,7 +98,9 @@ class RetentionPolicy(msgspec.Struct, frozen=True, kw_only=True):
             return False
         if from_microseconds(draft.steps[-1].created_us) >= self._oldest(storage, self.keep_days):
             return False
-        return await storage.drop_draft(thread_id, turn_id=draft.turn_id)
+        with suppress(DraftConflict):  # a process goes on with the turn now
+            return await storage.drop_draft(thread_id, turn_id=draft.turn_id, last_step=draft.steps[-1].id)
+        return False
 
     @staticmethod
     def _oldest(storage: Storage, keep_days: float) -> datetime:

@@ -176,7 +176,7 @@ async def test_an_interrupted_turn_that_goes_on_meanwhile_is_not_dropped(copies:
     step = DraftStep(turn_id="two", revision=1, number=1, body=b"?", created_us=1)
     await storage.save_draft("t", step)
     thread = await examine(storage, "t")
-    await storage.save_draft("t", replace(step, number=2))
+    await storage.save_draft("t", replace(step, number=2, id="second"))
     left = await repair(storage, thread, Drops(is_wanted=True), copies)
     assert [finding.kind for finding in left.findings] == ["unreadable_draft"]
     draft = await storage.load_draft("t")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from recuerda import ChatMessage, ChatMessageStore, DataContent, InvalidInput, NewTurn, Storage, Turn, TurnGone
 from recuerda.retention import RetentionPolicy
+from recuerda.storage.ram import MemoryStorage
 from recuerda.storage.records import Blob, DraftStep, from_microseconds
 from recuerda.testing.scripted import ScriptedChatClient
 from recuerda.threads.new_turn import new_turn
@@ -70,6 +72,23 @@ async def test_a_thread_that_is_all_old_keeps_its_settings_and_goes_on(storage: 
     await fill(storage, "a", 0)
     assert await ages(storage, "a") == [0]
     assert (await RetentionPolicy(keep_days=30).apply(storage)).turns == 0
+
+
+async def test_an_old_interrupted_turn_that_goes_on_meanwhile_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = MemoryStorage()
+    old_us = storage.clock() - 40 * DAY_US
+    await storage.save_draft("a", DraftStep(turn_id="t", revision=0, number=1, body=b"1", created_us=old_us))
+    drop_draft = storage.drop_draft
+
+    async def late(thread_id: str, **options: Any) -> bool:
+        await storage.save_draft(thread_id, DraftStep(turn_id="t", revision=0, number=2, body=b"2"))
+        return await drop_draft(thread_id, **options)
+
+    monkeypatch.setattr(storage, "drop_draft", late)
+    assert (await RetentionPolicy(keep_days=30).apply(storage)).drafts == 0
+    draft = await storage.load_draft("a")
+    assert draft is not None
+    assert [step.body for step in draft.steps] == [b"1", b"2"]
 
 
 async def test_an_old_interrupted_turn_goes_and_a_younger_one_stays(storage: Storage) -> None:

@@ -10,6 +10,7 @@ has changed the thread since, it is examined and copied anew, and left alone if 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import timedelta
 
 import msgspec
@@ -17,7 +18,7 @@ import msgspec
 from recuerda.agent.resuming import draft_age
 from recuerda.cli.copies import Backup
 from recuerda.cli.remaking import make_again
-from recuerda.errors import ThreadConflict
+from recuerda.errors import DraftConflict, ThreadConflict
 from recuerda.examination import DRAFTS, REPAIRABLE, Examined, Finding, Kind, examine, load_files, orphans_of
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import (
@@ -97,10 +98,10 @@ async def _repair_copied(storage: Storage, thread: Examined, kinds: set[Kind], c
     if bodies := _bodies(thread, kinds):
         edits = await storage.rewrite(thread.thread_id, bodies, expected=version)
         version = msgspec.structs.replace(version, edits=edits or version.edits)
-    if kinds & DRAFTS and await storage.load_draft(thread.thread_id) == thread.draft:
-        # If there is another draft now, it belongs to a program that is working on the thread.
-        turn_id = thread.draft and thread.draft.turn_id
-        await storage.drop_draft(thread.thread_id, turn_id=turn_id, expected=version)
+    if kinds & DRAFTS and (draft := thread.draft) is not None:
+        with suppress(DraftConflict):  # a program is working on the turn
+            last_step = draft.steps[-1].id
+            await storage.drop_draft(thread.thread_id, turn_id=draft.turn_id, expected=version, last_step=last_step)
     after = await examine(storage, thread.thread_id)
     is_left = any(finding.kind in kinds & MADE_AGAIN for finding in after.findings)
     if is_left and after.info is not None and after.draft is None and not after.sealed:

@@ -643,8 +643,7 @@ class Storage(StorageHooks):
         check_id(thread_id, "thread id")
         check_id(step.turn_id, "turn id")
         check_limit(step.number, "a draft step's number")
-        if step.id:
-            check_id(step.id, "draft step's id")
+        check_id(step.id, "draft step's id")
         self._check_body(step.body)
         if not step.created_us:
             step = structs.replace(step, created_us=self.clock())

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from recuerda.errors import InvalidInput
-from recuerda.ids import check_count, check_id, check_limit
+from recuerda.ids import check_count, check_id, check_limit, new_id
 
 SEAL = b"rc1"
 """The first bytes of an encrypted body; see `encryption/sealing.py`."""
@@ -605,7 +605,7 @@ class DraftStep(msgspec.Struct, frozen=True, kw_only=True):
         number: 1, 2, 3 and so on. A step is written once and never changed.
         body: opaque bytes.
         created_us: the time of saving, in microseconds since 1970 (UTC). 0 in a new step means now.
-        id: a random id of the step; "" for none.
+        id: the step's id, which no other step has. A new step has a random id.
         previous: the id that the draft's last step must have when this step is saved; None for any. The number alone is
             not enough: a storage that was put back may have another step with that number. For step 1, it is the last
             step of the ended draft that this step replaces, and "" if there must be none. It is not kept, so it is None
@@ -617,7 +617,7 @@ class DraftStep(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     body: bytes
     created_us: int = 0
-    id: str = ""
+    id: str = msgspec.field(default_factory=new_id)
     previous: str | None = None
 
 

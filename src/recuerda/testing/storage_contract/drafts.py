@@ -10,6 +10,7 @@ import pytest
 from msgspec import structs
 
 from recuerda.errors import DraftConflict, EncodeError, InvalidInput, ThreadConflict, ThreadOwnershipError
+from recuerda.ids import new_id
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import DraftStep
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, fill
@@ -31,17 +32,17 @@ def a_step(
     turn_id: str = "running",
     revision: int = 0,
     created_us: int = 7,
-    id: str = "",
+    id: str | None = None,
     previous: str | None = None,
 ) -> DraftStep:
-    """Return one step of a draft."""
+    """Return one step of a draft; without an id, it gets a random one."""
     return DraftStep(
         turn_id=turn_id,
         revision=revision,
         number=number,
         body=body,
         created_us=created_us,
-        id=id,
+        id=new_id() if id is None else id,
         previous=previous,
     )
 
@@ -58,8 +59,7 @@ class DraftContract(ContractBase):
     async def test_a_draft_has_its_steps_in_order(self, storage: Storage, another: Storage) -> None:
         await fill(storage, "a", 1, 1, 1, 1)
         steps = tuple(
-            a_step(i, bytes([0, 255, 10, i]), revision=4, created_us=10**15 + i, id="" if i == 5 else f"step {i}")
-            for i in range(1, 13)
+            a_step(i, bytes([0, 255, 10, i]), revision=4, created_us=10**15 + i, id=f"step {i}") for i in range(1, 13)
         )
         for step in steps:
             await storage.save_draft("a", step)
@@ -187,14 +187,14 @@ class DraftContract(ContractBase):
             assert await storage.load_draft("a") == kept, previous
         await storage.save_draft("a", a_step(3, b"new", id="new3", previous="new2"))
         await storage.save_draft("a", a_step(3, b"new", id="new3", previous="new2"))
-        await another.save_draft("a", a_step(4, b"any"))
-        for previous in ("new3", "x"):
+        await another.save_draft("a", a_step(4, b"any", id="new4"))
+        for previous in ("new3", "x", ""):
             with pytest.raises(DraftConflict):
                 await another.save_draft("a", a_step(5, previous=previous))
-        await another.save_draft("a", a_step(5, previous=""))
+        await another.save_draft("a", a_step(5, id="new5", previous="new4"))
         draft = await another.load_draft("a")
         assert draft is not None
-        assert [step.id for step in draft.steps] == ["new1", "new2", "new3", "", ""]
+        assert [step.id for step in draft.steps] == ["new1", "new2", "new3", "new4", "new5"]
 
     async def test_a_later_step_of_another_turn_is_refused(self, storage: Storage) -> None:
         await storage.save_draft("a", a_step(1))
@@ -217,7 +217,7 @@ class DraftContract(ContractBase):
         assert await bodies_of(storage) == [b"mine"]
 
     async def test_a_step_of_nothing_is_refused(self, storage: Storage) -> None:
-        for step in (a_step(0), a_step(-1), a_step(1, turn_id=""), a_step(1, id="\0")):
+        for step in (a_step(0), a_step(-1), a_step(1, turn_id=""), a_step(1, id=""), a_step(1, id="\0")):
             with pytest.raises(InvalidInput):
                 await storage.save_draft("a", step)
         if storage.max_body_bytes is not None:
