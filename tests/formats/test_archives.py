@@ -7,6 +7,7 @@ import zipfile
 from base64 import b64decode, b64encode
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -152,6 +153,243 @@ def test_open_webui_gives_branches_steps_and_settings() -> None:
     assert (main.user_id, main.losses) == ("user-1", {"file": 1})
     assert main.metadata == {"pinned": True, "models": ["llama3.1:latest"], "shown": True}
     assert (main.tags, main.archived) == (("pictures",), False)
+
+
+def chatgpt_conversation(*nodes: tuple[str, dict[str, Any] | None, dict[str, Any]], **facts: Any) -> bytes:
+    """Return an archive with one conversation: the role, the content and the other fields of each message."""
+    mapping: dict[str, Any] = {}
+    for number, (role, content, more) in enumerate(nodes):
+        name = more.pop("name", None)
+        message = {"id": f"m{number}", "author": {"role": role, "name": name}, "content": content, **more}
+        parent = f"m{number - 1}" if number else None
+        mapping[f"m{number}"] = {
+            "id": f"m{number}",
+            "message": message,
+            "parent": parent,
+            "children": [f"m{number + 1}"],
+        }
+    return json.dumps([{"id": "c", "title": "T", "mapping": mapping, **facts}]).encode()
+
+
+def texts(*parts: Any, kind: str = "text") -> dict[str, Any]:
+    return {"content_type": kind, "parts": [*parts]}
+
+
+def test_chatgpt_gives_what_stands_beside_the_texts() -> None:
+    told = {"about_user_message": "I sail.", "about_model_message": "Be brief."}
+    mark = "\ue200cite\ue202turn0search0\ue201"
+    cited = {"matched_text": mark, "alt": None, "items": [{"title": "Ships", "url": "https://e.com/s"}]}
+    footnote = {"matched_text": " ", "alt": "", "sources": [{"title": "Sea", "url": "https://e.com/t"}]}
+    widget = {"matched_text": "\ue200image_group\ue201", "alt": None, "type": "hidden"}
+    pages = [{"entries": [{"title": "Ships", "url": "https://e.com/s", "snippet": "They float."}]}]
+    old = {"metadata": {"title": "Old", "url": "https://e.com/o", "type": "webpage"}, "start_ix": 0, "end_ix": 3}
+    (thread,) = threads(
+        chatgpt_conversation(
+            ("system", None, {}),
+            (
+                "system",
+                texts(""),
+                {"metadata": {"is_visually_hidden_from_conversation": True, "user_context_message_data": told}},
+            ),
+            ("user", texts({"text": "Which ships?"}, kind="multimodal_text"), {}),
+            ("assistant", {"content_type": "code", "text": '{"q": 1}'}, {"recipient": "web.run"}),
+            (
+                "tool",
+                texts(""),
+                {
+                    "name": "web.run",
+                    "metadata": {"search_model_queries": {"queries": ["ships"]}, "search_result_groups": pages},
+                },
+            ),
+            (
+                "tool",
+                {"content_type": "sonic_webpage", "url": "https://e.com/s", "title": "Ships", "text": "All."},
+                {"name": "web.run"},
+            ),
+            ("tool", {"content_type": "citable_code_output", "output_str": "[1]"}, {"name": "web.run"}),
+            (
+                "tool",
+                {"content_type": "tether_browsing_display", "result": "", "summary": "Two pages."},
+                {"name": "browser"},
+            ),
+            (
+                "assistant",
+                texts(f"Big ones {mark}\ue200image_group\ue201."),
+                {"metadata": {"content_references": [cited, footnote, widget], "citations": [old]}},
+            ),
+            is_starred=True,
+        )
+    )
+    assert [message.role for message in thread.messages][:3] == ["system", "user", "assistant"]
+    assert said(thread) == ["I sail.\n\nBe brief.", "Which ships?", "Big ones ([Ships](https://e.com/s))."]
+    assert [result for _, _, result in calls(thread)] == [
+        "ships\n\nShips\nhttps://e.com/s\nThey float.",
+        "Ships\n\nhttps://e.com/s\n\nAll.",
+        "[1]",
+        "Two pages.",
+    ]
+    assert thread.messages[0].additional_properties == {"hidden": True}
+    assert thread.messages[-1].additional_properties == {
+        "sources": [
+            {"title": "Old", "url": "https://e.com/o"},
+            {"title": "Ships", "url": "https://e.com/s"},
+            {"title": "Sea", "url": "https://e.com/t"},
+        ]
+    }
+    assert (thread.metadata, thread.losses) == ({"pinned": True}, {})
+
+
+def test_chatgpt_gives_the_pictures_of_screens_and_code_and_the_parts_of_calls_with_video() -> None:
+    pointers = {
+        name: f"sediment://file_0000{number}" for number, name in enumerate(("plot", "screen", "voice", "film"))
+    }
+    drawn = {"messages": [{"message_type": "image", "image_url": pointers["plot"]}, {"message_type": "stream"}]}
+    screen = {"content_type": "image_asset_pointer", "asset_pointer": pointers["screen"]}
+    call = {
+        "content_type": "real_time_user_audio_video_asset_pointer",
+        "frames_asset_pointers": [screen],
+        "audio_asset_pointer": {"content_type": "audio_asset_pointer", "asset_pointer": pointers["voice"]},
+        "video_container_asset_pointer": {
+            "content_type": "video_container_asset_pointer",
+            "asset_pointer": pointers["film"],
+        },
+    }
+    conversation = chatgpt_conversation(
+        ("user", texts(call, {"content_type": "audio_transcription", "text": "Plot it."}, kind="multimodal_text"), {}),
+        ("assistant", {"content_type": "code", "text": "plot()"}, {"recipient": "python"}),
+        (
+            "tool",
+            {"content_type": "execution_output", "text": "ok"},
+            {"name": "python", "metadata": {"aggregate_result": drawn}},
+        ),
+        (
+            "tool",
+            {
+                "content_type": "computer_output",
+                "screenshot": screen,
+                "state": {"title": "Page", "url": "https://e.com"},
+            },
+            {"name": "computer.do"},
+        ),
+    )
+    files = {f"file_0000{number}-x.dat": PIXEL if number < 2 else b"x" * 9 for number in range(4)}
+    (thread,) = threads(zipped({"conversations.json": conversation, **files}))
+    found = [part for part in parts(thread) if isinstance(part, DataContent)]
+    assert [(one.media_type, one.data == PIXEL) for one in found].count(("image/png", True)) == 3
+    assert len(found) == 5
+    assert [result for _, _, result in calls(thread)] == ["ok", "Page\n\nhttps://e.com"]
+    assert thread.losses == {}
+    (thread,) = threads(conversation)
+    assert thread.losses == {"audio file": 1, "video": 1, "image": 3}
+
+
+def test_claude_gives_what_stands_beside_the_texts() -> None:
+    page = {"type": "knowledge", "title": "Ships", "url": "https://e.com/s", "text": "They float."}
+    cited = {
+        "uuid": "x",
+        "start_index": 0,
+        "end_index": 3,
+        "details": {"type": "web_search_citation", "url": "https://e.com/s"},
+    }
+    content: list[Any] = [
+        {"type": "thinking", "thinking": "", "summaries": [{"summary": "Looking"}], "cut_off": True},
+        {"type": "tool_use", "id": "t1", "name": "web_search", "input": {"query": "ships"}},
+        {"type": "tool_result", "tool_use_id": "t1", "name": "web_search", "content": [page]},
+        {"type": "tool_use", "id": "t2", "name": "view", "input": {}},
+        {
+            "type": "tool_result",
+            "tool_use_id": "t2",
+            "content": [],
+            "display_content": [{"type": "text", "text": "abc"}],
+        },
+        {"type": "text", "text": "They float.", "citations": [cited]},
+    ]
+    messages: list[Any] = [
+        {
+            "uuid": "h",
+            "sender": "human",
+            "text": "Do ships float?",
+            "files_v2": [{"file_uuid": "f", "file_name": "a.png"}],
+        },
+        {"uuid": "a", "sender": "assistant", "content": content, "parent_message_uuid": "h"},
+        {"uuid": "b", "sender": "assistant", "text": "Yes.", "parent_message_uuid": "h"},
+    ]
+    facts = {"model": "claude-sonnet-4-5", "is_starred": True, "current_leaf_message_uuid": "a"}
+    main, branch = threads(json.dumps([{"uuid": "c", "name": "T", "chat_messages": messages, **facts}]).encode())
+    assert calls(main) == [
+        ("web_search", '{"query": "ships"}', "Ships\nhttps://e.com/s\nThey float."),
+        ("view", "{}", "abc"),
+    ]
+    assert [part.text for part in parts(main) if isinstance(part, TextReasoningContent)] == ["Looking"]
+    assert main.messages[1].additional_properties == {"sources": [{"url": "https://e.com/s"}]}
+    assert main.metadata == {"model": "claude-sonnet-4-5", "pinned": True, "shown": True}
+    assert (main.losses, branch.metadata.get("shown")) == ({"file": 1}, None)
+
+
+def test_librechat_gives_instructions_media_and_marks() -> None:
+    content: list[Any] = [
+        {"type": "input_audio", "input_audio": {"data": b64encode(b"RIFF").decode(), "format": "wav"}},
+        {"type": "video_url", "video_url": {"url": "https://e.com/a.mp4"}},
+        {"type": "summary", "text": "s"},
+    ]
+    messages = [
+        {"messageId": "a", "isCreatedByUser": True, "text": "Hi", "parentMessageId": "0"},
+        {
+            "messageId": "b",
+            "parentMessageId": "a",
+            "content": content,
+            "unfinished": True,
+            "plugins": [{"latest": "x"}],
+        },
+        {"messageId": "c", "parentMessageId": "a", "text": "It failed.", "error": True},
+    ]
+    options = {"promptPrefix": "Be brief.", "model": "gpt-4o", "temperature": 1}
+    main, branch = threads(json.dumps({"conversationId": "c", "options": options, "messages": messages}).encode())
+    assert said(main) == ["Be brief.", "Hi"]
+    assert kinds(main) == ["Text", "Text", "Data", "Uri", "Unknown", "Unknown"]
+    assert [message.role for message in branch.messages] == ["system", "user", "assistant"]
+    assert main.messages[-1].additional_properties == {"unfinished": True}
+    assert branch.messages[-1].additional_properties == {"error": True}
+    assert (main.metadata["model"], main.losses) == ("gpt-4o", {"unknown part": 2})
+
+
+def test_open_webui_gives_sources_ratings_and_late_errors() -> None:
+    web = {
+        "source": {"type": "web_search", "name": "search"},
+        "document": ["They float.", "They sail."],
+        "metadata": [{"source": "https://e.com/s", "title": "Ships"}, {"source": "https://e.com/t", "name": "Sea"}],
+    }
+    file = {
+        "source": {"type": "file", "name": "a.pdf", "id": "f"},
+        "document": ["x"],
+        "metadata": [{"source": "a.pdf"}],
+    }
+    answer = {
+        "id": "b",
+        "role": "assistant",
+        "parentId": "a",
+        "content": "They flo",
+        "model": "m",
+        "sources": [web, file],
+        "annotation": {"rating": 1},
+        "error": {"content": "The connection broke."},
+        "code_executions": [{"id": "e", "code": "1"}],
+        "merged": {"status": True, "content": "Both."},
+    }
+    question = {"id": "a", "role": "user", "content": "Do ships float?", "childrenIds": ["b"]}
+    history = {"currentId": "b", "messages": {"a": question, "b": answer}}
+    (thread,) = threads(json.dumps([{"id": "c", "chat": {"history": history}}]).encode())
+    assert thread.messages[-1].additional_properties == {
+        "model": "m",
+        "rating": 1,
+        "error": "The connection broke.",
+        "sources": [
+            {"title": "Ships", "url": "https://e.com/s"},
+            {"title": "Sea", "url": "https://e.com/t"},
+            {"title": "a.pdf"},
+        ],
+    }
+    assert thread.losses == {"unknown part": 2, "found text": 3}
 
 
 @pytest.mark.parametrize("name", ARCHIVED)

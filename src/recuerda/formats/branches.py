@@ -17,7 +17,11 @@ from recuerda.errors import StateError
 from recuerda.formats.moved import MovedThread
 from recuerda.formats.supplement import Supplement
 from recuerda.formats.turns import Conversation, Said, marked_thread, thread_of
+from recuerda.messages.message import ChatMessage
 from recuerda.storage.records import ThreadParent
+
+_INSTRUCTIONS = "system-prompt"
+"""The id of the message with a conversation's instructions, which has none in its program."""
 
 
 def threads_of(
@@ -55,6 +59,18 @@ def threads_of(
             thread = structs.replace(thread, metadata={**thread.metadata, "shown": True})
         made[start] = thread
         yield thread
+
+
+def after_instructions(said: Sequence[Said], instructions: object) -> list[Said]:
+    """Return the messages of a tree with the conversation's instructions before the first ones.
+
+    Other values than a text, and a text without a message, are no instructions.
+    """
+    if not isinstance(instructions, str) or not instructions or not said:
+        return list(said)
+    known = {one.id for one in said}
+    first = Said(id=_INSTRUCTIONS, messages=[ChatMessage("system", instructions)])
+    return [first, *(one if one.parent in known else replace(one, parent=_INSTRUCTIONS) for one in said)]
 
 
 def _marked_paths(tree: _Tree, facts: Sequence[Supplement]) -> list[list[Said]] | None:

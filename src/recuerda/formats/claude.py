@@ -14,6 +14,7 @@ import msgspec
 
 from recuerda.formats.archived_files import ArchivedFiles
 from recuerda.formats.branches import threads_of
+from recuerda.formats.cited import page_text, with_sources
 from recuerda.formats.claude_writing import WRITER
 from recuerda.formats.conversation_files import conversations, first_object
 from recuerda.formats.documents import understood
@@ -49,6 +50,7 @@ class _Message(msgspec.Struct):
     created_at: str | None = None
     attachments: list[_Data] | None = None
     files: list[_Data] | None = None
+    files_v2: list[_Data] | None = None
     parent_message_uuid: str | None = None
 
 
@@ -57,6 +59,9 @@ class _Conversation(msgspec.Struct):
     chat_messages: list[_Message]
     name: str | None = None
     summary: str | None = None
+    model: str | None = None
+    is_starred: bool | None = None
+    current_leaf_message_uuid: str | None = None
     recuerda: _Data | None = None
 
 
@@ -64,10 +69,15 @@ def _read(source: Source) -> Iterator[MovedThread]:
     for document, files in conversations(source):
         found = document.as_type(_Conversation)
         with understood(document.where):
-            metadata: JsonObject = {"summary": found.summary} if found.summary else {}
-            about = Conversation(id=found.uuid, title=found.name, metadata=metadata)
-            said, shown = _said(found.chat_messages, files), _last(found.chat_messages)
+            about = Conversation(id=found.uuid, title=found.name, metadata=_metadata(found))
+            said = _said(found.chat_messages, files)
+            shown = found.current_leaf_message_uuid or _last(found.chat_messages)
             yield from threads_of(about, said, shown=shown, facts=supplements_in(found.recuerda))
+
+
+def _metadata(found: _Conversation) -> JsonObject:
+    known: JsonObject = {"summary": found.summary, "model": found.model, "pinned": found.is_starred or None}
+    return {name: value for name, value in known.items() if value}
 
 
 def _last(messages: Sequence[_Message]) -> str | None:
@@ -84,7 +94,12 @@ def _said(messages: Sequence[_Message], files: ArchivedFiles) -> list[Said]:
         said.append(
             Said(
                 id=message.uuid,
-                messages=steps(_ROLES.get(message.sender, message.sender), parts, message_id=message.uuid),
+                messages=steps(
+                    _ROLES.get(message.sender, message.sender),
+                    parts,
+                    message_id=message.uuid,
+                    properties=with_sources({}, _cited(message.content or ())),
+                ),
                 parent=message.parent_message_uuid if is_tree else before,
                 created_us=to_us(message.created_at),
                 losses=reader.losses,
@@ -117,7 +132,9 @@ class _Reader:
                 yield DataContent(text.encode(), "text/plain", str(name) if name else None)
             else:
                 yield self._file(one, name)
-        for one in message.files or ():
+        seen = [one.get("file_uuid") for one in message.files or ()]
+        new = [one for one in message.files_v2 or () if one.get("file_uuid") not in seen]
+        for one in (*(message.files or ()), *new):
             yield self._file(one, one.get("file_name"))
 
     def _part(self, block: _Data, number: int) -> Iterator[AnyContent]:
@@ -126,7 +143,8 @@ class _Reader:
                 if text:
                     yield TextContent(text)
             case {"type": "thinking", "thinking": str(text)}:
-                yield TextReasoningContent(text)
+                summaries = cast("list[_Data]", block.get("summaries") or [])
+                yield TextReasoningContent(text or "\n".join(str(one.get("summary") or "") for one in summaries))
             case {"type": "voice_note", "text": str(text)}:
                 yield TextContent(text)
             case {"type": "tool_use", "name": str(name)}:
@@ -152,7 +170,8 @@ class _Reader:
             yield FunctionCallContent(call_id, str(block.get("name") or "tool"), {})
         if call_id in self.open_calls:
             self.open_calls.remove(call_id)
-        result = _joined(block.get("content"))
+        content = block.get("content")
+        result = _joined(content or block.get("display_content") or content)
         yield FunctionResultContent(call_id, result, is_error=block.get("is_error") is True)
 
     def _file(self, about: _Data, name: object) -> AnyContent:
@@ -169,10 +188,19 @@ class _Reader:
 
 
 def _joined(content: object) -> Any:
-    """Return the result of a tool: the text, if it has nothing else."""
+    """Return the result of a tool: the text, if it has nothing else. A page is its title, its link and its text."""
     blocks = cast("list[object]", content) if isinstance(content, list) else []
-    texts = [str(cast("_Data", one)["text"]) for one in blocks if isinstance(one, dict) and "text" in one]
+    pages = [cast("_Data", one) for one in blocks if isinstance(one, dict) and "text" in one]
+    texts = [page_text(one, "title", "url", "text") if "url" in one else str(one["text"]) for one in pages]
     return "\n".join(texts) if blocks and len(texts) == len(blocks) else cast("object", content)
+
+
+def _cited(blocks: Sequence[_Data]) -> Iterator[tuple[object, object]]:
+    """Yield the title and the link of each page that a text cites."""
+    for block in blocks:
+        for one in cast("list[_Data]", block.get("citations") or []):
+            details = cast("_Data", one.get("details") or {})
+            yield one.get("title") or details.get("title"), one.get("url") or details.get("url")
 
 
 def _is_like(values: Sequence[object]) -> bool:

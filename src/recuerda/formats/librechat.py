@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import msgspec
 
-from recuerda.formats.branches import threads_of
+from recuerda.formats.branches import after_instructions, threads_of
 from recuerda.formats.conversation_files import first_object
 from recuerda.formats.documents import documents, understood
 from recuerda.formats.files import ANY_IMAGE, linked, media_type_of
@@ -23,6 +23,7 @@ from recuerda.formats.steps import steps
 from recuerda.formats.supplement import supplements_in
 from recuerda.formats.times import to_us
 from recuerda.formats.turns import Conversation, Said
+from recuerda.json_value import JsonObject
 from recuerda.messages.message import (
     AnyContent,
     FunctionCallContent,
@@ -46,6 +47,9 @@ class _Message(msgspec.Struct, rename="camel"):
     created_at: str | None = None
     files: list[_Data] | None = None
     attachments: list[_Data] | None = None
+    plugins: list[_Data] | None = None
+    error: bool | None = None
+    unfinished: bool | None = None
     children: list[_Message] = []
 
 
@@ -53,6 +57,7 @@ class _Conversation(msgspec.Struct, rename="camel"):
     conversation_id: str
     title: str | None = None
     endpoint: str | None = None
+    options: _Data | None = None
     messages: list[_Message] | _Message | None = None
     messages_tree: list[_Message] | None = None
     recuerda: _Data | None = None
@@ -62,15 +67,18 @@ def _read(source: Source) -> Iterator[MovedThread]:
     for document in documents(source.text()):
         found = document.as_type(_Conversation)
         with understood(document.where):
-            about = Conversation(
-                id=found.conversation_id,
-                title=found.title,
-                metadata={"endpoint": found.endpoint} if found.endpoint else {},
-            )
+            options = found.options or {}
+            about = Conversation(id=found.conversation_id, title=found.title, metadata=_metadata(found, options))
             told = found.messages_tree or found.messages or []
             said = list(_said([told] if isinstance(told, _Message) else told))
             shown = said[-1].id if said else None
+            said = after_instructions(said, options.get("promptPrefix") or options.get("system"))
             yield from threads_of(about, said, shown=shown, facts=supplements_in(found.recuerda))
+
+
+def _metadata(found: _Conversation, options: _Data) -> JsonObject:
+    known = {"endpoint": found.endpoint, "model": options.get("model")}
+    return {name: value for name, value in known.items() if isinstance(value, str) and value}
 
 
 def _said(messages: Sequence[_Message]) -> Iterator[Said]:
@@ -80,11 +88,14 @@ def _said(messages: Sequence[_Message]) -> Iterator[Said]:
         message, parent = waiting.pop()
         waiting += [(one, message.message_id) for one in reversed(message.children)]
         parts = [*_parts(message), *map(_file, message.files or ()), *map(_file, message.attachments or ())]
+        parts += [UnknownContent({**one, "type": "librechat/plugin"}) for one in message.plugins or ()]
         role = "user" if message.is_created_by_user else "assistant"
-        properties = {"model": message.model} if message.model and role == "assistant" else None
+        properties: JsonObject = {"model": message.model} if message.model and role == "assistant" else {}
+        marks = {"error": message.error, "unfinished": message.unfinished}
+        properties |= {name: True for name, is_set in marks.items() if is_set}
         yield Said(
             id=message.message_id,
-            messages=steps(role, parts, message_id=message.message_id, properties=properties),
+            messages=steps(role, parts, message_id=message.message_id, properties=properties or None),
             parent=parent,
             created_us=to_us(message.created_at),
             losses=counted(part for part in parts if isinstance(part, UnknownContent)),
@@ -110,14 +121,26 @@ def _part(block: _Data, otherwise: str) -> Iterator[AnyContent]:
             yield TextContent(text)
         case {"type": "tool_call", "tool_call": dict()}:
             yield from _call(block["tool_call"], otherwise)
-        case {"type": "image_url", "image_url": {"url": str(url)}} | {"type": "image_url", "image_url": str(url)}:
-            yield linked(url, otherwise=ANY_IMAGE)
+        case {"type": "image_url" | "video_url" | "input_audio"}:
+            yield _media(block)
         case {"type": "image_file", "image_file": dict()}:
             yield _file(block["image_file"])
         case {"type": "agent_update"}:
             pass
         case _:
             yield UnknownContent({**block, "type": f"librechat/{block.get('type')}"})
+
+
+def _media(block: _Data) -> AnyContent:
+    match block:
+        case {"image_url": {"url": str(url)}} | {"image_url": str(url)}:
+            return linked(url, otherwise=ANY_IMAGE)
+        case {"video_url": {"url": str(url)}} | {"video_url": str(url)}:
+            return linked(url, otherwise="video/*")
+        case {"input_audio": {"data": str(data), "format": str(kind)}}:
+            return linked(f"data:audio/{kind};base64,{data}")
+        case _:
+            return UnknownContent({**block, "type": f"librechat/{block.get('type')}"})
 
 
 def _call(call: _Data, otherwise: str) -> Iterator[AnyContent]:

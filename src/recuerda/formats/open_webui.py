@@ -14,13 +14,14 @@ from typing import Any, cast
 
 import msgspec
 
-from recuerda.formats.branches import threads_of
+from recuerda.formats.branches import after_instructions, threads_of
+from recuerda.formats.cited import with_sources
 from recuerda.formats.conversation_files import first_object
 from recuerda.formats.documents import documents, understood
 from recuerda.formats.files import ANY_IMAGE, linked
 from recuerda.formats.format import Format
 from recuerda.formats.losses import counted
-from recuerda.formats.moved import MovedThread
+from recuerda.formats.moved import MovedThread, added_up
 from recuerda.formats.open_webui_writing import WRITER
 from recuerda.formats.source import Source
 from recuerda.formats.steps import steps
@@ -31,7 +32,6 @@ from recuerda.interop.responses_items import ResponsesForm
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import (
     AnyContent,
-    ChatMessage,
     DataContent,
     FunctionCallContent,
     FunctionResultContent,
@@ -48,7 +48,6 @@ _DETAILS = re.compile(
     re.DOTALL,
 )
 _ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
-_SYSTEM = "system-prompt"
 
 
 class _Message(msgspec.Struct, rename="camel"):
@@ -62,6 +61,10 @@ class _Message(msgspec.Struct, rename="camel"):
     files: list[_Data] | None = None
     output: list[_Data] | None = None
     error: Any = None
+    sources: list[_Data] | None = None
+    code_executions: list[_Data] | None = msgspec.field(default=None, name="code_executions")
+    merged: _Data | None = None
+    annotation: _Data | None = None
 
 
 class _History(msgspec.Struct, rename="camel"):
@@ -106,7 +109,7 @@ def _read(source: Source) -> Iterator[MovedThread]:
                 messages, shown = list(chat.history.messages.values()), chat.history.current_id
             else:
                 messages, shown = _chained(chat.messages or []), None
-            said = _with_system(_said(messages), chat)
+            said = after_instructions(_said(messages), chat.system or (chat.params or {}).get("system"))
             yield from threads_of(about, said, shown=shown, facts=supplements_in(found.recuerda))
 
 
@@ -130,37 +133,65 @@ def _chained(messages: Sequence[_Message]) -> list[_Message]:
     return list(messages)
 
 
-def _with_system(said: list[Said], chat: _Chat) -> list[Said]:
-    """Return the messages, with the chat's system prompt before them."""
-    prompt = chat.system or (chat.params or {}).get("system")
-    if not isinstance(prompt, str) or not prompt or not said:
-        return said
-    first = Said(id=_SYSTEM, messages=[ChatMessage("system", prompt)])
-    known = {one.id for one in said}
-    return [first, *(one if one.parent in known else _after(one, _SYSTEM) for one in said)]
-
-
-def _after(one: Said, parent: str) -> Said:
-    return Said(id=one.id, messages=one.messages, parent=parent, created_us=one.created_us, losses=one.losses)
-
-
 def _said(messages: Sequence[_Message]) -> list[Said]:
     places = {child: place for message in messages for place, child in enumerate(message.children_ids)}
     said: list[Said] = []
     for message in sorted(messages, key=lambda one: places.get(one.id, 0)):
-        parts = [*_parts(message), *map(_file, message.files or ())]
-        is_answer = message.role == "assistant" and message.model
-        properties = {"model": message.model} if is_answer else None
+        parts = [*_parts(message), *map(_file, message.files or ()), *_beside(message)]
+        properties = with_sources(_known(message), _cited(message.sources or ()))
         said.append(
             Said(
                 id=message.id,
                 messages=steps(message.role, parts, message_id=message.id, properties=properties),
                 parent=message.parent_id,
                 created_us=to_us(message.timestamp),
-                losses=counted(part for part in parts if isinstance(part, UnknownContent)),
+                losses=added_up(
+                    [counted(part for part in parts if isinstance(part, UnknownContent)), _unsaid(message)]
+                ),
             )
         )
     return said
+
+
+def _unsaid(message: _Message) -> dict[str, int]:
+    """Return the number of texts that were found for an answer and are beside it. Only their sources are kept."""
+    found = sum(len(one.get("document") or ()) for one in message.sources or ())
+    return {"found text": found} if found else {}
+
+
+def _known(message: _Message) -> JsonObject:
+    """Return the facts about a message: the model, the user's rating, and the error after a part of an answer."""
+    rating = (message.annotation or {}).get("rating")
+    known: JsonObject = {
+        "model": message.model if message.role == "assistant" else None,
+        "rating": rating if isinstance(rating, int) else None,
+        "error": _error(message.error) if message.content or message.output else None,
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def _beside(message: _Message) -> Iterator[AnyContent]:
+    """Yield what stands beside a text and has no part of ours: code that was run, and a merged answer."""
+    for one in message.code_executions or ():
+        yield UnknownContent({**one, "type": "open-webui/code_execution"})
+    if message.merged and message.merged.get("content"):
+        yield UnknownContent({**message.merged, "type": "open-webui/merged"})
+
+
+def _cited(sources: Sequence[_Data]) -> Iterator[tuple[object, object]]:
+    """Yield the title and the link of each page or file that an answer was made from."""
+    for one in sources:
+        source = cast("_Data", one.get("source") or {})
+        pages = [page for page in cast("list[_Data]", one.get("metadata") or []) if _is_link(page.get("source"))]
+        for page in pages:
+            yield page.get("title") or page.get("name"), page["source"]
+        if not pages:
+            url = source.get("url")
+            yield source.get("name") or source.get("id"), url if _is_link(url) else None
+
+
+def _is_link(value: object) -> bool:
+    return isinstance(value, str) and value.startswith(("http://", "https://"))
 
 
 def _parts(message: _Message) -> list[AnyContent]:
