@@ -93,10 +93,13 @@ class ThreadConflict(RecuerdaError):
     was put back to an earlier state, or settings have changed.
     """
 
-    def __init__(self, thread_id: str, *, expected: int, actual: int) -> None:
+    def __init__(self, thread_id: str, *, expected: int, actual: int, reason: str | None = None) -> None:
         self.thread_id = thread_id
         self.expected = expected
         self.actual = actual
+        if reason is not None:
+            super().__init__(f"thread {thread_id!r} {reason}")
+            return
         state = (
             f"is at revision {actual}, not {expected}: another writer has changed it"
             if actual != expected

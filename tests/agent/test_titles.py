@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from recuerda import ChatClientError, ChatMessage, DataContent, Storage, ThreadInfo, Titler
+from recuerda import ChatClientError, ChatMessage, DataContent, Storage, ThreadInfo, Titler, UriContent
 from recuerda.storage import MemoryStorage
 from recuerda.testing.scripted import ScriptedChatClient
 
@@ -149,6 +149,25 @@ async def test_a_thread_that_begins_with_a_picture_gets_a_title() -> None:
     await agent.run(picture, thread="t")
     await agent.close()
     assert ((await info_of(storage)).title, (await info_of(storage)).title_turn) == ("A cat", 1)
+
+
+@pytest.mark.parametrize(
+    ("parts", "title"),
+    [
+        ([DataContent(b"png", "image/png", "my\n cat.png"), DataContent(b"png", "image/png", "b.png")], "my cat.png"),
+        ([DataContent(bytes(9000), "image/png")], "image"),
+        ([UriContent("https://e.com/a.bin", "application/x")], "file"),
+        ([DataContent(b"png", "image/png", "a.png"), "Which cat?\nThis one?"], "Which cat?"),
+        ([DataContent(b"wav", "audio/wav", "s" * 100)], "s" * 59 + "…"),
+    ],
+)
+async def test_a_thread_without_words_has_the_name_of_its_first_file(
+    storage: Storage, parts: list[str | DataContent | UriContent], title: str
+) -> None:
+    agent = ScriptedChatClient(default="I see.").create_agent(storage=storage)
+    await agent.run(ChatMessage("user", parts), thread="t")
+    await agent.run("and now some words", thread="t")
+    assert ((await info_of(storage)).title, (await info_of(storage)).title_turn) == (title, 1)
 
 
 async def test_a_long_title_is_cut_and_a_stream_is_titled_too() -> None:

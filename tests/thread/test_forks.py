@@ -166,10 +166,14 @@ async def test_a_fork_that_cannot_be_completed_is_refused(store: ChatMessageStor
     await storage.update_thread("other", parent=parent)
     await ChatMessageStore(storage=storage, thread_id="other").add_messages(exchange("mine"))
     await storage.update_thread("late", parent=parent)
-    with pytest.raises(ThreadConflict):
+    await storage.append("taken", NewTurn(body=b"x", message_count=1))
+    for taken in (store.thread_id, "taken"):
+        with pytest.raises(ThreadConflict, match=f"'{taken}' is there already and is not this fork"):
+            await store.fork(thread_id=taken)
+    with pytest.raises(ThreadConflict, match="was not completed"):
         await store.fork(thread_id="other")
     await store.undo(number=1)
-    with pytest.raises(ThreadConflict):
+    with pytest.raises(ThreadConflict, match="was not completed"):
         await store.fork(thread_id="late")
     assert texts(await ChatMessageStore(storage=storage, thread_id="other").list_messages()) == ["mine", "mine!"]
     assert (await storage.read("late")).records == ()

@@ -120,7 +120,7 @@ async def test_a_page_is_whole_turns_before_a_turn(storage: Storage) -> None:
 
 async def test_a_listing_of_nothing_is_refused(storage: Storage) -> None:
     store = opened(storage)
-    for number in (0, -1, True, 1.5):
+    for number in (0, -1, True, 1.5, "2"):
         for list_page in (store.list_messages, store.list_turns):
             with pytest.raises(InvalidInput, match="limit"):
                 await list_page(limit=number)  # pyright: ignore[reportArgumentType] - what is refused

@@ -168,8 +168,7 @@ def file_mark(part: AnyFile, origin: str | None = None) -> str:
     `origin` says where the file is, such as "from turn 3".
     """
     media_type = part.media_type or ""
-    kind = media_type.partition("/")[0]
-    mark = kind if kind in _SHOWN_KINDS else "file"
+    mark = _kind_of(media_type)
     if name := _named(part):
         mark += f" {name}"
     if media_type:
@@ -179,6 +178,11 @@ def file_mark(part: AnyFile, origin: str | None = None) -> str:
     elif isinstance(part, DataContent):
         mark += f", {shown_size(len(part.data))}"
     return f"[{mark}, {origin}]" if origin else f"[{mark}]"
+
+
+def file_title(part: AnyFile) -> str:
+    """Return the words that stand for a file in a list: its name, or else its kind, such as "image"."""
+    return " ".join((part.name or "").split()) or _kind_of(part.media_type or "")
 
 
 def shown_size(size: int) -> str:
@@ -191,6 +195,11 @@ def shown_size(size: int) -> str:
 def text_of_parts(parts: Sequence[ResultPart]) -> str:
     """Return the texts of a result's parts, one on each line, with a mark in the place of each file."""
     return "\n".join(part.text if isinstance(part, TextContent) else file_mark(part) for part in parts)
+
+
+def _kind_of(media_type: str) -> str:
+    kind = media_type.partition("/")[0]
+    return kind if kind in _SHOWN_KINDS else "file"
 
 
 def _named(part: AnyFile) -> str:

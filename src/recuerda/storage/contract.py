@@ -235,7 +235,7 @@ class Storage(StorageHooks):
             turn_id=turn_id,
             with_summary=with_summary,
             blobs=blobs,
-            before=before if before is None else min(before, MAX_NUMBER),
+            before=None if before is None else min(check_limit(before, "before"), MAX_NUMBER),
         )
         guard = to_guard(None, user_id)
         with self._translated("read", thread_id):
@@ -577,8 +577,8 @@ class Storage(StorageHooks):
         check_id(thread_id, "thread id")
         if isinstance(user_id, str):
             check_id(user_id, "user id")
-        if isinstance(title, str):
-            check_text(title, "title")
+        if title is not None and title is not msgspec.UNSET:
+            _check_title(title)
         changes = ThreadChanges(
             user_id=user_id,
             title=title,
@@ -936,7 +936,7 @@ class Storage(StorageHooks):
         if keep_messages is not None:
             check_limit(keep_messages, "keep_messages")
         if title is not None:
-            check_text(title, "title")
+            _check_title(title)
         self._check_body(turn.body)
         now_us = self.clock()
         return NewRecord(
@@ -1022,6 +1022,13 @@ def to_guard(
         edits=expected.edits if with_edits else None,
         last_step=last_step,
     )
+
+
+def _check_title(title: object) -> None:
+    # Storages would keep another value in different forms: as it is, as a text, or not at all.
+    if not isinstance(title, str):
+        raise InvalidInput(f"a title is a text, or None for no title, not {type(title).__name__}")
+    check_text(title, "title")
 
 
 def _check_expected(info: ThreadInfo, expected: Expected | None) -> None:

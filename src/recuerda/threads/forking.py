@@ -69,6 +69,10 @@ class ForkPlace(msgspec.Struct, frozen=True, kw_only=True):
         return records[: place + (self.before is None)]
 
 
+_TAKEN = "is there already and is not this fork. Nothing was written. Give the fork another id, or none."
+_BROKEN = "is a fork that was not completed, and its parent has lost turns since. Delete it, and fork again."
+
+
 async def fork_thread(storage: Storage, thread_id: str, place: ForkPlace, *, into: str) -> Fork:
     """Make a thread that begins as a copy of another thread.
 
@@ -140,8 +144,10 @@ def _planned(
     if there is None or (begun is None and not there.revision and there.id != info.id):
         return kept, parent
     is_same_place = begun is not None and (place == ForkPlace() or begun.turn_id == parent.turn_id)
-    if begun is None or not is_same_place or not begun.is_life_of(info) or not _can_continue(there, begun, kept):
-        raise ThreadConflict(there.id, expected=0, actual=there.revision)
+    if begun is None or not is_same_place or not begun.is_life_of(info):
+        raise ThreadConflict(there.id, expected=0, actual=there.revision, reason=_TAKEN)
+    if not _can_continue(there, begun, kept):
+        raise ThreadConflict(there.id, expected=0, actual=there.revision, reason=_BROKEN)
     return kept if there.revision < begun.turns else (), begun
 
 

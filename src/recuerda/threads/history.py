@@ -18,8 +18,8 @@ import msgspec
 from recuerda.errors import CorruptTurn
 from recuerda.json_value import JsonObject
 from recuerda.messages.codec import decode_turn
-from recuerda.messages.files import turn_with_files
-from recuerda.messages.message import ChatMessage, Turn, Usage
+from recuerda.messages.files import files_in, has_files, turn_with_files
+from recuerda.messages.message import ChatMessage, Turn, Usage, file_title
 from recuerda.storage.records import NO_BLOBS, Expected, ThreadInfo, ThreadSlice, TurnRecord, from_microseconds
 from recuerda.threads.held_files import HeldFiles
 from recuerda.threads.pins import PinnedTurns
@@ -128,8 +128,14 @@ def readable_turns(
 
 
 def title_of(turn: Turn) -> str | None:
-    """Return the title of a thread that begins with a turn: the start of the user's text; None without such a text."""
-    text = next((message.text for message in turn.messages if message.role == "user" and message.text.strip()), None)
+    """Return the title of a thread that begins with a turn: the start of the user's text, or the user's first file.
+
+    None if the user has given neither.
+    """
+    asked = [message for message in turn.messages if message.role == "user"]
+    text = next((message.text for message in asked if message.text.strip()), None)
+    if text is None and has_files(asked):
+        text = next((file_title(part) for part in files_in(asked)), None)
     if text is None:
         return None
     line = text.strip().splitlines()[0]

@@ -49,6 +49,14 @@ class ThreadContract(ContractBase):
         assert info is not None
         assert info.title == ""
 
+    async def test_a_title_is_a_text_or_nothing(self, storage: Storage) -> None:
+        wrong: Any = 5
+        with pytest.raises(InvalidInput, match="title"):
+            await storage.update_thread("a", title=wrong)
+        with pytest.raises(InvalidInput, match="title"):
+            await storage.append("a", a_turn(), title=wrong)
+        assert await storage.head("a") is None
+
     async def test_an_update_makes_the_thread_at_revision_0(self, storage: Storage) -> None:
         info = await storage.update_thread("a", title="New")
         assert (info.id, info.revision, info.turns, info.messages, info.title) == ("a", 0, 0, 0, "New")
