@@ -12,6 +12,7 @@ import pytest
 
 from recuerda.errors import MissingExtraError, StateError
 from recuerda.formats import registry
+from recuerda.formats.times import to_us
 from recuerda.messages import encode_turn
 from tests.formats.native import LISTS, NATIVE, threads, written
 from tests.formats.test_archives import ARCHIVED, sample
@@ -19,6 +20,7 @@ from tests.formats.test_archives import ARCHIVED, sample
 VALUES: list[Any] = [None, 1, -1, "x", "", [], {}, True, [1], {"a": 1}, 1e300, [None], [{}], {"type": "text"}, [[]]]
 FORMATS = {"librechat_tree": "librechat", "open_webui": "open-webui"}
 TRIES = 25
+_TIME = (0, "chat", "history", "messages", "w1", "timestamp")
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -55,6 +57,13 @@ def test_a_crooked_value_is_read_or_is_an_error_that_names_the_place(name: str) 
                 encode_turn(turn.turn)
         written(found, "vercel") if found else None
     assert refused < TRIES
+
+
+@pytest.mark.parametrize("time", [1e308, -1e308, 10**400, 1e19, -1, "1e308", True])
+def test_a_time_that_no_calendar_has_is_no_time(time: object) -> None:
+    (thread, *_) = threads(json.dumps(crooked(json.loads(sample("open_webui")), _TIME, time)).encode(), "open-webui")
+    assert thread.turns[0].created_us in (None, 1700000002000000)
+    assert to_us(time) is None
 
 
 def test_a_format_whose_package_is_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

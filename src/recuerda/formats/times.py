@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime, timedelta
 
 from recuerda.storage.records import from_microseconds, to_microseconds
@@ -20,7 +19,7 @@ def to_us(value: object) -> int | None:
     """
     if isinstance(value, str):
         found = _parsed(value)
-    elif isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+    elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _END_US:  # no NaN, no infinity
         found = round(value * (1_000 if abs(value) >= _MILLISECONDS else 1_000_000))
     else:
         return None
