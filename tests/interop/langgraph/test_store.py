@@ -159,6 +159,43 @@ async def test_items_end_after_their_last_use() -> None:
     assert b"default" not in b"".join(record.body for record in (await storage.read(thread_of(WILL))).records)
 
 
+async def test_a_sweep_deletes_what_has_ended_where_nothing_else_is_left() -> None:
+    storage = CountedStorage()
+    storage.clock = clock = Clock()
+    store = RecuerdaStore(storage, ttl={"default_ttl": 1})
+    await store.aput(WILL, "tea", {"text": "Earl Grey"})
+    await store.aput(("deep", "down", "below"), "tea", {"text": "Earl Grey"})
+    clock.now_us += 2 * MINUTE_US
+    assert await store.alist_namespaces() == []
+    assert await store.asweep() == 2
+    assert await storage.head(thread_of(WILL)) is None
+    await store.aput(WILL, "tea", {"text": "green"})
+    assert await keys(store, ("memories",)) == ["tea"]
+
+
+async def test_a_namespace_is_told_by_whole_labels_in_which_every_character_counts(storage: Storage) -> None:
+    store = RecuerdaStore(storage)
+    labels = ["user", "users", "User", "us%r", "us_r", "us*r", "us[e]r", "user\n", "üser", "user'; --"]
+    for number, label in enumerate(labels):
+        await store.aput(("top", label), "k", {"n": number})
+    for number, label in enumerate(labels):
+        assert [item.value["n"] for item in await store.asearch(("top", label))] == [number], label
+        assert await store.alist_namespaces(prefix=("top", label)) == [("top", label)], label
+        assert await store.alist_namespaces(suffix=(label,)) == [("top", label)], label
+    assert await store.asearch(("to",)) == []
+    assert len(await store.asearch(["top"], limit=20)) == len(labels)  # pyright: ignore[reportArgumentType] - as JSON has it
+
+
+async def test_the_names_in_a_filter_are_data() -> None:
+    store = RecuerdaStore(MemoryStorage())
+    for name in ("access-level", "1st", "a.b", "x') OR 1=1 --", "größe"):
+        await store.aput(WILL, name, {name: "public", "flag": name == "1st", "price": -1.5})
+        assert await keys(store, WILL, filter={name: "public"}) == [name]
+        assert await keys(store, WILL, filter={name: "' OR '1'='1"}) == []
+    assert await keys(store, WILL, filter={"flag": True}) == ["1st"]
+    assert len(await keys(store, WILL, filter={"price": {"$lt": 0}})) == 5
+
+
 async def test_a_query_finds_words_in_their_forms_and_the_best_item_first() -> None:
     store = RecuerdaStore(MemoryStorage(), fields=["text", "tags[*]"])
     await store.aput(WILL, "trombone", {"text": "Will plays the trombone in a jazz band."})

@@ -102,8 +102,7 @@ class RecuerdaStore(ClosedBothWays, BaseStore):
     async def asweep(self) -> int:
         """Delete the items that have ended, and return their number. This reads every namespace."""
         swept = 0
-        for namespace in await self._namespaces(()):
-            shelf = await self._read(namespace)
+        for shelf in await self._below(()):
             if self._ended(shelf):
                 swept += await self._shelves.delete(shelf, self._ended)
         return swept
@@ -137,7 +136,7 @@ class RecuerdaStore(ClosedBothWays, BaseStore):
     async def _search(self, op: SearchOp) -> list[SearchItem]:
         found = [
             Found(shelf.namespace, item)
-            for shelf in await self._below(op.namespace_prefix)
+            for shelf in await self._below(tuple(op.namespace_prefix))
             for item in shelf.living(self.storage.clock())
             if matches(item.value, op.filter)
         ]
