@@ -12,11 +12,13 @@ from agents import (
     ModelSettings,
     OpenAIChatCompletionsModel,
     OpenAIResponsesModel,
+    RunConfig,
     Runner,
     RunState,
     function_tool,
     input_guardrail,
 )
+from agents.memory import OpenAIResponsesCompactionSession, SessionSettings
 from agents.tracing import set_tracing_disabled
 from openai import APIStatusError, AsyncOpenAI
 
@@ -199,3 +201,97 @@ async def test_a_run_reads_once_and_writes_once_for_each_step(client: AsyncOpenA
     seen.clear()
     await Runner.run(agent, "Hi.", session=session)
     assert seen == ["read", "step", "append"]
+
+
+@pytest.mark.parametrize("limit", [0, 2, 100, None])
+async def test_a_run_reads_as_many_items_as_its_settings_say(
+    storage: Storage, client: AsyncOpenAI, model: ScriptedOpenAIServer, limit: int | None
+) -> None:
+    model.script.extend(["A0.", "A1.", "A2."])
+    agent, session = agent_on(client), RecuerdaSession("t", storage, session_settings={"limit": 3})
+    await Runner.run(agent, "Q0.", session=session)
+    await Runner.run(agent, "Q1.", session=session)
+    config = RunConfig(session_settings=SessionSettings(limit=limit))
+    await Runner.run(agent, "Q2.", session=session, run_config=config)
+    sent: Any = model.requests[-1].body["input"]
+    wanted = 3 if limit is None else min(limit, 4)  # None leaves the limit of the session
+    assert len(sent) == wanted + 1
+    assert len(await session.get_items(100)) == 6
+
+
+async def test_a_callback_chooses_what_is_sent_and_only_new_items_are_stored(
+    storage: Storage, client: AsyncOpenAI, model: ScriptedOpenAIServer
+) -> None:
+    def chosen(history: list[Any], new: list[Any]) -> list[Any]:
+        return [*history[:1], *history[:1], *new]
+
+    model.script.extend(["A0.", "A1."])
+    agent, session = agent_on(client), RecuerdaSession("t", storage)
+    await Runner.run(agent, "Q0.", session=session)
+    await Runner.run(agent, "Q1.", session=session, run_config=RunConfig(session_input_callback=chosen))
+    sent: Any = model.requests[-1].body["input"]
+    assert [item["content"] for item in sent] == ["Q0.", "Q0.", "Q1."]
+    assert await turns_of(storage) == [["user", "assistant"]] * 2
+
+
+async def test_a_run_without_an_event_loop_keeps_its_session(storage: Storage, model: ScriptedOpenAIServer) -> None:
+    def run(question: str) -> None:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        client = AsyncOpenAI(base_url=model.base_url, api_key="none", max_retries=0)
+        Runner.run_sync(agent_on(client), question, session=RecuerdaSession("t", storage))
+        loop.run_until_complete(client.close())
+        loop.close()
+
+    model.script.extend(["A0.", "A1."])
+    for question in ("Q0.", "Q1."):
+        await asyncio.to_thread(run, question)
+    sent: Any = model.requests[-1].body["input"]
+    assert [item["role"] for item in sent] == ["user", "assistant", "user"]
+    assert await turns_of(storage) == [["user", "assistant"]] * 2
+
+
+class Compacting:
+    """The part of OpenAI's client that compacts a history; it gives a summary."""
+
+    def __init__(self) -> None:
+        self.responses = self
+        self.asked: list[Any] = []
+
+    async def compact(self, **request: Any) -> Any:
+        self.asked.append(request)
+        return self
+
+    output: list[Any] = [{"type": "compaction", "id": "cmp_1", "encrypted_content": "x"}]  # noqa: RUF012 - never changed
+    usage = None
+
+
+class Failing(RecuerdaSession):
+    """A session that cannot store the shorter history."""
+
+    async def add_items(self, items: list[Any], **more: Any) -> None:
+        if items[0].get("type") == "compaction":
+            raise ConnectionError("no connection")
+        await super().add_items(items, **more)
+
+
+@pytest.mark.parametrize("is_failing", [False, True], ids=["stored", "failed"])
+async def test_a_compaction_replaces_the_history_or_leaves_it(storage: Storage, is_failing: bool) -> None:
+    underlying = (Failing if is_failing else RecuerdaSession)("t", storage)
+    history: list[Any] = [
+        {"type": "message", "role": role, "content": f"{role} {number}"}
+        for number in range(6)
+        for role in ("user", "assistant")
+    ]
+    await underlying.add_items(history)
+    client: Any = Compacting()
+    session = OpenAIResponsesCompactionSession("t", underlying, client=client, compaction_mode="input")
+    if is_failing:
+        with pytest.raises(ConnectionError):
+            await session.run_compaction({"force": True})
+        assert await RecuerdaSession("t", storage).get_items() == history
+    else:
+        await session.run_compaction({"force": True})
+        assert await RecuerdaSession("t", storage).get_items() == Compacting.output
+        assert "assistant 3" not in str([record.body for record in (await storage.read("t")).records])
+    assert len(client.asked[0]["input"]) == 12

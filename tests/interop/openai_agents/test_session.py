@@ -145,8 +145,14 @@ async def test_a_limit_gives_the_newest_items(storage: Storage) -> None:
         assert await session.get_items(limit) == items[-limit:]
     assert await session.get_items(0) == []
     assert await session.get_items(100) == items
-    settings = SessionSettings(limit=3)
-    assert await RecuerdaSession("t", storage, session_settings=settings).get_items() == items[-3:]
+    settings: list[Any] = [SessionSettings(limit=3), {"limit": 3}]
+    for given_settings in settings:
+        limited = RecuerdaSession("t", storage, session_settings=given_settings)
+        assert limited.session_settings == SessionSettings(limit=3)
+        assert await limited.get_items() == items[-3:]
+        assert await limited.get_items(5) == items[-5:]
+    with pytest.raises(TypeError, match="limitt"):
+        RecuerdaSession("t", storage, session_settings={"limitt": 3})
 
 
 async def test_a_limit_reads_few_records_of_a_long_thread(
@@ -298,6 +304,16 @@ async def test_pop_within_a_turn_is_one_write(storage: Storage, monkeypatch: pyt
     assert await session.pop_item() == RUN[-1]
     assert counts.appends == 1
     assert await RecuerdaSession("t", storage).get_items() == RUN[:-1]
+
+
+async def test_pops_at_once_return_each_item_once(storage: Storage, another: Storage) -> None:
+    items = [one for number in range(3) for one in (said(f"q{number}"), answered(f"a{number}"))]
+    await RecuerdaSession("t", storage).add_items(items)
+    sessions = [RecuerdaSession("t", one) for one in (storage, another)] * 4
+    popped: list[Any] = await asyncio.gather(*(session.pop_item() for session in sessions))
+    assert sorted(item["content"] for item in popped if item is not None) == ["a0", "a1", "a2", "q0", "q1", "q2"]
+    assert popped.count(None) == 2
+    assert await RecuerdaSession("t", storage).get_items() == []
 
 
 async def test_pop_removes_the_newest_item_of_a_draft_and_of_a_turn(storage: Storage) -> None:

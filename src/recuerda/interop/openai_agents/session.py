@@ -7,7 +7,7 @@ from typing import Any, Self, cast
 
 from agents import RunContextWrapper, TResponseInputItem
 from agents.memory import SessionABC, SessionSettings
-from agents.memory.session_settings import resolve_session_limit
+from agents.memory.session_settings import coerce_session_settings, resolve_session_limit
 
 from recuerda.ids import check_id
 from recuerda.interop.item_log import ItemLog, Place, remember
@@ -29,7 +29,8 @@ class RecuerdaSession(SessionABC):
         turn_id: the id of the turn that the next run begins, such as the id of a web request. It makes a retry safe: a
             run that is repeated with the same id sees the same history as the first one, and is stored once. Give each
             turn a session of its own.
-        session_settings: the settings of the SDK, such as the largest number of items that a run reads.
+        session_settings: the settings of the SDK, such as the largest number of items that a run reads. A dictionary of
+            them is taken too; a name in it that the SDK does not know raises `TypeError`.
 
     Attributes:
         log: the thread as a list of items.
@@ -43,10 +44,11 @@ class RecuerdaSession(SessionABC):
         *,
         user_id: str | None = None,
         turn_id: str | None = None,
-        session_settings: SessionSettings | None = None,
+        session_settings: SessionSettings | dict[str, Any] | None = None,
     ) -> None:
         self.session_id = session_id
-        self.session_settings: SessionSettings | None = session_settings
+        # The runner resolves its own settings against an object, and would fail at a dictionary in the middle of a run.
+        self.session_settings: SessionSettings | None = coerce_session_settings(session_settings or {})
         self._turn_id = None if turn_id is None else check_id(turn_id, "turn id")
         self.log: ItemLog = ItemLog(storage, session_id, ResponsesForm(), user_id=user_id)
         self.places: dict[int, Place] = {}
