@@ -1,18 +1,42 @@
 """`RecuerdaHistoryProvider` under Agent Framework's own agents."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from agent_framework import Agent, AgentSession, Content, InMemoryHistoryProvider, Message, tool
+from agent_framework import (
+    Agent,
+    AgentSession,
+    Content,
+    ContextProvider,
+    FileSessionStore,
+    InMemoryHistoryProvider,
+    Message,
+    SessionContext,
+    SessionStore,
+    register_state_type,
+    tool,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recuerda import ChatMessageStore, EncodeError, MemoryStorage, Storage, ThreadConflict, ThreadOwnershipError
+from recuerda import (
+    ChatMessageStore,
+    EncodeError,
+    InvalidInput,
+    MemoryStorage,
+    Storage,
+    ThreadConflict,
+    ThreadOwnershipError,
+)
 from recuerda.interop.agent_framework import RecuerdaContextProvider, RecuerdaHistoryProvider, RecuerdaSessionStore
 from recuerda.recall import RecallProvider
 from recuerda.testing import ScriptedChatClient
+from tests.conversation import LOCAL
 from tests.interop.agent_framework.scripted import ScriptedClient, said
+from tests.storage.matrix import STORAGES
 
 
 @tool(approval_mode="never_require")
@@ -34,6 +58,13 @@ def call(name: str, call_id: str, **arguments: Any) -> Content:
 async def roles_of(storage: Storage, thread_id: str = "t") -> list[list[str]]:
     turns = await ChatMessageStore(storage=storage, thread_id=thread_id).list_turns()
     return [[message.role for message in stored.messages] for stored in turns]
+
+
+class Notes(ContextProvider):
+    """A provider that adds a note to every run."""
+
+    async def before_run(self, *, context: SessionContext, **_: Any) -> None:
+        context.extend_messages(self, [Message("system", ["A note."])])
 
 
 @pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
@@ -195,6 +226,26 @@ async def test_any_message_comes_back_the_same(messages: list[Message]) -> None:
     assert [message.to_dict() for message in found] == [message.to_dict() for message in messages]
 
 
+@pytest.mark.parametrize(
+    ("flags", "kept"),
+    [
+        ({"store_inputs": False}, ["Hello."]),
+        ({"store_outputs": False}, ["Hi."]),
+        ({"store_context_messages": True}, ["A note.", "Hi.", "Hello."]),
+        ({"store_context_messages": True, "store_context_from": {"other"}}, ["Hi.", "Hello."]),
+        ({"load_messages": False}, ["Hi.", "Hello."]),
+    ],
+)
+async def test_the_flags_say_what_is_stored(storage: Storage, flags: dict[str, Any], kept: list[str]) -> None:
+    history = RecuerdaHistoryProvider(storage, **flags)
+    client = ScriptedClient(default="Hello.")
+    agent = Agent(client, context_providers=[Notes("notes"), history])
+    for _ in range(2):
+        await agent.run("Hi.", session=agent.create_session(session_id="t"))
+    assert [message.text for message in await history.get_messages("t")] == kept * 2
+    assert len(said(client.sent[-1])) == (2 if "load_messages" in flags else 2 + len(kept))
+
+
 # -- sessions ----------------------------------------------------------------------------------------------------------
 
 
@@ -236,3 +287,92 @@ async def test_a_state_that_is_not_json_is_refused(storage: Storage) -> None:
     with pytest.raises(EncodeError), pytest.warns(RuntimeWarning, match="socket"):
         await RecuerdaSessionStore(storage).set("one", session)
     assert await RecuerdaSessionStore(storage).get("one") is None
+
+
+# -- the contract, on their stores and on ours -------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["their RAM", "their files", *LOCAL])
+async def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SessionStore]:
+    if request.param == "their RAM":
+        yield SessionStore()
+    elif request.param == "their files":
+        yield FileSessionStore(tmp_path)
+    else:
+        async with STORAGES[request.param](tmp_path) as storage:
+            yield RecuerdaSessionStore(storage)
+
+
+class Mood:
+    """A class of the application in a session's state."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def to_dict(self) -> dict[str, str]:
+        return {"name": self.name}
+
+    @classmethod
+    def from_dict(cls, data: Any) -> "Mood":
+        return cls(data["name"])
+
+
+register_state_type(Mood, type_id="recuerda.tests.mood")
+
+
+async def test_a_session_is_stored_as_a_copy(any_store: SessionStore) -> None:
+    session = AgentSession(session_id="inner", service_session_id={"response_id": "r"})
+    session.state.update({"list": ["one"], "messages": [Message("user", ["Hi."])], "mood": [Mood("good")]})
+    await any_store.set("s", session)
+    session.state["list"].append("two")
+    found = await any_store.get("s")
+    assert found is not None
+    assert (found.session_id, found.service_session_id) == ("inner", {"response_id": "r"})
+    assert found.state["list"] == ["one"]
+    assert (found.state["messages"][0].text, found.state["mood"][0].name) == ("Hi.", "good")
+    found.state["list"].append("three")
+    again = await any_store.get("s")
+    assert again is not None
+    assert again.state["list"] == ["one"]
+
+
+async def test_a_session_made_anew_replaces_the_stored_one(any_store: SessionStore) -> None:
+    for name in ("first", "second"):
+        await any_store.set("s", AgentSession(session_id=name))
+    found = await any_store.get("s")
+    assert found is not None
+    assert found.session_id == "second"
+    await any_store.delete("s")
+    await any_store.delete("s")
+    assert await any_store.get("s") is None
+
+
+async def test_an_id_may_hold_any_character(any_store: SessionStore) -> None:
+    ids = ["two words", "tenant/user", "tenant", "session.id", "café", "../x", "CON", " a", "a"]
+    for number, session_id in enumerate(ids):
+        await any_store.set(session_id, AgentSession(session_id=str(number)))
+    for number, session_id in enumerate(ids):
+        found = await any_store.get(session_id)
+        assert found is not None
+        assert found.session_id == str(number)
+        await any_store.delete(session_id)
+        assert await any_store.get(session_id) is None
+
+
+class Sub(AgentSession):
+    """A session with more than the framework's."""
+
+
+async def test_what_would_not_come_back_is_refused(storage: Storage, tmp_path: Path) -> None:
+    ours, theirs = RecuerdaSessionStore(storage), FileSessionStore(tmp_path)
+    with pytest.raises(InvalidInput, match="Sub"):
+        await ours.set("s", Sub())
+    with pytest.raises(TypeError):
+        await theirs.set("s", Sub())
+    for number in (float("nan"), float("inf")):
+        session = AgentSession()
+        session.state["n"] = number
+        for store in (ours, theirs):
+            with pytest.raises(ValueError, match="state"):
+                await store.set("s", session)
+    assert await ours.get("s") is None

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from agent_framework import AgentSession, SessionStore
 
+from recuerda.errors import InvalidInput
 from recuerda.ids import check_id
 from recuerda.interop.own_storage import OwnStorage
 from recuerda.json_value import to_json_object
@@ -56,8 +57,12 @@ class RecuerdaSessionStore(OwnStorage, SessionStore):
         Raises:
             ThreadConflict: the session came from `get`, and another one was set since.
             EncodeError: a value of the session's state is not JSON; nothing was written.
+            InvalidInput: the session is of a subclass of `AgentSession`, which would come back as an `AgentSession`.
         """
         self.validate_session_id(session_id)
+        if type(session) is not AgentSession:
+            kind = type(session).__name__
+            raise InvalidInput(f"a snapshot keeps an AgentSession, not a {kind}: put its data into session.state")
         data: dict[str, Any] = {"type": _SNAPSHOT, "session": to_json_object(session.to_dict(), "session")}
         body = encode_turn(Turn(messages=(ChatMessage("tool", UnknownContent(data)),), input_count=0))
         version = self._versions.get(session)
