@@ -1,5 +1,7 @@
 """The contract of ADK's session services, on two services of ADK and on `RecuerdaSessionService`."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -13,6 +15,8 @@ from google.adk.sessions import DatabaseSessionService, InMemorySessionService
 from google.adk.sessions.base_session_service import BaseSessionService
 from google.adk.sessions.session import Session
 from google.adk.sessions.sqlite_session_service import SqliteSessionService
+from google.adk.tools.tool_confirmation import ToolConfirmation
+from google.genai import types
 
 from recuerda.interop.google_adk import RecuerdaSessionService
 from tests.interop.google_adk.events import RIKER, SHIP, answered, asked, changing, got, texts
@@ -218,3 +222,128 @@ async def test_a_stale_session_is_refused_and_nothing_is_lost(checked_service: B
 async def test_an_event_for_a_session_that_never_was_is_refused(any_service: BaseSessionService) -> None:
     with pytest.raises(SessionNotFoundError):
         await any_service.append_event(Session(id="riker", app_name="ship", user_id="ana"), asked("Hello."))
+
+
+# -- what each value, id and time must survive -------------------------------------------------------------------------
+
+
+async def test_a_value_of_the_state_is_replaced_as_a_whole(any_service: BaseSessionService) -> None:
+    first = {"name": "ana", "role": "doctor"}
+    state = {"own": first, "app:cfg": first, "user:cfg": first, "flag": False}
+    session = await any_service.create_session(**RIKER, state=state)
+    second = {"name": "bo"}
+    await any_service.append_event(session, changing({"own": second, "app:cfg": second, "user:cfg": second}))
+    for known in (session, await got(any_service), await any_service.create_session(**SHIP, session_id="other")):
+        assert known.state.get("own", second) == known.state["app:cfg"] == known.state["user:cfg"] == second
+    assert (await got(any_service)).state["flag"] is False
+
+
+async def test_a_users_state_and_sessions_stay_within_their_application(any_service: BaseSessionService) -> None:
+    for app, user in (("ship", "ana"), ("dock", "ana"), ("ship", "bob")):
+        made = await any_service.create_session(app_name=app, user_id=user, session_id="same")
+        await any_service.append_event(made, changing({"user:who": f"{app}-{user}", "app:last": app}))
+    await any_service.delete_session(app_name="ship", user_id="bob", session_id="same")
+    for gone in ({"app_name": "ship", "user_id": "eve", "session_id": "same"}, {**SHIP, "session_id": "never"}):
+        await any_service.delete_session(**gone)
+    for app in ("ship", "dock"):
+        assert await any_service.get_user_state(app_name=app, user_id="ana") == {"who": f"{app}-ana"}
+        found = await any_service.get_session(app_name=app, user_id="ana", session_id="same")
+        assert found is not None
+        assert found.state == {"user:who": f"{app}-ana", "app:last": app}
+    assert await any_service.get_session(app_name="ship", user_id="bob", session_id="same") is None
+
+
+async def test_the_session_that_was_used_last_is_listed_last(any_service: BaseSessionService) -> None:
+    for session_id in "abc":
+        await any_service.create_session(**SHIP, session_id=session_id)
+    session = await any_service.get_session(**SHIP, session_id="a")
+    assert session is not None
+    for event in (asked, answered):
+        await any_service.append_event(session, event("Hello.", timestamp=session.last_update_time + 1))
+    assert [one.id for one in (await any_service.list_sessions(**SHIP)).sessions] == ["b", "c", "a"]
+
+
+async def test_a_waiting_confirmation_and_bytes_come_back(any_service: BaseSessionService) -> None:
+    session = await any_service.create_session(**RIKER)
+    waiting = ToolConfirmation(hint="Pay 7?", confirmed=False, payload={"to": "bo"})
+    actions = EventActions(requested_tool_confirmations={"call_1": waiting})
+    content = types.Content(role="user", parts=[types.Part.from_bytes(data=b"\x00\xff", mime_type="image/png")])
+    grounding = types.GroundingMetadata(search_entry_point=types.SearchEntryPoint(sdk_blob=b"\x00\xfe"))
+    event = Event(author="user", invocation_id="i1", content=content, actions=actions, grounding_metadata=grounding)
+    await any_service.append_event(session, event)
+    (found,) = (await got(any_service)).events
+    assert found == event
+    assert found.actions.requested_tool_confirmations == {"call_1": waiting}
+
+
+async def test_the_times_of_an_hour_that_comes_twice_stay_apart(
+    any_service: BaseSessionService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "America/New_York")
+        time.tzset()
+        session = await any_service.create_session(**RIKER)
+        for moment in (1730613600.0, 1730615400.0):
+            await any_service.append_event(session, asked("Hello.", timestamp=moment))
+        assert [event.timestamp for event in (await got(any_service)).events] == [1730613600.0, 1730615400.0]
+    time.tzset()
+
+
+async def test_of_two_copies_of_a_session_one_is_stale() -> None:
+    theirs, ours = DatabaseSessionService("sqlite+aiosqlite:///:memory:"), RecuerdaSessionService("memory:")
+    async with theirs, ours:
+        for service in (theirs, ours):
+            await service.create_session(**RIKER)
+            for number in range(4):
+                copies = [(await got(service)).model_copy(deep=True) for _ in range(2)]
+                appends = (
+                    service.append_event(copy, changing({f"{number}-{name}": 1}, f"i{number}{name}"))
+                    for copy, name in zip(copies, "ab", strict=True)
+                )
+                outcomes = await asyncio.gather(*appends, return_exceptions=True)
+                assert [type(one) for one in outcomes].count(StaleSessionError) == 1
+            last = await got(service)
+            assert (len(last.events), len(last.state)) == (4, 4)
+            last.last_update_time -= 0.0001  # a time is no version: this session is the newest
+            await service.append_event(last, asked("Hello.", "i9"))
+
+
+@pytest.fixture(params=["their RAM", "their SQLite", "ours"])
+async def trimming_service(request: pytest.FixtureRequest) -> AsyncIterator[BaseSessionService]:
+    """Services that remove the blanks around a session's id; ADK's service on SQL does not."""
+    if request.param == "their RAM":
+        yield InMemorySessionService()
+    elif request.param == "their SQLite":
+        service = SqliteSessionService(":memory:")
+        yield service
+        await service.close()
+    else:
+        async with RecuerdaSessionService("memory:") as ours:
+            yield ours
+
+
+async def test_blanks_around_an_id_do_not_count(trimming_service: BaseSessionService) -> None:
+    made = await trimming_service.create_session(**SHIP, session_id="order-42\n", state={"cart": "book"})
+    assert made.id == "order-42"
+    with pytest.raises(AlreadyExistsError):
+        await trimming_service.create_session(**SHIP, session_id=" order-42 ", state={"cart": "nothing"})
+    await trimming_service.append_event(made, asked("Hello."))
+    for given in ("order-42", "order-42\n", " order-42"):
+        found = await trimming_service.get_session(**SHIP, session_id=given)
+        assert found is not None
+        assert (found.id, found.state, texts(found.events)) == ("order-42", {"cart": "book"}, ["Hello."])
+    assert [one.id for one in (await trimming_service.list_sessions(**SHIP)).sessions] == ["order-42"]
+    await trimming_service.delete_session(**SHIP, session_id="\torder-42")
+    assert await trimming_service.get_session(**SHIP, session_id="order-42") is None
+
+
+async def test_other_events_with_a_known_id_are_stored() -> None:
+    theirs, ours = InMemorySessionService(), RecuerdaSessionService("memory:")
+    async with ours:
+        for service in (theirs, ours):
+            session = await service.create_session(**RIKER)
+            event = changing({"user:n": 1})
+            for again in (event, event, event.model_copy(deep=True)):
+                await service.append_event(session, again)
+            await service.append_event(session, Event(id=event.id, author="doctor", invocation_id="i2"))
+            assert [one.author for one in (await got(service)).events] == ["system", "doctor"]

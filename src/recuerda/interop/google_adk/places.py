@@ -21,8 +21,8 @@ _MAX_NAMESPACE_BYTES = 100
 
 
 def session_thread(app_name: str, user_id: str, session_id: str) -> str:
-    """Return the id of the thread that keeps a session."""
-    return _joined(_SESSION, app_name, user_id, session_id)
+    """Return the id of the thread that keeps a session. Blanks around the session's id do not count."""
+    return _joined(_SESSION, app_name, user_id, session_id.strip())
 
 
 def session_of(thread_id: str) -> tuple[str, str, str] | None:

@@ -102,14 +102,21 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
     ) -> Session:
         """Create a session and return it.
 
+        Args:
+            app_name: the name of the application.
+            user_id: the user.
+            state: the values of the state that the session begins with; None for no values.
+            session_id: the session's id. Blanks around it are removed, as ADK's own services do. None, and an id of
+                blanks alone, stand for a new id.
+
         Raises:
             AlreadyExistsError: there is such a session.
             InvalidInput: the user id cannot be the owner of a thread.
             EncodeError: the state is not JSON.
         """
         check_id(user_id, "user id")
-        is_named = bool(session_id and session_id.strip())
-        session_id = cast("str", session_id) if is_named else str(uuid.uuid4())
+        given = (session_id or "").strip()
+        session_id = given or str(uuid.uuid4())
         # ADK stores a value that is not JSON, such as a time, in the form that pydantic gives it.
         of_app, of_user, of_session = split(
             to_jsonable_python(state or {}, inf_nan_mode="null", serialize_unknown=True)
@@ -123,7 +130,7 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
             **as_metadata(of_session),
         }
         to_json_object({**of_app, **of_user}, "the state")
-        info = await self._create(session_thread(app_name, user_id, session_id), user_id, metadata, is_new=not is_named)
+        info = await self._create(session_thread(app_name, user_id, session_id), user_id, metadata, is_new=not given)
         for thread_id, values, owner in (
             (app_thread(app_name), of_app, None),
             (user_thread(app_name, user_id), of_user, user_id),
@@ -179,7 +186,7 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
         events = _chosen(known, config or GetSessionConfig())
         held = {event.id for event in events}
         session = Session(
-            id=session_id,
+            id=session_id.strip(),
             app_name=app_name,
             user_id=user_id,
             state=joined(*shared, {**state_in(found.info), **found.delta()}),
