@@ -171,6 +171,8 @@ class SQLitePlace(Place):
         held = "(SELECT count(*) FROM (SELECT DISTINCT position >> 32, digest FROM turn_blobs))"
         lost = "(SELECT count(*) FROM blobs WHERE key NOT IN (SELECT blob_key FROM turn_blobs))"
         with closing(sqlite3.connect(self._path, timeout=20)) as db:
+            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'blobs'").fetchone():
+                return 0  # no turn has named a blob
             return db.execute(f"SELECT {held} + {lost}").fetchone()[0]
 
 

@@ -24,7 +24,7 @@ from recuerda.sqlite import storage as sqlite_storage
 from recuerda.sqlite.erasing import Eraser
 from recuerda.sqlite.worker import Worker
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import NewTurn
+from recuerda.storage.records import Blob, NewTurn
 
 ROOT = Path(__file__).parents[2]
 
@@ -323,6 +323,32 @@ async def test_a_file_of_a_newer_recuerda_is_refused_and_left_alone(path: Path) 
     await refused(path, "newer recuerda.*upgrade")
 
 
+async def test_an_empty_file_has_one_page_for_each_table_and_index_and_no_tables_of_blobs(path: Path) -> None:
+    async with SQLiteStorage(path) as storage:
+        await storage.read("a")
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        trees = connection.execute("SELECT name FROM sqlite_master WHERE rootpage > 0").fetchall()
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    assert pages == len(trees) + 1  # the schema itself has one page
+    assert not [name for (name,) in trees if "blob" in name]
+
+
+async def test_the_first_blob_of_a_file_is_read_by_a_storage_that_has_it_open(path: Path) -> None:
+    blob, later = Blob.of(b"picture"), Blob.of(b"drawing")
+    async with SQLiteStorage(path) as writer, SQLiteStorage(path) as reader:
+        await writer.append("a", a_turn())
+        assert (await reader.read("a", blobs=None)).blobs == {}
+        assert await reader.rewrite("a", {1: b"there"}, released={1: (blob.digest,)})
+        for thread_id in ("a", "b"):
+            await writer.append(thread_id, NewTurn(body=b"look", message_count=1, blobs=(blob,)))
+        assert (await reader.read("a", blobs=None)).blobs == {blob.digest: blob.data}
+        await reader.append("b", NewTurn(body=b"again", message_count=1, blobs=(later,)))
+        assert await writer.read_blobs("b", (blob.digest, later.digest)) == {
+            blob.digest: blob.data,
+            later.digest: later.data,
+        }
+
+
 async def test_tables_that_cannot_be_made_leave_an_empty_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(schema, "_SCHEMA", ("CREATE TABLE threads (key INTEGER PRIMARY KEY)", "no SQL at all"))
@@ -340,7 +366,7 @@ async def test_tables_that_cannot_be_made_leave_an_empty_file(path: Path, monkey
 
 UNCLOSED = """
 import asyncio, sys
-from recuerda.storage.records import NewTurn
+from recuerda.storage.records import Blob, NewTurn
 from recuerda.sqlite import SQLiteStorage
 
 storage = SQLiteStorage(sys.argv[1])

@@ -1,8 +1,9 @@
 """The bytes of files that turns name, such as pictures.
 
 `turn_blobs` says which turns name which blob, and `blobs` has the bytes. They are apart so that a read of turns never
-passes the bytes, and a deletion finds the last use of a blob in an index. A thread without blobs never comes here: its
-row says that it has none. A fork shares the bytes of its parent, if both threads have the same user.
+passes the bytes, and a deletion finds the last use of a blob in an index. The row of a thread says whether it has any
+blobs. For a thread without blobs, only `write` may be called, because a file without blobs does not have the tables. A
+fork shares the bytes of its parent, if both threads have the same user.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from recuerda.sqlite.schema import NUMBER_BITS
+from recuerda.sqlite.schema import NUMBER_BITS, make_blob_tables
 from recuerda.storage.records import Blob, TurnRecord
 
 _HELD = "SELECT blob_key FROM turn_blobs WHERE position >> 32 = ? AND digest = ? LIMIT 1"
@@ -39,9 +40,19 @@ _RELEASE = "DELETE FROM turn_blobs WHERE position = ? AND digest = ? RETURNING b
 _DELETE_UNUSED = "DELETE FROM blobs WHERE key = ? AND NOT EXISTS (SELECT 1 FROM turn_blobs WHERE blob_key = key)"
 
 
-def write(db: sqlite3.Cursor, key: int, number: int, blobs: Sequence[Blob]) -> None:
-    """Note that a turn names these blobs, and write the bytes that the thread does not hold yet."""
-    db.execute("UPDATE threads SET has_blobs = 1 WHERE key = ?", (key,))
+def write(db: sqlite3.Cursor, key: int, number: int, blobs: Sequence[Blob], *, is_first: bool) -> None:
+    """Note that a turn names these blobs, and write the bytes that the thread does not hold yet.
+
+    Args:
+        db: the connection's cursor.
+        key: the thread's key.
+        number: the number of the turn.
+        blobs: the blobs.
+        is_first: True if no turn of the thread has named a blob before.
+    """
+    if is_first:
+        make_blob_tables(db)
+        db.execute("UPDATE threads SET has_blobs = 1 WHERE key = ?", (key,))
     for place, blob in enumerate(blobs):
         held: tuple[int] | None = (
             db.execute(_HELD, (key, blob.digest)).fetchone()

@@ -6,7 +6,8 @@ short range scan. There are indexes of the ids of records (for retries), of the 
 listings), of users' threads (for walks), of the parents of forks, of the summaries, and of drafts.
 
 A page has 4 KiB. An append writes at least five pages to the write-ahead log, and each byte of them is part of a
-checksum. Pages of 8 KiB would double that cost, and save 6 % of the space. A file from a newer recuerda is refused.
+checksum. Pages of 8 KiB would double that cost, and save 6 % of the space. Each table and each index takes a page, even
+an empty one, so the tables of blobs are made with the first blob. A file from a newer recuerda is refused.
 """
 
 from __future__ import annotations
@@ -99,20 +100,6 @@ _SCHEMA = (
     ) WITHOUT ROWID
     """,
     "CREATE INDEX drafts_by_time ON drafts (created_us) WHERE number = 1",
-    # The bytes of files, each once for a thread and its forks. A row of `blobs` lives as long as a row of `turn_blobs`
-    # points to it.
-    """
-    CREATE TABLE turn_blobs (
-        position INTEGER NOT NULL,
-        place INTEGER NOT NULL,
-        digest TEXT NOT NULL,
-        blob_key INTEGER NOT NULL,
-        PRIMARY KEY (position, place)
-    ) WITHOUT ROWID
-    """,
-    "CREATE INDEX turn_blobs_by_digest ON turn_blobs (position >> 32, digest)",
-    "CREATE INDEX turn_blobs_by_blob ON turn_blobs (blob_key)",
-    "CREATE TABLE blobs (key INTEGER PRIMARY KEY, data BLOB NOT NULL)",
     # The times come from the machine's monotonic clock, which starts anew when the machine starts.
     """
     CREATE TABLE leases (
@@ -151,6 +138,35 @@ _SCHEMA = (
     ) AS message
     """,
 )
+
+
+_BLOBS = (
+    # The bytes of files, each once for a thread and its forks. A row of `blobs` lives as long as a row of `turn_blobs`
+    # points to it.
+    """
+    CREATE TABLE IF NOT EXISTS turn_blobs (
+        position INTEGER NOT NULL,
+        place INTEGER NOT NULL,
+        digest TEXT NOT NULL,
+        blob_key INTEGER NOT NULL,
+        PRIMARY KEY (position, place)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX IF NOT EXISTS turn_blobs_by_digest ON turn_blobs (position >> 32, digest)",
+    "CREATE INDEX IF NOT EXISTS turn_blobs_by_blob ON turn_blobs (blob_key)",
+    "CREATE TABLE IF NOT EXISTS blobs (key INTEGER PRIMARY KEY, data BLOB NOT NULL)",
+)
+
+
+def make_blob_tables(db: sqlite3.Cursor) -> None:
+    """Make the tables of blobs if they are missing, in the transaction that writes the first blob of a thread."""
+    for statement in _BLOBS:
+        db.execute(_without_indent(statement))
+
+
+def _without_indent(statement: str) -> str:
+    """Return a statement as SQLite keeps it in the file. With the indent, the schema would not fit into one page."""
+    return "\n".join(line.strip() for line in statement.strip().splitlines())
 
 
 def connect(path: str, *, synchronous: str, busy_timeout_s: float, is_reader: bool) -> sqlite3.Connection:
@@ -238,7 +254,7 @@ def _make_tables(connection: sqlite3.Connection) -> None:
         # Another process may have made the tables while this process waited.
         if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
             for statement in _SCHEMA:
-                connection.execute(statement)
+                connection.execute(_without_indent(statement))
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")

@@ -103,7 +103,7 @@ def append(thread_id: str, record: NewRecord, guard: Guard, db: sqlite3.Connecti
     committed = record.numbered(head.revision + 1)
     _insert(cursor, key, committed)
     if record.blobs:
-        blobs.write(cursor, key, committed.number, record.blobs)
+        blobs.write(cursor, key, committed.number, record.blobs, is_first=not head.has_blobs)
     cut = _cut(db, key << NUMBER_BITS, record, head)
     _advance(cursor, key, head, cut, committed)
     if cut or not head.revision or (head.title_turn == 0 and record.title):
@@ -463,7 +463,7 @@ def rewrite(thread_id: str, change: NewBodies, now_us: int, guard: Guard, db: sq
     db.execute("UPDATE threads SET edits = ?, rewritten = ? WHERE key = ?", (edits, edits, head.key))
     bodies = [(body, base + number) for number, body in change.bodies.items()]
     db.executemany("UPDATE turns SET body = ? WHERE position = ?", bodies)
-    for number, digests in change.released.items():
+    for number, digests in change.released.items() if head.has_blobs else ():
         blobs.release(db, base + number, digests)
     return edits
 
@@ -472,4 +472,4 @@ def replace_blob(thread_id: str, digest: str, blob: Blob, guard: Guard, db: sqli
     """Do `Storage._replace_blob`."""
     head = find(thread_id, guard, db)
     head.check(thread_id, guard)
-    return blobs.replace(db, head.key, digest, blob)
+    return head.has_blobs > 0 and blobs.replace(db, head.key, digest, blob)
