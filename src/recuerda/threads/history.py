@@ -10,6 +10,7 @@ There are two views of a thread: all of its turns, or its newest summary and the
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -30,8 +31,11 @@ from recuerda.window.window import ContextWindow
 TITLE_LENGTH = 60
 """The length of the longest title that is made from the first user message, in characters."""
 
-TURN_BYTES = 700
-"""About the number of bytes of a held turn with a question and an answer, beyond the bytes of its body."""
+MESSAGE_BYTES = 300
+"""About the number of bytes that a held message takes beyond its texts."""
+
+PART_BYTES = 340
+"""About the number of bytes that a part of a message takes beyond its texts, such as a call of a tool."""
 
 SHRINK_TURNS = 16
 """A handle looks whether it holds too many turns when their number is a multiple of this."""
@@ -164,7 +168,7 @@ class History:
         self._pinned = PinnedTurns()
         self.files: HeldFiles = HeldFiles()
         self.has_files: bool = False
-        self._body_bytes = 0
+        self._turn_bytes = 0
 
     @property
     def revision(self) -> int:
@@ -179,7 +183,7 @@ class History:
     @property
     def size_bytes(self) -> int:
         """About the number of bytes that the held turns and files take in memory."""
-        held = self._body_bytes + TURN_BYTES * len(self.turns)
+        held = self._turn_bytes if self.summary is None else self._turn_bytes + len(self.summary.body)
         return held + self.files.size_bytes if self.has_files else held
 
     def messages(self) -> list[ChatMessage]:
@@ -250,7 +254,7 @@ class History:
         copy = History(self.thread_id, with_summary=self.with_summary)
         copy.info, copy.summary, copy.has_draft = self.info, self.summary, self.has_draft
         copy.turns = [turn for turn in self.turns if turn.number != stored.number]
-        copy._body_bytes = self._body_bytes
+        copy._turn_bytes = self._turn_bytes
         copy._start, copy._window = self._start, self._window
         copy.files, copy.has_files = self.files, self.has_files
         copy._pinned = self.pinned().without(stored.number, copy.turns)
@@ -282,7 +286,7 @@ class History:
         """Drop everything, so that the next read starts anew."""
         self.info = None
         self.summary = None
-        self._body_bytes = 0
+        self._turn_bytes = 0
         self.turns = []
         self._messages = None
         self._tally = None
@@ -306,12 +310,12 @@ class History:
             self._extend(new, undone, found.info.first)
             self._take_summary(found)
         else:
-            self._body_bytes = 0
+            self._turn_bytes = 0
             self.turns, self._messages = new, None
             self.has_files = any(turn.blobs for turn in new)
             self._start, self._window = found.start, last_messages
             self.summary = found.summary
-        self._body_bytes += sum([len(record.body) for record in found.records])
+        self._turn_bytes += sum([_held_bytes(record) for record in found.records if record.kind == "turn"])
         self.info = found.info
         if is_next and undone and self._window is not None:
             # A window that lost a turn at its end may need an older turn at its start.
@@ -359,7 +363,7 @@ class History:
             # it.
             stored = stored_turn(record, self.thread_id)
         self._extend([stored], set(), self.info.first)
-        self._body_bytes += len(record.body)
+        self._turn_bytes += _held_bytes(record)
         self.info = _with_record(self.info, record)
         self._shrink()
 
@@ -389,7 +393,7 @@ class History:
     def _hold(self, turns: list[StoredTurn]) -> None:
         """Hold only some of the held turns."""
         # Turns of one thread have about the same size. To note each size would make every turn larger.
-        self._body_bytes = self._body_bytes * len(turns) // max(1, len(self.turns))
+        self._turn_bytes = self._turn_bytes * len(turns) // max(1, len(self.turns))
         self.turns, self._messages = turns, None
 
     def _shrink(self) -> None:
@@ -432,3 +436,13 @@ def _with_record(info: ThreadInfo, record: TurnRecord) -> ThreadInfo:
         messages=info.messages + record.message_count,
         updated_us=record.created_us,
     )
+
+
+def _held_bytes(record: TurnRecord) -> int:
+    """Return about the number of bytes that a turn takes in memory, rather too many than too few.
+
+    Python keeps all characters of a text in the width of its widest one. An emoji therefore makes a text four times as
+    large.
+    """
+    text = str(record.body, "utf-8", "replace")
+    return sys.getsizeof(text) + MESSAGE_BYTES * record.message_count + PART_BYTES * record.body.count(b'"type":')
