@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from chatkit.server import ChatKitServer, NonStreamingResult, StreamingResult
-from chatkit.store import NotFoundError
+from chatkit.store import NotFoundError, StoreItemType
 from chatkit.types import (
     ActiveStatus,
     AssistantMessageContent,
@@ -27,6 +27,7 @@ from chatkit.types import (
     HiddenContextItem,
     ImageAttachment,
     InferenceOptions,
+    StructuredInputItem,
     TaskItem,
     ThreadItem,
     ThreadItemDoneEvent,
@@ -555,6 +556,14 @@ async def test_a_widget_of_a_template_keeps_its_fields(store: Ours) -> None:
 # -- ChatKit's own server ----------------------------------------------------------------------------------------------
 
 
+FORM = {
+    "type": "multiple_choice",
+    "id": "subject",
+    "question": "Which subject?",
+    "options": [{"value": "Math"}, {"value": "Science"}],
+}
+
+
 class Doctor(ChatKitServer[Request]):
     """Answer with a task, the number of items that it sees, and a widget."""
 
@@ -570,6 +579,10 @@ class Doctor(ChatKitServer[Request]):
         text = ""
         if input_user_message is not None and isinstance(part := input_user_message.content[0], UserMessageTextContent):
             text = part.text
+        if text == "form" and not any(item.type == "structured_input" for item in page.data):
+            id = self.ours.generate_item_id("message", thread, context)
+            yield ThreadItemDoneEvent(item=StructuredInputItem.model_validate({"id": id, "inputs": [FORM], **new}))
+            return
         if text == "call":
             id = self.ours.generate_item_id("tool_call", thread, context)
             yield ThreadItemDoneEvent(item=ClientToolCallItem(id=id, call_id="c", name="f", arguments={}, **new))
@@ -655,6 +668,41 @@ async def test_a_server_goes_on_after_a_client_tool_in_another_process(storage: 
     (turn,) = await ChatMessageStore(storage=storage, thread_id=thread_id).list_turns()
     roles = [one.role for one in turn.messages]
     assert roles == ["user", "assistant", "tool", "assistant", "assistant", "assistant"]
+
+
+async def test_a_form_is_answered_in_another_process_and_in_its_place(storage: Storage, another: Storage) -> None:
+    events = await sent(Doctor(opened(storage)), "threads.create", input=message("form"))
+    thread_id = events[0]["thread"]["id"]
+    (form,) = [event["item"] for event in events if event["type"] == "thread.item.done" and "inputs" in event["item"]]
+    server = Doctor(opened(another))
+    answer = {"status": "answered", "answers": {"subject": {"values": ["Math", "Science"]}}}
+    params: Any = {"thread_id": thread_id, "item_id": form["id"], "input": answer}
+    events = await sent(server, "threads.add_structured_input", **params)
+    assert not [event for event in events if event["type"] == "error"]
+    stored = await opened(storage).load_item(thread_id, form["id"], Request())
+    assert isinstance(stored, StructuredInputItem)
+    assert stored.inputs[0].answer is not None
+    assert (stored.status, stored.inputs[0].answer.values) == ("answered", ["Math"])
+    page = await server.ours.load_thread_items(thread_id, None, 100, "asc", Request())
+    assert [item.type for item in page.data][:2] == ["user_message", "structured_input"]
+
+
+async def test_a_subclass_may_make_ids_of_its_own(storage: Storage) -> None:
+    class Numbered(RecuerdaStore[Request]):
+        count = 0
+
+        def generate_thread_id(self, context: Request) -> str:
+            return f"{context.user_id}/thread"
+
+        def generate_item_id(self, item_type: StoreItemType, thread: ThreadMetadata, context: Request) -> str:
+            self.count += 1
+            return f"{item_type} {self.count}"
+
+    server = Doctor(Numbered(storage, user_of=lambda request: request.user_id))
+    events = await sent(server, "threads.create", input=message("Hello."))
+    assert events[0]["thread"]["id"] == "ana/thread"
+    (page,) = await sent(server, "items.list", thread_id="ana/thread", order="asc")
+    assert [item["id"] for item in page["data"]] == ["message 1", "workflow 2", "message 3", "message 4"]
 
 
 async def test_a_cancelled_stream_leaves_one_whole_turn(storage: Storage) -> None:

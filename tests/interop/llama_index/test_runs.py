@@ -1,6 +1,7 @@
 """Agents and chat engines of LlamaIndex run on `RecuerdaChatStore`."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from llama_index.core.llms.mock import MockFunctionCallingLLM
 from llama_index.core.memory import Memory, StaticMemoryBlock
 from llama_index.core.memory.memory import BaseMemoryBlock
 from llama_index.core.storage.chat_store.base_db import MessageStatus
+from llama_index.core.storage.chat_store.sql import SQLAlchemyChatStore
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from recuerda import ChatMessageStore, MemoryStorage, Storage, ThreadConflict
 from recuerda.interop.llama_index import RecuerdaChatStore
@@ -145,6 +148,43 @@ async def test_memory_archives_what_exceeds_its_limit_and_gives_it_to_the_blocks
     assert len(await turns_of(storage)) == 8
     assert "Enterprise" in model.seen[-1][0]
     assert "session_id" not in str(archived)  # LlamaIndex writes into the messages that it was given
+
+
+async def test_memory_archives_the_same_messages_as_on_their_own_store(storage: Storage, tmp_path: Path) -> None:
+    engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/theirs.db")
+    kept: list[list[list[str]]] = []
+    for store in (SQLAlchemyChatStore("messages", async_engine=engine), RecuerdaChatStore(storage)):
+        words = " word" * 12
+        await store.add_messages("k", [ChatMessage(role="user", content=f"{n}{words}") for n in range(6)])
+        memory = Memory(
+            token_limit=60,
+            token_flush_size=30,
+            chat_history_token_ratio=1.0,
+            session_id="k",
+            sql_store=store,
+            tokenizer_fn=str.split,
+        )
+        for name in "ab":
+            await memory.aput(ChatMessage(role="user", content=f"{name}{words}"))
+        both = (MessageStatus.ACTIVE, MessageStatus.ARCHIVED)
+        messages = [await store.get_messages("k", status=status) for status in both]
+        kept.append([[str(message.content)[0] for message in some] for some in messages])
+    await engine.dispose()
+    active, archived = kept[1]
+    assert kept[0] == [active, archived]
+    assert (active[-2:], archived[0]) == (["a", "b"], "0")
+    assert archived + active == [*"012345ab"]
+
+
+def test_memory_without_an_event_loop_keeps_a_given_history() -> None:
+    made: Any = Memory
+    store = RecuerdaChatStore(MemoryStorage())
+    memory = made.from_defaults(
+        session_id="k", chat_history=[ChatMessage(role="user", content="given")], chat_store=store
+    )
+    for text in ("one", "two"):
+        memory.put(ChatMessage(role="user", content=text))
+    assert [message.content for message in memory.get_all()] == ["given", "one", "two"]
 
 
 def test_a_chat_engine_without_an_event_loop() -> None:

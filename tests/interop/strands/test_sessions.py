@@ -120,6 +120,34 @@ def test_a_session_is_deleted_with_its_agents(repository: Any) -> None:
     assert repository.list_messages("s", "default") == repository.list_messages("s", "b") == []
 
 
+class Group:
+    """The part of a group of agents that a repository uses."""
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+        self.state: dict[str, Any] = {"status": "pending"}
+
+    def serialize_state(self) -> dict[str, Any]:
+        return {"id": self.id, **self.state}
+
+
+def test_the_state_of_a_group_of_agents_is_kept_beside_the_agents(repository: Any) -> None:
+    begin(repository)
+    group = Group("swarm")
+    assert repository.read_multi_agent("s", "swarm") is None
+    with pytest.raises(SessionException):
+        repository.update_multi_agent("s", group)
+    repository.create_multi_agent("s", group)
+    group.state = {"status": "interrupted", "order": ["a", None]}
+    assert repository.read_multi_agent("s", "swarm") == {"id": "swarm", "status": "pending"}
+    repository.update_multi_agent("s", group)
+    assert repository.read_multi_agent("s", "swarm") == {"id": "swarm", "status": "interrupted", "order": ["a", None]}
+    assert repository.read_agent("s", "default").state == {"mood": "good"}
+    repository.delete_session("s")
+    begin(repository)
+    assert repository.read_multi_agent("s", "swarm") is None
+
+
 def test_an_id_with_a_slash_is_refused(repository: Any) -> None:
     for refused in (lambda: repository.read_session("a/b"), lambda: repository.read_agent("a", "b/c")):
         with pytest.raises(ValueError, match="separators"):
@@ -276,6 +304,18 @@ async def test_a_run_that_fails_is_stored_once_after_its_retries(storage: Storag
             await agent.invoke_async("Who am I?")
         assert [block["text"].strip() for block in model.seen[-1]] == ["Hello.", "This is question 1.", "Who am I?"]
     assert await turns_of(storage) == [["user", "assistant"]] * 2
+
+
+async def test_a_call_whose_process_died_gets_a_result_before_the_next_question(storage: Storage) -> None:
+    agent_of(storage)  # begins the session
+    repository = RecuerdaSessionRepository(storage)
+    for number, one in enumerate([*CONTENTS[:2], *CONTENTS]):
+        repository.create_message("t", "default", message_of(number, *one))
+    model = ScriptedModel()
+    await agent_of(storage, model).invoke_async("Who am I?")
+    results = [block["toolResult"] for block in model.seen[-1] if "toolResult" in block]
+    assert [one["status"] for one in results] == ["error", "success"]
+    assert repository.list_messages("t", "default")[1].message["content"] == [CALL]
 
 
 async def test_a_guardrail_redacts_the_latest_message(storage: Storage) -> None:
