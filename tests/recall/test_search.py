@@ -189,6 +189,15 @@ async def test_a_question_about_the_asker_finds_what_they_told_of_themselves(
     assert await recall.search("And then?") == []
 
 
+async def test_what_users_said_of_who_they_are_is_found_first(storage: SQLiteStorage, recall: RecallProvider) -> None:
+    await say(storage, "first", *pair("I am a nurse and I have two kids."))
+    for number in range(300):
+        await say(storage, f"t{number}", *pair(f"We watched film {number} and I cleaned kitchen {number}."))
+    for question in ("Who am I?", "What do you know about me?", "Wer bin ich?"):
+        found = await recall.search(question, limit=3)
+        assert found[0].text == "I am a nurse and I have two kids.", question
+
+
 async def test_what_was_told_once_is_found_among_questions_that_repeat_the_query(
     storage: SQLiteStorage, recall: RecallProvider
 ) -> None:

@@ -1,4 +1,4 @@
-"""Times that a question names: "on 8 May 2023", "in June", "last week", "on Friday", "hace dos meses", "anoche".
+"""Times that a question names: "on 8 May 2023", "am 6.9.", "last summer", "last week", "on Friday", "hace dos meses".
 
 A named date is compared with the date of a turn part by part, because a question may name only the year. A date without
 a year, and a time relative to now, also becomes a period: the last one that has begun. Days begin at midnight in the
@@ -40,13 +40,15 @@ from recuerda.recall.date_words import (
     WEEKEND,
 )
 from recuerda.recall.folding import fold
-from recuerda.recall.languages import languages_of
+from recuerda.recall.languages import ENGLISH, languages_of
+from recuerda.recall.numeric_dates import numeric_dates
+from recuerda.recall.seasons import seasons_of
 from recuerda.storage.records import to_microseconds
 
 Period: TypeAlias = tuple[datetime, datetime]
 """The start of a period and its end, which does not belong to it."""
 
-_UNIT_DAYS = {"day": 1, "week": 7, "fortnight": 14, "month": 30, "year": 365}
+_UNIT_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 _AGO = re.compile(AGO)
 _LAST = re.compile(LAST)
 _THIS = re.compile(THIS)
@@ -125,7 +127,7 @@ def named_times(question: str, now_us: int, zone: tzinfo = UTC) -> NamedTimes:
         months.add(int(match[2]))
         days.update({int(match[3])} if match[3] else ())
     now = datetime.fromtimestamp(now_us / 1_000_000, zone)
-    periods = [*_relative(text, now)]
+    periods = [*_relative(text, now), *seasons_of(text, now), *_in_numbers(text, now)]
     if months and not years:
         periods += _newest(months, days, now)
     return NamedTimes(frozenset(years), frozenset(months), frozenset(days), tuple(map(_in_microseconds, periods)), zone)
@@ -191,6 +193,15 @@ def _newest(months: set[int], days: set[int], now: datetime) -> Iterator[Period]
                 break
 
 
+def _in_numbers(text: str, now: datetime) -> Iterator[Period]:
+    is_english = languages_of(_WORD.findall(text), text)[:1] in ([], [ENGLISH])
+    for year, month, day in numeric_dates(text, is_english=is_english):
+        if year is None:
+            yield from _newest({month}, {day}, now)
+        elif (period := _dated(year, month, day, now.tzinfo)) is not None:
+            yield period
+
+
 def _dated(year: int, month: int, day: int | None, zone: tzinfo | None) -> Period | None:
     """Return a day or, if `day` is None, a whole month. Return None if the calendar has no such day."""
     length = monthrange(year, month)[1] if 1 <= month <= 12 else 0
@@ -243,8 +254,11 @@ def _named_days(text: str, today: datetime) -> Iterator[Period]:
 
 def _ago(today: datetime, amount: str, unit: str) -> Period:
     """Return a period some units ago. People do not count exactly, so it has half a unit before that and half after."""
-    length = _UNIT_DAYS[UNITS[unit]]
-    back = length * (int(amount) if amount.isdecimal() else NUMBERS[amount])
+    count, name = int(amount) if amount.isdecimal() else NUMBERS[amount], UNITS[unit]
+    if name == "fortnight":
+        count, name = 2 * count, "week"
+    length = _UNIT_DAYS[name]
+    back = length * count
     return _days(today, back + length // 2, max(1, length))
 
 

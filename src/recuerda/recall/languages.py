@@ -101,7 +101,7 @@ _CHANGES = {
     "de": ((re.compile("(?<=...)(?:isch|i)$"), ""),),
     "pl": ((re.compile("(?<=...)(?:iczn|yczn|i)$"), ""),),
     "cs": ((re.compile("(?<=...)(?:ick|i)$"), ""),),
-    "tr": ((re.compile("(?<=...)(?:ik|i)$"), ""),),
+    "tr": ((re.compile("(?<=..[aeiou])s$"), ""), (re.compile("(?<=...)(?:ik|i)$"), "")),
     "el": ((re.compile("(?<=...)ικ$"), ""),),
     **dict.fromkeys(("ru", "uk"), ((re.compile("(?<=...)(?:ическ|ичн|ик|и)$"), ""),)),
     "nl": (
@@ -119,6 +119,12 @@ _ALSO_ENGLISH = """
     plus pod pot pots pour pro pros quest rang rat saga sage sale sara sense sin sit size solo son sue tack tale tan
     ted ten tied till tom ton tot van vase vet volt war ware
 """
+_ALSO_TURKISH = "hasta ile bana"
+# Turkish words that are no function words. They show that a short text is Turkish.
+_TURKISH_EVIDENCE = (
+    "oldu oldum aldim gittim geldi geldim yaptim ettim kaldi dedi verdi istiyorum yarin bugun annem babam"
+)
+_TURKISH_ENDING = re.compile(r"[^\W\d_]{2}(?:[ıiuü]yor(?:um|uz|sun|lar)?|[ıiuü]ld[ıiuü][mk]?|[ıiuü]m[ıiuü]z)\b")
 
 
 class _Stemmer(Protocol):
@@ -141,6 +147,8 @@ def _shares() -> dict[str, int]:
             languages[word].append(language)
     for word in _ALSO_ENGLISH.split():
         languages[word].append(ENGLISH)
+    for word in f"{_ALSO_TURKISH} {_TURKISH_EVIDENCE}".split():
+        languages[word].append("tr")
     return {word: _share(having, is_weak=len(word) == 1) for word, having in languages.items()}
 
 
@@ -160,7 +168,7 @@ def languages_of(words: Iterable[str], text: str) -> list[str]:
         lower = text.lower()
         total += sum(share for letters, share in _SHARES_OF_LETTERS.items() if letters in lower)
     if not total:
-        return []
+        return ["tr"] if _TURKISH_ENDING.search(text.lower()) else []
     scores = {language: total >> _FIELD * number & _LARGEST for language, number in _NUMBERS.items()}
     most = max(scores.values())
     return sorted((one for one in scores if scores[one] * 2 >= most), key=lambda one: -scores[one])

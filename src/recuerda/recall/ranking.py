@@ -34,7 +34,7 @@ import msgspec
 
 from recuerda.recall.dates import NamedTimes, named_times
 from recuerda.recall.index import THREAD_BITS, Candidate, Candidates, ScopeInfo
-from recuerda.recall.text import ABOUT_ASKER, name_words, query_terms, speaker_terms, words_of
+from recuerda.recall.text import ABOUT_ASKER, IDENTITY, name_words, query_terms, speaker_terms, words_of
 from recuerda.recall.traits import (
     HAS_NAME,
     HAS_TIME,
@@ -405,4 +405,4 @@ def _terms_without_words(query: str, names: AbstractSet[str], *, has_times: bool
         asked = [word for word in dict.fromkeys(words_of(query)) if word in names]
         said = {term: number for number, word in enumerate(asked) for term in speaker_terms(word)}
         return said | query_terms(" ".join(asked))
-    return {ABOUT_ASKER: 0} if asks_about_asker(query) and not has_times else {}
+    return {ABOUT_ASKER: 0, IDENTITY: 0} if asks_about_asker(query) and not has_times else {}

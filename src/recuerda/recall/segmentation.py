@@ -5,7 +5,8 @@ single characters and into pairs, so that a word is found inside any run. Korean
 are removed. Latin words and digits inside such a text are words of their own.
 
 A word of several parts, such as "ORD-2024-0815", "getUserById" or "O'Brien", gives the whole word and its parts.
-Numbers are joined if they belong together: "600 123 456" is also "600123456", and "20 mg" is also "20mg".
+Numbers are joined if they belong together: "600 123 456" is also "600123456", "20 mg" is also "20mg", and "M-AB 1234"
+is also "MAB1234".
 """
 
 from __future__ import annotations
@@ -88,7 +89,10 @@ _UNITS = (
 _MEASURE = re.compile(rf"(?<![\w.,])(\d+(?:[.,]\d+)?)( ?)({_UNITS})\b", re.IGNORECASE)
 _GROUPS = re.compile(r"(?<![\w.])(\+?)\(?(\d{1,4})\)?((?:[ ./\-]{1,2}\(?\d{2,8}\)?(?!\w)){1,6})")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
-_LETTERS_AND_NUMBER = re.compile(r"\b([A-Z]{2,4}) (\d{3,10})\b")
+_LETTERS_AND_NUMBER = re.compile(
+    r"\b[A-Z]{2,4} \d{3,10}\b|\b[A-Z]{1,3}[ -][A-Z]{1,3}[ -]?\d{1,4}\b|\b[A-Z]{2}[ -]?\d{2,4}[ -][A-Z]{2,3}\b"
+)
+"""Such as flight "LH 1234", and number plates: "M-AB 1234", "AB-123-CD", "AB12 CDE"."""
 
 
 class Word(NamedTuple):
@@ -278,4 +282,4 @@ def _joined(text: str) -> Iterator[Word]:
             if match[1]:
                 yield _exact(_NO_DIGITS.sub("", match[3]))
     for match in (*_IBAN.finditer(text), *_LETTERS_AND_NUMBER.finditer(text)):
-        yield _exact(match[0].replace(" ", "").lower())
+        yield _exact(match[0].replace(" ", "").replace("-", "").lower())

@@ -4,7 +4,8 @@ A text is cut into words (see `segmentation`), and function words are left out. 
 language of the text (see `languages`), without accents. So a message has one term for each word. A question has a term
 for each stem that a message may have for the word.
 
-A message has further terms: the names of its speaker, and `ABOUT_ASKER` if a user talks about themselves. A question
+A message has further terms: the names of its speaker, `ABOUT_ASKER` if a user talks about themselves, and `IDENTITY` if
+they say who they are. A question
 without any word that matters, such as "What did Ben say?" or "Who am I?", is looked up by these. A user's messages with
 standing instructions and preferences have the term `STANDING`. Each emoji of a message is a term, which only a search
 in threads asks for, and only if it has no word: an emoji is no word of a text, and changes no rank.
@@ -19,11 +20,11 @@ from itertools import islice
 
 import msgspec
 
-from recuerda.recall.folding import composed
+from recuerda.recall.folding import composed, fold
 from recuerda.recall.languages import ENGLISH, STOPWORDS, languages_of, stem, stems
 from recuerda.recall.segmentation import Word, tokens_of
 
-TERMS_VERSION = 11
+TERMS_VERSION = 12
 """The version of the rules that make terms. An index that was built with another version is rebuilt."""
 
 MAX_TEXT = 20_000
@@ -35,6 +36,9 @@ MAX_QUESTION = 2_000
 ABOUT_ASKER = "==self"
 """The term of a user's message about themselves. No word and no name has this form."""
 
+IDENTITY = "==is"
+"""The term of a user's message that says who they are; see `identity.py`. No word and no name has this form."""
+
 STANDING = "==standing"
 """The term of a user's message with a standing instruction or a preference. No word and no name has this form."""
 
@@ -43,6 +47,7 @@ _MIDDLE_WORDS = 100
 _MANY_WORDS = 20
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+_LETTERS_AND_DIGITS = re.compile(r"\b([A-Za-z]{1,4})[ -](\d{2,10})\b")
 _EMOJI = re.compile(
     "[\U0001f1e6-\U0001f1ff]{2}|[\u231a-\u23ff\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001f1e5\U0001f200-\U0001f3fa]"
     "|[\U0001f400-\U0001faff]"
@@ -106,6 +111,10 @@ def query_terms(question: str, *, without: Collection[str] = ()) -> dict[str, in
     for number, word in enumerate(words):
         for term in [word.folded] if word.is_exact else stems(word.text, languages):
             terms.setdefault(term, number)
+    numbers = {word.folded: number for number, word in enumerate(words)}
+    for letters, digits in _LETTERS_AND_DIGITS.findall(question):
+        if digits in numbers:
+            terms.setdefault(fold(letters) + digits, numbers[digits])
     return terms
 
 
@@ -141,7 +150,7 @@ def speaker_terms(name: str | None) -> list[str]:
 
 def probable_terms(text: str, speaker: str | None) -> set[str]:
     """Return the terms that a document with this text probably has, also if more than the text decides about them."""
-    return {*terms_of(text).counts, *speaker_terms(speaker), *emoji_terms(text), ABOUT_ASKER, STANDING}
+    return {*terms_of(text).counts, *speaker_terms(speaker), *emoji_terms(text), ABOUT_ASKER, IDENTITY, STANDING}
 
 
 def name_words(name: str) -> list[str]:

@@ -1,0 +1,77 @@
+"""Seasons that a question names: "last summer", "in winter", "el verano pasado", "im Herbst", "l'été dernier".
+
+A season is a time only behind a word that introduces one, before a word such as "pasado", or before a year: a winter
+coat is no winter. A season has three whole months. Which months these are depends on the half of the earth, and the
+time zone tells it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, tzinfo
+
+_FIRST_MONTHS = {
+    word: month
+    for month, words in {
+        3: "spring springtime primavera fruhling fruhjahr printemps lente voorjaar",
+        6: "summer summertime verano sommer ete estate verao zomer",
+        9: "autumn fall otono herbst automne autunno outono herfst najaar",
+        12: "winter wintertime invierno hiver inverno",
+    }.items()
+    for word in words.split()
+}
+"""Maps the name of a season to its first month in the north."""
+
+_SEASON = "|".join(_FIRST_MONTHS)
+_YEAR = r"(?: (?:of |in |de |del |do |van )?((?:19|20)\d\d))?\b"
+_INTRODUCED = re.compile(
+    r"\b(?:(last|past|previous|letzte[nrms]?|vorige[nrms]?|vergangene[nrms]?|scors[oa]|ultim[oa]|afgelopen)"
+    r"|in|during|over|since|this|im|seit|wahrend|diese[nrms]?|en|durante|desde|est[ea]|es[ea]|pendant|durant|depuis|cet|ce|"
+    r"quest[oa]?|d|no|na|nest[ea]|de|deze|dit|sinds|ao)"
+    r"[ '](?:(?:the|el|la|l|der|dem|den|des|le|lo|o|a|de)[ '])?(?:(?:early|late|mid)[ -])?"
+    rf"({_SEASON}){_YEAR}"
+)
+_FOLLOWED = re.compile(
+    rf"\b({_SEASON}) (?:pasad[oa]|anterior|derniere?|passee?|precedente?|scors[oa]|passat[oa]|passad[oa])\b"
+)
+_OF_YEAR = re.compile(rf"\b({_SEASON}) (?:of |de |del |do |van )?((?:19|20)\d\d)\b")
+_ENGLISH_ESTATE = re.compile(r"\bthe estate\b")
+_SOUTHERN_ZONES = re.compile(
+    r"Australia/|Antarctica/|Pacific/(?:Auckland|Chatham|Fiji|Tongatapu|Noumea)|Africa/(?:Johannesburg|Harare|Maputo|"
+    r"Windhoek|Gaborone|Lusaka)|Indian/(?:Mauritius|Antananarivo|Reunion)|America/(?:Argentina/|Buenos_Aires|Santiago|"
+    r"Sao_Paulo|Montevideo|Asuncion|La_Paz|Bahia|Campo_Grande|Cuiaba|Punta_Arenas)"
+)
+
+
+def seasons_of(text: str, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the start and the end of each season that a folded question names.
+
+    Without a year, it is the last one that has begun. "Last" names one that is over.
+    """
+    text = _ENGLISH_ESTATE.sub(" ", text)
+    for match in _FOLLOWED.finditer(text):
+        yield _newest(match[1], now, is_over=True)
+    for match in _INTRODUCED.finditer(_FOLLOWED.sub(" ", text)):
+        if match[3] is None:
+            yield _newest(match[2], now, is_over=match[1] is not None)
+    for match in _OF_YEAR.finditer(text):
+        yield _season(match[1], int(match[2]), now.tzinfo)
+
+
+def _newest(name: str, now: datetime, *, is_over: bool) -> tuple[datetime, datetime]:
+    year = now.year
+    while (period := _season(name, year, now.tzinfo))[1 if is_over else 0] > now:
+        year -= 1
+    return period
+
+
+def _season(name: str, year: int, zone: tzinfo | None) -> tuple[datetime, datetime]:
+    """Return the season that begins in a year."""
+    is_southern = _SOUTHERN_ZONES.match(str(getattr(zone, "key", ""))) is not None
+    month = (_FIRST_MONTHS[name] + 6 * is_southern - 1) % 12 + 1
+    following = month + 2
+    return (
+        datetime(year, month, 1, tzinfo=zone),
+        datetime(year + following // 12, following % 12 + 1, 1, tzinfo=zone),
+    )
