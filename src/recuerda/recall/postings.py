@@ -93,18 +93,24 @@ class Postings:
             found = dict.fromkeys(set(wanted).intersection(self.numbers()), 1)
             found.update((number, count) for number, count in self.repeated().items() if number in found)
             return found
-        return {number: count for number in wanted if (count := self._count(number))}
+        return self._looked_up(wanted)
 
-    def _count(self, number: int) -> int:
-        at = bisect_right(self._firsts, number) - 1
-        if at < 0 or self._firsts[at] < number & ~_LOW:
-            return 0
-        part, low = self._parts[at], number & _LOW
-        end = part[0] + 1
-        place = bisect_left(part, low, 1, end)
-        if place == end or part[place] != low:
-            return 0
-        return 1 + bisect_right(part, low, end) - bisect_left(part, low, end)
+    def _looked_up(self, wanted: Iterable[int]) -> dict[int, int]:
+        # One loop without calls of our own, because a search looks up a thousand documents.
+        firsts, parts = self._firsts, self._parts
+        found: dict[int, int] = {}
+        for number in wanted:
+            at = bisect_right(firsts, number) - 1
+            if at < 0 or firsts[at] < number & ~_LOW:
+                continue
+            part, low = parts[at], number & _LOW
+            end = part[0] + 1
+            place = bisect_left(part, low, 1, end)
+            if place == end or part[place] != low:
+                continue
+            is_repeated = len(part) > end
+            found[number] = 1 + (bisect_right(part, low, end) - bisect_left(part, low, end) if is_repeated else 0)
+        return found
 
 
 class Matches:

@@ -26,6 +26,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, tzinfo
+from functools import lru_cache
+from itertools import product
 from operator import itemgetter
 from statistics import fmean, pstdev
 from typing import NamedTuple
@@ -52,6 +54,8 @@ SESSION_GAP_US = 6 * 3600 * 1_000_000
 DAY_US = 24 * 3600 * 1_000_000
 _STEPS = (-2, -1, 1, 2)
 """From a message to the neighbours that support it."""
+_PLACES = tuple(enumerate(_STEPS))
+_ROLES = ("user", "assistant")
 _DEVIATIONS = 5
 """The number of standard deviations above the mean at which a similarity counts as much as it can."""
 
@@ -168,14 +172,15 @@ def rank(
     likelihoods = Likelihoods(found, question, weights)
     oldest, newest = span_of(found)
     age = max(1, newest - oldest)
+    of_session, recent = weights.session, weights.recent
     scored: list[tuple[float, int, int]] = []
     for key, supported in scores.items():
         candidate = found[key]
         created = candidate.created_us
-        score = supported + weights.session * sessions.get((key >> THREAD_BITS, created // DAY_US), 0.0)
+        score = supported + of_session * sessions.get((key >> THREAD_BITS, created // DAY_US), 0.0)
         is_reply = bool(echoes) and is_reply_to(candidate, found, echoes)
         likelihood = likelihoods.of(candidate, is_reply=is_reply)
-        scored.append((score * likelihood * (1 + weights.recent * ((created - oldest) / age)), created, key))
+        scored.append((score * likelihood * (1 + recent * ((created - oldest) / age)), created, key))
     scored.sort(reverse=True)
     return [(key, score) for score, _, key in scored]
 
@@ -287,11 +292,13 @@ def score_of_words(
         weights: the weights.
     """
     best: dict[int, float] = {}
-    held_back = weights.k1 * (1 - weights.b + weights.b * candidate.size / mean_size)
+    k1 = weights.k1
+    held_back = k1 * (1 - weights.b + weights.b * candidate.size / mean_size)
     for term, count in candidate.matches.items():
         word, value = worth[term]
-        score = value * count * (weights.k1 + 1) / (count + held_back)
-        best[word] = max(score, best.get(word, 0.0))
+        score = value * count * (k1 + 1) / (count + held_back)
+        if score > best.get(word, 0.0):
+            best[word] = score
     # A message with many of the words is better than a message that repeats one of the words.
     coverage = len(best) / asked
     return sum(best.values()) * (1 - weights.coverage + weights.coverage * coverage)
@@ -305,14 +312,16 @@ def supported_scores(
     Few candidates have a score of their own. So each of these gives its support, and the others are not looked at.
     """
     support: dict[int, float] = {}
+    by_kind = _support_weights(weights)
     for key, score in own.items():
         beside = found[key]
-        created = beside.created_us
-        for step in _STEPS:
-            candidate = found.get(key - step)
-            if candidate is not None and -SESSION_GAP_US <= created - candidate.created_us <= SESSION_GAP_US:
-                weight = _support_weight(candidate, beside, step, weights)
-                support[key - step] = support.get(key - step, 0.0) + weight * score
+        earliest, latest = beside.created_us - SESSION_GAP_US, beside.created_us + SESSION_GAP_US
+        by_role = by_kind[beside.role, bool(beside.traits & IS_QUESTION)]
+        for place, step in _PLACES:
+            other = key - step
+            candidate = found.get(other)
+            if candidate is not None and earliest <= candidate.created_us <= latest:
+                support[other] = support.get(other, 0.0) + by_role[candidate.role][place] * score
     scores = {key: own.get(key, 0.0) + support.get(key, 0.0) for key in own.keys() | support.keys()}
     for key in echoes:
         if (reply := found.get(key + 1)) is not None and is_reply_to(reply, found, echoes):
@@ -325,13 +334,28 @@ def is_reply_to(candidate: Candidate, found: Mapping[int, Candidate], echoes: Ab
     return candidate.key - 1 in echoes and candidate.turn == found[candidate.key - 1].turn
 
 
-def _support_weight(candidate: Candidate, beside: Candidate, step: int, weights: Weights) -> float:
+@lru_cache(8)
+def _support_weights(weights: Weights) -> dict[tuple[str, bool], dict[str, list[float]]]:
+    """Return the weights of the support at each of `_STEPS`, because looking one up is faster than working it out.
+
+    The keys are the role of the supporting message, whether it is a question, and the role of the supported message.
+    """
+    return {
+        (beside, is_question): {
+            role: [_support_weight(role, beside, step, weights, is_question=is_question) for step in _STEPS]
+            for role in _ROLES
+        }
+        for beside, is_question in product(_ROLES, (False, True))
+    }
+
+
+def _support_weight(role: str, beside: str, step: int, weights: Weights, *, is_question: bool) -> float:
     if step == -1:
-        if candidate.role != beside.role:
-            return weights.prompt if candidate.role == "assistant" else weights.answered
-        return weights.before + (weights.after_question if beside.traits & IS_QUESTION else 0.0)
+        if role != beside:
+            return weights.prompt if role == "assistant" else weights.answered
+        return weights.before + (weights.after_question if is_question else 0.0)
     if step == 1:
-        return weights.reply if (candidate.role, beside.role) == ("user", "assistant") else weights.after
+        return weights.reply if (role, beside) == ("user", "assistant") else weights.after
     return weights.second_before if step < 0 else weights.second_after
 
 

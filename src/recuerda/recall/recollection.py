@@ -13,11 +13,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, tzinfo
 from functools import partial
 from heapq import nlargest
-from itertools import chain
+from itertools import chain, islice
 from typing import TypeAlias
 from weakref import WeakSet, WeakValueDictionary
 
@@ -492,17 +492,22 @@ class Recollection:
         candidates = corrections.added_to(candidates, question.terms)
         # What a run sends anyway are the wrong words, so the right ones are recalled from any turn.
         of_corrections = structs.replace(filters, recent_thread=None)
-        scored = [
+        # A search returns a few of hundreds of candidates, so only as many are compared with the filters as it takes.
+        scored: Iterator[tuple[int, float]] = (
             (key, score)
             for key, score in rank(question, info, candidates)
             if (thread_id := candidates.threads.get(key >> THREAD_BITS)) is not None
             and (filters if key >= 0 else of_corrections).admits(candidates.found[key], thread_id)
-        ]
-        recent = await self._copies_of_recent([key for key, _ in scored], candidates, filters)
-        scored = [(key, score) for key, score in scored if key not in recent]
+        )
+        if filters.recent_times:
+            admitted = list(scored)
+            recent = await self._copies_of_recent([key for key, _ in admitted], candidates, filters)
+            scored = ((key, score) for key, score in admitted if key not in recent)
+        best_scored = next(scored, None)
         expected = best_score(question, info, candidates)
-        if not scored or relevance_of(scored[0][1], expected) < filters.min_relevance:
+        if best_scored is None or relevance_of(best_scored[1], expected) < filters.min_relevance:
             return []
+        scored = chain((best_scored,), scored)
         found_by = partial(corrections.memories, has_history=has_history)
         if notes is not None:
             notes.take(question, info, candidates)
@@ -528,7 +533,7 @@ class Recollection:
             if candidate.matches and filters.admits(candidate, candidates.threads[key >> THREAD_BITS])
         ]
         found_by = partial(corrections.memories, has_history=False, has_substitutes=False)
-        return await self._different([(key, 0.0) for _, key in sorted(found, reverse=True)], limit, found_by)
+        return await self._different(((key, 0.0) for _, key in sorted(found, reverse=True)), limit, found_by)
 
     async def _candidates(self, queries: Sequence[CandidateQuery]) -> Candidates:
         """Return the candidates. If copies in forks take many of the places, ask once more, for more candidates."""
@@ -555,14 +560,13 @@ class Recollection:
 
     async def _different(
         self,
-        scored: Sequence[tuple[int, float]],
+        scored: Iterator[tuple[int, float]],
         limit: int,
         memories: Callable[[int, Document | None, float], Sequence[Memory]],
     ) -> list[Memory]:
         """Return the memories of the best keys, without repeats of better ones."""
         repeats = Repeats()
-        for start in range(0, len(scored), 2 * limit):
-            some = scored[start : start + 2 * limit]
+        while some := list(islice(scored, 2 * limit)):
             documents = await self.index.documents([key for key, _ in some if key >= 0])
             for memory in chain.from_iterable(memories(key, documents.get(key), score) for key, score in some):
                 repeats.add(memory)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -57,6 +57,15 @@ def unpacked(row: bytes) -> Row:
         (term, first): _ALONE + data if len(data) == 2 else data
         for term, first, data in zip(values[::3], values[1::3], values[2::3], strict=True)
     }
+
+
+def chunks_in(row: bytes, terms: Container[str]) -> Iterator[tuple[str, int, bytes]]:
+    """Yield the term, the `first` and the data of each chunk of a row that has one of these terms."""
+    values = msgspec.msgpack.decode(row)
+    for at, term in enumerate(values[::3]):
+        if term in terms:
+            data = values[3 * at + 2]
+            yield term, values[3 * at + 1], _ALONE + data if len(data) == 2 else data
 
 
 def chunks_of(rows: Mapping[Key, Row], terms: Collection[str]) -> dict[str, list[tuple[int, bytes]]]:

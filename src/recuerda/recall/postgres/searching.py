@@ -27,7 +27,7 @@ from recuerda.recall.index import (
     ScopeInfo,
     Unembedded,
 )
-from recuerda.recall.postgres.packing import unpacked
+from recuerda.recall.postgres.packing import chunks_in
 from recuerda.recall.postgres.schema import ANSWER, State
 from recuerda.recall.postgres.texts import original_text
 from recuerda.recall.postings import MAX_CHUNKS, Matches, Postings
@@ -194,7 +194,7 @@ class Searching:
             self._candidates,
             [
                 query.scope,
-                matches.best(found[0][1], limit),
+                f"{{{','.join(map(str, matches.best(found[0][1], limit)))}}}",
                 [start for start, _ in query.periods],
                 [until for _, until in query.periods],
                 limit,
@@ -329,9 +329,8 @@ def _matches(terms: Sequence[str], found: Sequence[Row]) -> Matches:
     waiting: dict[int, dict[str, int]] = {}
     for n, first, data in found:
         if n > 0:
-            for (term, first_of_chunk), of_chunk in unpacked(data).items():
-                if term in chunks:
-                    chunks[term][first_of_chunk] = of_chunk
+            for term, first_of_chunk, of_chunk in chunks_in(data, chunks):
+                chunks[term][first_of_chunk] = of_chunk
         elif n == 0:
             counts: dict[str, int] = msgspec.json.decode(data, type=dict[str, int])
             if met := chunks.keys() & counts:
