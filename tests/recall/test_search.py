@@ -193,7 +193,7 @@ async def test_what_users_said_of_who_they_are_is_found_first(storage: SQLiteSto
     await say(storage, "first", *pair("I am a nurse and I have two kids."))
     for number in range(300):
         await say(storage, f"t{number}", *pair(f"We watched film {number} and I cleaned kitchen {number}."))
-    for question in ("Who am I?", "What do you know about me?", "Wer bin ich?"):
+    for question in ("Who am I?", "What do you remember about me?", "Describe me.", "Wer bin ich?"):
         found = await recall.search(question, limit=3)
         assert found[0].text == "I am a nurse and I have two kids.", question
 

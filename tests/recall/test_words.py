@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from recuerda.recall.dates import named_times
 from recuerda.recall.folding import fold
+from recuerda.recall.holidays import easter
 from recuerda.recall.identity import is_identity
 from recuerda.recall.languages import stem
 from recuerda.recall.quoting import excerpt
@@ -182,6 +183,11 @@ def test_a_question_has_the_stems_that_a_message_may_have() -> None:
         ("My plate is MAB1234.", "where is mab 1234"),
         ("My plate is AB12 CDE.", "AB12CDE"),
         ("My plate is AB-123-CD.", "AB 123 CD"),
+        ("Our VAT number is DE 123 456 789.", "DE123456789"),
+        ("Send it to SW1A 2AA.", "SW1A2AA"),
+        ("The card has 00:1A:2B:3C:4D:5E.", "001a2b3c4d5e"),
+        ("The meter shows 12.345,67.", "12345.67"),
+        ("It cost 12,345.67 dollars.", "12.345,67"),
         ("Kedim hasta oldu.", "Hasta olan kediler?"),
         ("Arabam bozuldu.", "Araba nerede?"),
         ("Evimiz çok büyük.", "Evin nerede?"),
@@ -279,6 +285,39 @@ PERIODS = [
     ("l'estate scorsa", ("2025-06-01", "2025-09-01")),
     ("no verão passado", ("2025-06-01", "2025-09-01")),
     ("afgelopen zomer", ("2025-06-01", "2025-09-01")),
+    ("en été dernier", ("2025-06-01", "2025-09-01")),
+    ("прошлым летом", ("2025-06-01", "2025-09-01")),
+    ("geçen yaz", ("2025-06-01", "2025-09-01")),
+    ("i somras", ("2025-06-01", "2025-09-01")),
+    ("zeszłej zimy", ("2025-12-01", "2026-03-01")),
+    ("去年夏天", ("2025-06-01", "2025-09-01")),
+    ("작년 겨울", ("2025-12-01", "2026-03-01")),
+    ("на прошлой неделе", ("2026-05-11", "2026-05-18")),
+    ("w zeszłym tygodniu", ("2026-05-11", "2026-05-18")),
+    ("geçen hafta", ("2026-05-11", "2026-05-18")),
+    ("förra veckan", ("2026-05-11", "2026-05-18")),
+    ("sidste uge", ("2026-05-11", "2026-05-18")),
+    ("viime viikolla", ("2026-05-11", "2026-05-18")),
+    ("上个星期", ("2026-05-11", "2026-05-18")),
+    ("先週", ("2026-05-11", "2026-05-18")),
+    ("지난주", ("2026-05-11", "2026-05-18")),
+    ("الأسبوع الماضي", ("2026-05-11", "2026-05-18")),
+    ("в прошлом месяце", ("2026-04-01", "2026-05-01")),
+    ("上个月", ("2026-04-01", "2026-05-01")),
+    ("先月", ("2026-04-01", "2026-05-01")),
+    ("geçen yıl", ("2025-01-01", "2026-01-01")),
+    ("去年", ("2025-01-01", "2026-01-01")),
+    ("작년", ("2025-01-01", "2026-01-01")),
+    ("förra året", ("2025-01-01", "2026-01-01")),
+    ("bu hafta", ("2026-05-18", "2026-05-25")),
+    ("half a year ago", ("2025-11-06", "2025-12-06")),
+    ("at Christmas", ("2025-12-24", "2025-12-27")),
+    ("on Christmas Eve", ("2025-12-24", "2025-12-25")),
+    ("zu Weihnachten 2023", ("2023-12-24", "2023-12-27")),
+    ("en Nochevieja", ("2025-12-31", "2026-01-01")),
+    ("on Valentine's Day", ("2026-02-14", "2026-02-15")),
+    ("an Ostern", ("2026-04-03", "2026-04-07")),
+    ("at Easter 2024", ("2024-03-29", "2024-04-02")),
     ("am 6.5.", ("2026-05-06", "2026-05-07")),
     ("vom 6. 9.", ("2025-09-06", "2025-09-07")),
     ("6.9.2024", ("2024-09-06", "2024-09-07")),
@@ -407,9 +446,26 @@ def test_a_date_in_numbers_is_read_both_ways_in_english_only() -> None:
 def test_other_numbers_and_seasons_without_a_time_are_no_periods() -> None:
     for question in (
         "Where is 1/2 cup of sugar?", "Is it open 24/7?", "We run 2.14.3.", "Version 6.9.", "on 13/32", "192.168.0.17",
-        "Where is my winter coat?", "Who manages the estate?", "Did he fall?", "Où ai-je été ?", "next summer",
+        "Where is my winter coat?", "next Christmas", "Who manages the estate?", "Did he fall?", "Où ai-je été ?",
+        "next summer",
     ):  # fmt: skip
         assert span(question) == [], question
+
+
+def test_a_part_of_a_year_has_its_months() -> None:
+    assert span("in early 2025") == [
+        ("2025-01-01", "2025-02-01"),
+        ("2025-02-01", "2025-03-01"),
+        ("2025-03-01", "2025-04-01"),
+    ]
+    assert span("Ende 2025")[-1] == ("2025-12-01", "2026-01-01")
+
+
+@pytest.mark.parametrize(
+    ("year", "sunday"), [(2000, "04-23"), (2008, "03-23"), (2024, "03-31"), (2025, "04-20"), (2038, "04-25")]
+)
+def test_easter_has_the_date_of_the_calendar(year: int, sunday: str) -> None:
+    assert easter(year).isoformat() == f"{year}-{sunday}"
 
 
 def test_a_season_in_the_south_has_the_months_of_the_south() -> None:

@@ -136,6 +136,44 @@ LAST = (
 )
 """A pattern for the unit before this one."""
 
+NAMED_UNITS: dict[tuple[str, int], str] = {
+    ("week", 1): (
+        r"\b(?:прошлой неделе|прошлую неделю|минулого тижня|(?:zeszlym|ubieglym) tygodniu|minuly tyden|gecen hafta|"
+        r"forra veckan|sidste uge|forrige uke|viime viikolla|minggu lalu)\b|上(?:个|個)?(?:周|週|星期|礼拜)|先週|"
+        r"지난 ?주(?!말)|الاسبوع الماضي"
+    ),
+    ("month", 1): (
+        r"\b(?:прошлом месяце|минулого місяця|(?:zeszlym|ubieglym) miesiacu|minuly mesic|gecen ay|forra manaden|"
+        r"sidste maned|forrige maned|viime kuussa|bulan lalu)\b|上(?:个|個)?月|先月|지난 ?달|الشهر الماضي"
+    ),
+    ("year", 1): (
+        r"\b(?:прошлом году|минулого року|(?:zeszlym|ubieglym) roku|minuly rok|gecen (?:yil|sene)|forra aret|i fjol|"
+        r"sidste ar|i fjor|viime vuonna|tahun lalu)\b|(?:去年|昨年|작년)(?![の ]?[春夏秋冬봄여가겨])|지난해|"
+        r"العام الماضي|السنه الماضيه"
+    ),
+    ("week", 0): (
+        r"\b(?:этой неделе|tym tygodniu|bu hafta|den har veckan|denne uge|denne uken|talla viikolla)\b|"
+        r"这(?:个|個)?(?:周|星期)|本周|今週|이번 ?주(?!말)"
+    ),
+    ("month", 0): (
+        r"\b(?:этом месяце|tym miesiacu|bu ay|den har manaden|denne maned|tassa kuussa)\b|"
+        r"这(?:个|個)?月|本月|今月|이번 ?달"
+    ),
+    ("year", 0): r"\b(?:этом году|tym roku|bu yil|tana vuonna)\b|今年|올해",
+}
+"""Maps a unit, and the number of units before now, to a pattern in languages whose words for both have many forms."""
+
+PARTS_OF_YEARS: dict[str, range] = {
+    word: months
+    for words, months in {
+        "early beginning start anfang principios debut inizio inicio": range(1, 4),
+        "mid middle mitte mediados meados": range(5, 9),
+        "late end ende finales fin fine final eind": range(10, 13),
+    }.items()
+    for word in words.split()
+}
+"""Maps the word for a part of a year to its months."""
+
 THIS = rf"\b(?:this|esta|este|diese[nrsm]?|ce|cette|quest[oa]|dieses|deze|dit|nesta|neste) ({_UNIT})\b"
 """A pattern for the unit that has this day."""
 

@@ -30,8 +30,10 @@ from recuerda.recall.date_words import (
     LAST,
     LAST_NIGHT,
     MONTHS,
+    NAMED_UNITS,
     NUMBERS,
     PARTS_OF_MONTHS,
+    PARTS_OF_YEARS,
     RANGES,
     THIS,
     THIS_MORNING,
@@ -40,6 +42,7 @@ from recuerda.recall.date_words import (
     WEEKEND,
 )
 from recuerda.recall.folding import fold
+from recuerda.recall.holidays import holidays_of
 from recuerda.recall.languages import ENGLISH, languages_of
 from recuerda.recall.numeric_dates import numeric_dates
 from recuerda.recall.seasons import seasons_of
@@ -51,6 +54,9 @@ Period: TypeAlias = tuple[datetime, datetime]
 _UNIT_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 _AGO = re.compile(AGO)
 _LAST = re.compile(LAST)
+_NAMED_UNITS = [(re.compile(pattern), unit, back) for (unit, back), pattern in NAMED_UNITS.items()]
+_PART_OF_YEAR = re.compile(rf"\b({'|'.join(PARTS_OF_YEARS)})[ -](?:(?:of|de|del) )?((?:19|20)\d\d)\b")
+_HALF_A_YEAR = re.compile(r"\b(?:half a year|medio ano|einem halben jahr|mezzo anno|meio ano|een half jaar)\b")
 _THIS = re.compile(THIS)
 _WEEKEND = re.compile(WEEKEND)
 _BEFORE_YESTERDAY = re.compile(BEFORE_YESTERDAY)
@@ -127,7 +133,7 @@ def named_times(question: str, now_us: int, zone: tzinfo = UTC) -> NamedTimes:
         months.add(int(match[2]))
         days.update({int(match[3])} if match[3] else ())
     now = datetime.fromtimestamp(now_us / 1_000_000, zone)
-    periods = [*_relative(text, now), *seasons_of(text, now), *_in_numbers(text, now)]
+    periods = [*_relative(text, now), *seasons_of(text, now), *holidays_of(text, years, now), *_in_numbers(text, now)]
     if months and not years:
         periods += _newest(months, days, now)
     return NamedTimes(frozenset(years), frozenset(months), frozenset(days), tuple(map(_in_microseconds, periods)), zone)
@@ -218,13 +224,19 @@ def _relative(text: str, now: datetime) -> Iterator[Period]:
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     yield from _parts_of_days(text, today)
     # "The day before yesterday" and "yesterday evening" are not "yesterday".
-    rest = _LAST_NIGHT.sub(" ", _BEFORE_YESTERDAY.sub(" ", text))
+    rest = _HALF_A_YEAR.sub("6 mes", _LAST_NIGHT.sub(" ", _BEFORE_YESTERDAY.sub(" ", text)))
     for match in _AGO.finditer(rest):
         yield _ago(today, match[1] or match[3], match[2] or match[4])
     for match in _LAST.finditer(rest):
-        yield _unit(today, match[1] or match[2], back=1)
+        yield _unit(today, UNITS[match[1] or match[2]], back=1)
     for match in _THIS.finditer(rest):
-        yield _unit(today, match[1], back=0)
+        yield _unit(today, UNITS[match[1]], back=0)
+    for pattern, unit, back in _NAMED_UNITS:
+        if pattern.search(rest):
+            yield _unit(today, unit, back=back)
+    for match in _PART_OF_YEAR.finditer(rest):
+        months = [_dated(int(match[2]), month, None, today.tzinfo) for month in PARTS_OF_YEARS[match[1]]]
+        yield from (month for month in months if month is not None)
     yield from _named_days(rest, today)
 
 
@@ -262,12 +274,11 @@ def _ago(today: datetime, amount: str, unit: str) -> Period:
     return _days(today, back + length // 2, max(1, length))
 
 
-def _unit(today: datetime, name: str, *, back: int) -> Period:
+def _unit(today: datetime, unit: str, *, back: int) -> Period:
     """Return the day, the week from Monday on, the month or the year that has this day, or the one before it.
 
     A fortnight ends with this day, or before it.
     """
-    unit = UNITS[name]
     if unit == "fortnight":
         return _days(today, 14 if back else 13, 14)
     if unit == "day":

@@ -45,6 +45,7 @@ from recuerda.recall.traits import (
     IS_STANDING,
     asks_about_asker,
     asks_assistant,
+    asks_for_memories,
     asks_when,
 )
 
@@ -146,7 +147,7 @@ def question_of(query: str, info: ScopeInfo, now_us: int, zone: tzinfo = UTC) ->
     names = {part for name in speakers for part in name_words(name)}
     times = named_times(query, now_us, zone)
     terms = query_terms(query, without=names)
-    if not terms:
+    if not terms or _is_only_about_asker(query, names):
         terms = _terms_without_words(query, names, has_times=bool(times))
     return Question(
         terms=terms,
@@ -421,6 +422,11 @@ def _likelihood(kind: _Kind, question: Question, weights: Weights) -> float:
     if traits & HAS_NAME and kind.role == "user":
         factor *= 1 + weights.detail
     return factor
+
+
+def _is_only_about_asker(query: str, names: AbstractSet[str]) -> bool:
+    """Return True for questions such as "Describe me" and "What do you remember about me?"."""
+    return not names and asks_about_asker(query) and asks_for_memories(query)
 
 
 def _terms_without_words(query: str, names: AbstractSet[str], *, has_times: bool) -> dict[str, int]:

@@ -36,6 +36,24 @@ _FOLLOWED = re.compile(
     rf"\b({_SEASON}) (?:pasad[oa]|anterior|derniere?|passee?|precedente?|scors[oa]|passat[oa]|passad[oa])\b"
 )
 _OF_YEAR = re.compile(rf"\b({_SEASON}) (?:of |de |del |do |van )?((?:19|20)\d\d)\b")
+_BY_FIRST_MONTH = {
+    3: "весной|wiosna|ilkbaharda|i varas|viime kevaana|прошлой весной|zeszlej wiosny|gecen (?:ilk)?bahar|forra varen",
+    6: (
+        "летом|latem|yazin|i somras|viime kesana|прошлым летом|zeszlego lata|gecen yaz|forra sommaren"
+        "|(?:sidste|forrige) sommer"
+    ),
+    9: "осенью|jesienia|sonbaharda|i hostas|viime syksyna|прошлой осенью|zeszlej jesieni|gecen sonbahar|forra hosten",
+    12: (
+        "зимой|zima|kisin|i vintras|viime talvena|прошлой зимой|zeszlej zimy|gecen kis|forra vintern"
+        "|(?:sidste|forrige) vinter"
+    ),
+}
+"""Whole expressions for the last season, in languages whose words for a season have many forms."""
+
+_WHOLE = [(re.compile(rf"\b(?:{words})\b"), month) for month, words in _BY_FIRST_MONTH.items()]
+_LAST_YEARS = re.compile(r"(?:去年|昨年|작년)[の ]?(?:([春봄])|([夏]|여름)|([秋]|가을)|([冬]|겨울))")
+_OVER = re.compile("i |viime|прошл|zeszl|gecen|forra|sidste|forrige")
+_NAMES = ("spring", "summer", "autumn", "winter")
 _ENGLISH_ESTATE = re.compile(r"\bthe estate\b")
 _SOUTHERN_ZONES = re.compile(
     r"Australia/|Antarctica/|Pacific/(?:Auckland|Chatham|Fiji|Tongatapu|Noumea)|Africa/(?:Johannesburg|Harare|Maputo|"
@@ -55,6 +73,12 @@ def seasons_of(text: str, now: datetime) -> Iterator[tuple[datetime, datetime]]:
     for match in _INTRODUCED.finditer(_FOLLOWED.sub(" ", text)):
         if match[3] is None:
             yield _newest(match[2], now, is_over=match[1] is not None)
+    for pattern, month in _WHOLE:
+        if match := pattern.search(text):
+            is_over = _OVER.match(match[0]) is not None
+            yield _newest(_NAMES[month // 3 - 1], now, is_over=is_over)
+    for match in _LAST_YEARS.finditer(text):
+        yield _season(_NAMES[(match.lastindex or 1) - 1], now.year - 1, now.tzinfo)
     for match in _OF_YEAR.finditer(text):
         yield _season(match[1], int(match[2]), now.tzinfo)
 

@@ -81,6 +81,7 @@ _JOINABLE = re.compile(r"[\d#+&]")
 _NO_DIGITS = re.compile(r"\D+")
 _THOUSANDS = re.compile(r"(?<![\w.,])\d{1,3}(?:[.,' \u2019]\d{3})+(?![\w.,]?\d)")
 _DECIMAL = re.compile(r"(?<![\w.,])(\d+),(\d{1,2})(?![\w.,]?\d)")
+_LONG_DECIMAL = re.compile(r"(?<![\w.,])(?:(\d{1,3}(?:\.\d{3})+),(\d{1,2})|(\d{1,3}(?:,\d{3})+)\.(\d{1,2}))(?!\w)")
 _WITH_SIGN = re.compile(r"(?<!\w)[A-Za-z](?:\+\+|#)|\b[A-Z]+&[A-Z]+\b")
 _UNITS = (
     "mg|kg|g|mcg|ml|cl|dl|l|mm|cm|km|m|kmh|mph|kw|kwh|w|v|mah|kb|mb|gb|tb|hz|ghz|mhz|eur|usd|gbp|chf|h|min|sec|am|pm|"
@@ -90,9 +91,12 @@ _MEASURE = re.compile(rf"(?<![\w.,])(\d+(?:[.,]\d+)?)( ?)({_UNITS})\b", re.IGNOR
 _GROUPS = re.compile(r"(?<![\w.])(\+?)\(?(\d{1,4})\)?((?:[ ./\-]{1,2}\(?\d{2,8}\)?(?!\w)){1,6})")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
 _LETTERS_AND_NUMBER = re.compile(
-    r"\b[A-Z]{2,4} \d{3,10}\b|\b[A-Z]{1,3}[ -][A-Z]{1,3}[ -]?\d{1,4}\b|\b[A-Z]{2}[ -]?\d{2,4}[ -][A-Z]{2,3}\b"
+    r"\b[A-Z]{2} ?\d{2,4}(?: \d{2,4}){1,5}\b|\b[A-Z]{2,4} \d{3,10}\b|\b[A-Z]{1,3}[ -][A-Z]{1,3}[ -]?\d{1,4}\b"
+    r"|\b[A-Z]{2}[ -]?\d{2,4}[ -][A-Z]{2,3}\b|\b[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}\b"
+    r"|\b[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}\b"
 )
-"""Such as flight "LH 1234", and number plates: "M-AB 1234", "AB-123-CD", "AB12 CDE"."""
+"""VAT numbers, flights such as "LH 1234", number plates such as "M-AB 1234", "AB-123-CD" and "AB12 CDE", British
+postcodes, and addresses of network cards."""
 
 
 class Word(NamedTuple):
@@ -271,6 +275,8 @@ def _joined(text: str) -> Iterator[Word]:
         yield _exact(match[0].lower())
     for match in _DECIMAL.finditer(text):
         yield _exact(f"{match[1]}.{match[2]}")
+    for match in _LONG_DECIMAL.finditer(text):
+        yield _exact(f"{_NO_DIGITS.sub('', match[1] or match[3])}.{match[2] or match[4]}")
     for number, space, unit in _MEASURE.findall(text):
         yield _exact(number.replace(",", ".") + (unit.lower() if space else ""))
     for match in _THOUSANDS.finditer(text):
@@ -282,4 +288,4 @@ def _joined(text: str) -> Iterator[Word]:
             if match[1]:
                 yield _exact(_NO_DIGITS.sub("", match[3]))
     for match in (*_IBAN.finditer(text), *_LETTERS_AND_NUMBER.finditer(text)):
-        yield _exact(match[0].replace(" ", "").replace("-", "").lower())
+        yield _exact(match[0].replace(" ", "").replace("-", "").replace(":", "").lower())

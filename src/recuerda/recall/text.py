@@ -118,6 +118,11 @@ def query_terms(question: str, *, without: Collection[str] = ()) -> dict[str, in
     return terms
 
 
+def query_words(question: str) -> set[str]:
+    """Return the folded words of a question that are no function words."""
+    return {word.folded for word in _meant(question)[0]}
+
+
 def emoji_terms(text: str) -> dict[str, int]:
     """Return the terms of the emoji in a text, each with its number."""
     found = () if text.isascii() else dict.fromkeys(_EMOJI.findall(text))

@@ -12,8 +12,9 @@ import re
 
 from recuerda.recall.date_words import TIME_WORDS
 from recuerda.recall.folding import fold
+from recuerda.recall.identity import is_identity
 from recuerda.recall.standing import is_standing
-from recuerda.recall.text import words_of
+from recuerda.recall.text import query_words, words_of
 
 IS_QUESTION = 1
 """The message ends with a question."""
@@ -53,6 +54,13 @@ _WHEN = re.compile(
     r".*\b(?:what|which) (?:date|day|month|year)\b|.*\bque (?:dia|mes|ano|fecha)\b|.*\bne zaman\b|"
     r".*(?:언제|いつ|何時|何日|何月|何曜日|什么时候|什麼時候|几点|幾點|哪天|哪年|เมื่อไหร่|เมื่อไร)"
 )
+_MEMORY_WORDS = """
+    remember recall know known describe tell learned learnt stored store summarize summarise myself already memory
+    memories recuerdas recordas sabes describeme cuentame dime erinnerst weisst beschreib beschreibe erzahl kennst
+    speichert gespeichert rappelles souviens sais decris raconte ricordi sai descrivimi dimmi lembra lembras descreva
+    herinner weet beschrijf
+"""
+_OF_MEMORIES = frozenset(_MEMORY_WORDS.split())
 _SAID = "recommend|suggest|said|say|told|tell me|advise|propose|mention|explain|explained|wrote|gave|give me"
 _ASKS_ASSISTANT = re.compile(
     rf"\b(?:did|have|had) you (?:{_SAID})|\byou (?:{_SAID})(?:ed|d)?\b|\byour (?:\w+ )?(?:recommend|suggest|advice|"
@@ -65,9 +73,9 @@ def traits_of(text: str) -> int:
     """Return the traits of a text, as bits."""
     found = IS_QUESTION if _QUESTION.search(text[-_TAIL:]) else 0
     words = words_of(text)
-    if not _PERSONAL.isdisjoint(words) or _has_asker(text):
-        found |= IS_PERSONAL
     folded = fold(text)
+    if not _PERSONAL.isdisjoint(words) or _has_asker(text) or is_identity(folded):
+        found |= IS_PERSONAL
     if _TIME.search(folded) or not TIME_WORDS.isdisjoint(words):
         found |= HAS_TIME
     if _NAME.search(text):
@@ -83,6 +91,12 @@ def asks_when(question: str) -> bool:
 def asks_about_asker(question: str) -> bool:
     """Return True if a question is about the person who asks it, such as "Who am I?"."""
     return not _ABOUT_ASKER.isdisjoint(words_of(question)) or _has_asker(question)
+
+
+def asks_for_memories(question: str) -> bool:
+    """Return True if a question asks for all that is known, such as "What do you remember about me?"."""
+    meant = query_words(question)
+    return bool(meant) and meant <= _OF_MEMORIES
 
 
 def asks_assistant(question: str) -> bool:

@@ -1,0 +1,65 @@
+"""Holidays that a question names: "at Christmas", "on New Year's Eve", "an Ostern", "en Navidad".
+
+A holiday is one or some days of each year. Without a year, it is the last one that has begun.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator
+from datetime import date, datetime, timedelta
+
+_FIXED = (
+    (r"christmas eve|nochebuena|heilig(?:abend|er abend)", (12, 24), 1),
+    (
+        r"christmas(?! eve)|xmas|navidad(?:es)?|weihnacht\w*|a noel|noel dernier|no natal|natale|kerst(?:mis)?",
+        (12, 24),
+        3,
+    ),
+    (r"new year's eve|nochevieja|fin de ano|silvester|reveillon|oudejaarsavond", (12, 31), 1),
+    (r"new year's day|neujahr|capodanno|jour de l'an|nieuwjaar", (1, 1), 1),
+    (r"valentine'?s(?: day)?|san valentin|valentinstag|saint-valentin|san valentino|valentijnsdag", (2, 14), 1),
+    (r"halloween", (10, 31), 1),
+)
+_EASTER = r"easter|ostern|semana santa|pascua|paques|pasqua|pascoa|pasen"
+_NEXT = r"(?<!next )(?<!every )(?<!each )(?<!nachste )(?<!nachstes )(?<!nachsten )(?<!jedes )(?<!proxima )(?<!cada )"
+_DAYS_OF_EASTER = 4
+_PATTERNS = [(re.compile(rf"{_NEXT}\b(?:{words})\b"), first, length) for words, first, length in _FIXED]
+_EASTER_PATTERN = re.compile(rf"{_NEXT}\b(?:{_EASTER})\b")
+
+
+def holidays_of(text: str, years: Collection[int], now: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the start and the end of each holiday that a folded question names.
+
+    Args:
+        text: the folded question.
+        years: the years that the question names.
+        now: the time of the question.
+    """
+    for pattern, (month, day), length in _PATTERNS:
+        if pattern.search(text):
+            yield from _in_years(lambda year, first=(month, day): date(year, *first), length, years, now)
+    if _EASTER_PATTERN.search(text):
+        yield from _in_years(lambda year: easter(year) - timedelta(days=2), _DAYS_OF_EASTER, years, now)
+
+
+def easter(year: int) -> date:
+    """Return the Sunday of Easter by the Gregorian calendar (Meeus, Astronomical Algorithms, chapter 8)."""
+    a, (b, c) = year % 19, divmod(year, 100)
+    (d, e), g = divmod(b, 4), (b - (b + 8) // 25 + 1) // 3
+    h = (19 * a + b - d - g + 15) % 30
+    i, k = divmod(c, 4)
+    weekday = (32 + 2 * e + 2 * i - h - k) % 7
+    m = (a + 11 * h + 22 * weekday) // 451
+    month, day = divmod(h + weekday - 7 * m + 114, 31)
+    return date(year, month, day + 1)
+
+
+def _in_years(
+    first_day: Callable[[int], date], length: int, years: Collection[int], now: datetime
+) -> Iterator[tuple[datetime, datetime]]:
+    last = now.year if first_day(now.year) <= now.date() else now.year - 1
+    for year in sorted(years) or [last]:
+        day = first_day(year)
+        start = datetime(day.year, day.month, day.day, tzinfo=now.tzinfo)
+        yield start, start + timedelta(days=length)
