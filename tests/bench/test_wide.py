@@ -1,0 +1,48 @@
+"""The benchmark of many threads in one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.wide import fill, main, measure
+from recuerda import ThreadInfo, open_storage
+
+
+async def test_the_filled_file_is_one_that_the_storage_would_have_written(tmp_path: Path) -> None:
+    url = f"sqlite:///{(tmp_path / 'wide.db').as_posix()}"
+    async with open_storage(url) as storage:
+        await storage.list_threads()
+    fill(tmp_path / "wide.db", turns=1200, threads=60)
+    async with open_storage(url) as storage:
+        infos: list[ThreadInfo] = [info async for info in storage.threads()]
+        found = await storage.read("thread-00000007")
+    assert [(info.turns, info.messages, info.revision) for info in infos] == [(20, 40, 20)] * 60
+    assert [record.number for record in found.records] == list(range(1, 21))
+    assert found.info is not None
+    assert found.info.record_id == found.records[-1].id
+
+
+async def test_each_operation_is_measured(tmp_path: Path) -> None:
+    costs = [cost async for cost in measure(tmp_path / "wide.db", turns=400, threads=40, rounds=20, is_whole=True)]
+    assert [(cost.name, cost.times) for cost in costs] == [
+        ("fill", 1),
+        ("a turn: read 20 messages, append two", 20),
+        ("a page of 50 threads of all users", 20),
+        ("the threads of a user", 4),
+        ("copy the threads of a user", 2),
+        ("delete a thread", 10),
+        ("erase a user (10 threads)", 2),
+        ("backup", 1),
+        ("vacuum", 1),
+    ]
+    assert all(0 < cost.median_s <= cost.p99_s for cost in costs)
+
+
+async def test_the_table_names_the_size(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    options = ["--turns", "100", "--threads", "20", "--rounds", "10", "--no-whole", "--dir", str(tmp_path)]
+    assert await main(options) == 0
+    printed = capsys.readouterr().out
+    assert "100 turns in 20 threads: 0.00 GB" in printed
+    assert "backup" not in printed
