@@ -111,14 +111,20 @@ class RedisServer:
             return False
 
 
-class RedisClusterServer:
-    """Three masters that share the slots, without replicas."""
+SLOTS = 16384
+"""The slots of a Redis Cluster."""
 
-    def __init__(self) -> None:
-        self.nodes = [RedisServer("--cluster-enabled", "yes", "--cluster-node-timeout", "60000") for _ in range(3)]
-        first = self.nodes[0]
+
+class RedisClusterServer:
+    """Masters that share the slots, without replicas."""
+
+    def __init__(self, masters: int = 3) -> None:
+        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "60000")
+        self.nodes = [RedisServer(*options) for _ in range(masters)]
+        first, share = self.nodes[0], SLOTS // masters + 1
         for i, node in enumerate(self.nodes):
-            node.command("CLUSTER", "ADDSLOTSRANGE", str(i * 5462), str(min(16383, i * 5462 + 5461)))
+            last = min(SLOTS, (i + 1) * share) - 1
+            node.command("CLUSTER", "ADDSLOTSRANGE", str(i * share), str(last))
             node.command("CLUSTER", "SET-CONFIG-EPOCH", str(i + 1))
             if node is not first:
                 first.command("CLUSTER", "MEET", "127.0.0.1", str(node.port))
@@ -138,10 +144,9 @@ class RedisClusterServer:
         for node in self.nodes:
             node.stop()
 
-    @staticmethod
-    def _is_whole(node: RedisServer) -> bool:
+    def _is_whole(self, node: RedisServer) -> bool:
         info = node.command("CLUSTER", "INFO")
-        return "cluster_state:ok" in info and "cluster_known_nodes:3" in info
+        return "cluster_state:ok" in info and f"cluster_known_nodes:{len(self.nodes)}" in info
 
 
 def redis_url() -> str:
