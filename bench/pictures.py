@@ -2,7 +2,9 @@
 
 A thread with 200 pictures of 300 kB is compared with a thread of the same texts. A turn sends the files of the newest
 turns and names the other files, so its cost must not grow with the number of pictures. Times are CPU times of the whole
-process. Before each timed turn, two turns with pictures are added, so that a window that sends two files has two.
+process. In each round, both threads get two turns first, so that a window that sends two files has two. Then one turn
+of each is timed. A turn of another thread comes before each timed turn: a turn right behind new pictures would pay for
+the processor's caches, which the pictures have filled.
 
 A "warm" handle has read the thread and added the turns. A "new" handle is opened for the timed turn by the same agent,
 as for a request to a web backend. A "first" handle is the first one of an agent that has not seen the thread, as after
@@ -141,20 +143,23 @@ async def _turns(storage: Storage, service: _Service | None, keep_files: int, ha
     agent = made()
     adding = _agent(storage, keep_files=keep_files) if handle == "first" else agent
     threads = {name: adding.get_thread(name) for name in THREADS}
+    between = _agent(storage)
     times = {name: _Times() for name in THREADS}
-    for number in range(2 * ROUNDS):
-        name = THREADS[number % 2]
-        for _ in range(2):
-            await adding.run(_message(number, has_picture=name == "pictures"), thread=threads[name])
-        if handle == "first":
-            agent = made()
-        thread = threads[name] if handle == "warm" else agent.get_thread(name)
-        started = time.process_time()
-        await agent.run("And now?", thread=thread)
-        whole_ms = (time.process_time() - started) * 1000
-        sdk_ms = service.sdk_ms if service else 0.0
-        times[name].own.append(whole_ms - sdk_ms)
-        times[name].sdk.append(sdk_ms)
+    for number in range(ROUNDS):
+        for name in THREADS:
+            for _ in range(2):
+                await adding.run(_message(number, has_picture=name == "pictures"), thread=threads[name])
+        for name in THREADS if number % 2 else reversed(THREADS):
+            await between.run("Meanwhile?", thread="another")
+            if handle == "first":
+                agent = made()
+            thread = threads[name] if handle == "warm" else agent.get_thread(name)
+            started = time.process_time()
+            await agent.run("And now?", thread=thread)
+            whole_ms = (time.process_time() - started) * 1000
+            sdk_ms = service.sdk_ms if service else 0.0
+            times[name].own.append(whole_ms - sdk_ms)
+            times[name].sdk.append(sdk_ms)
     return times
 
 
