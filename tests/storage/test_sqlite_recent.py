@@ -190,3 +190,12 @@ def test_after_a_read_that_waited_no_read_is_short_for_a_while() -> None:
     assert not reads.is_short("a", WINDOW)
     now = recent.PAUSE_S
     assert reads.is_short("a", WINDOW)
+
+
+def test_a_long_read_that_only_works_stops_no_other_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = RecentReads(lambda: 0.0)
+    reads.note("a", WINDOW, EMPTY)
+    db: Any = None
+    monkeypatch.setattr(time, "thread_time", time.perf_counter)  # all of the time is work
+    reads.timed(lambda _: time.sleep(recent.SLOW_S * 5))(db)
+    assert reads.is_short("a", WINDOW)

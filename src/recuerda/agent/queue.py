@@ -13,12 +13,12 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncGenerator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from datetime import timedelta
+from types import TracebackType
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 from recuerda._events import fields
 from recuerda.errors import ConfigurationError
@@ -37,7 +37,7 @@ _logger = logging.getLogger("recuerda.agent")
 
 
 class QueueTicket:
-    """One run's ticket in the queue of its thread.
+    """One run's ticket in the queue of its thread. Within `async with`, the run is at the head of the queue.
 
     Args:
         thread: the thread.
@@ -51,32 +51,47 @@ class QueueTicket:
         self._is_abandoned = False
         self._unread_since: float | None = None
         self._told_at = -math.inf
+        self._held: tuple[RunLock, asyncio.AbstractEventLoop, AbstractAsyncContextManager[object]] | None = None
 
-    @asynccontextmanager
-    async def held(self) -> AsyncGenerator[None]:
+    # Every run comes here, so this is not written as a generator, which would cost more.
+
+    async def __aenter__(self) -> None:
         """Wait for the earlier runs on the thread, and keep later runs waiting until the context is left.
 
         Raises:
             ConfigurationError: the run was started inside another run on the same thread. Or it has waited for
                 `GIVE_UP_S` seconds for a stream that nobody reads.
         """
-        lock = self._thread.run_lock()
+        lock, loop = self._thread.run_lock(), asyncio.get_running_loop()
         self._refuse_to_wait_for_an_outer_run(lock)
         self._task = asyncio.current_task()
-        loop = asyncio.get_running_loop()
         try:
             await lock.acquire(look=lambda: _tell_if_unread(lock))
             try:
-                async with self._thread.lease(self._lease):
-                    _holders[lock] = self
-                    try:
-                        yield
-                    finally:
-                        if _holders.get(lock) is self:
-                            del _holders[lock]
-            finally:
+                lease = self._thread.lease(self._lease)
+                await lease.__aenter__()
+            except BaseException:
                 lock.release(loop)
+                raise
+        except BaseException:
+            self._task = None
+            raise
+        self._held = lock, loop, lease
+        lock.held_by = self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let the next run begin."""
+        if self._held is None:
+            return
+        (lock, loop, lease), self._held = self._held, None
+        if lock.held_by is self:
+            lock.held_by = None
+        try:
+            await lease.__aexit__(kind, error, trace)
         finally:
+            lock.release(loop)
             self._task = None
 
     def read(self, *, is_read: bool) -> None:
@@ -116,9 +131,9 @@ class QueueTicket:
         self._is_abandoned = True
 
     def _refuse_to_wait_for_an_outer_run(self, lock: RunLock) -> None:
-        holder = _holders.get(lock)
+        holder = lock.held_by
         task = asyncio.current_task()
-        is_in_loop_body = holder is not None and holder._task is task and not holder._is_abandoned
+        is_in_loop_body = isinstance(holder, QueueTicket) and holder._task is task and not holder._is_abandoned
         is_in_hook = any(
             outer._task is not None and outer._thread.identity == self._thread.identity for outer in _outer_runs.get()
         )
@@ -129,13 +144,9 @@ class QueueTicket:
             )
 
 
-_holders: WeakKeyDictionary[RunLock, QueueTicket] = WeakKeyDictionary()
-"""The ticket of the run that holds each lock."""
-
-
 def _tell_if_unread(lock: RunLock) -> None:
-    if (holder := _holders.get(lock)) is not None:
-        holder.tell_unread()
+    if isinstance(lock.held_by, QueueTicket):
+        lock.held_by.tell_unread()
 
 
 _outer_runs: ContextVar[tuple[QueueTicket, ...]] = ContextVar("recuerda_outer_runs", default=())

@@ -78,7 +78,7 @@ class Run:
     async def _updates(self) -> AsyncGenerator[AgentResponseUpdate | None]:
         _check_can_be_stored(self._request)
         branch = self._request.branch
-        async with self.ticket.held(), _NOTHING if branch is None else begun(branch, self._request.thread):
+        async with self.ticket, _NOTHING if branch is None else begun(branch, self._request.thread):
             self._watch = Stopwatch()
             request, reading = await self._read_past_an_interrupted_turn()
             request, stored = await _without_known(request, reading.loaded)

@@ -20,9 +20,15 @@ CHECK_S = 1.0
 
 
 class RunLock:
-    """A fair lock for coroutines of any number of event loops. Use it with `async with`."""
+    """A fair lock for coroutines of any number of event loops. Use it with `async with`.
+
+    Attributes:
+        held_by: any object by which the holder of the lock makes itself known to those who wait. The holder sets it and
+            resets it to None.
+    """
 
     def __init__(self) -> None:
+        self.held_by: object = None
         self._mutex = threading.Lock()
         self._holder: asyncio.AbstractEventLoop | None = None
         self._waiting: deque[_Waiter] = deque()
