@@ -15,11 +15,12 @@ from agents.memory import SessionABC
 from recuerda.file import FileStorage
 from recuerda.interop.openai_agents import RecuerdaSession
 from recuerda.storage import Storage
-from recuerda.testing.conversation_contract import ConversationAdapter, Part, Pause
+from recuerda.testing.conversation_contract import Part, Pause
+from tests.interop.kit.base import KitAdapter
 from tests.interop.kit.places import open_at
 
 
-class AgentsAdapter(ConversationAdapter[Any, Any]):
+class AgentsAdapter(KitAdapter[Any, Any]):
     """Sessions of the OpenAI Agents SDK, written as its runner writes them."""
 
     def session(self, store: Any, conversation_id: str, run_id: str | None = None) -> SessionABC:
@@ -49,7 +50,7 @@ class AgentsAdapter(ConversationAdapter[Any, Any]):
     ) -> None:
         session = self.session(store, conversation_id, run_id)
         options = self.options()
-        await session.get_items(**options)
+        await session.get_items(self.reads, **options)
         first, *between, last = items
         await session.add_items([first], **options)
         await pause()

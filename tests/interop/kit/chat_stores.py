@@ -1,10 +1,11 @@
-"""Chat stores of LlamaIndex for the conformance kit: ours."""
+"""Chat stores of LlamaIndex for the conformance kit: ours, and LlamaIndex's own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -15,18 +16,21 @@ from llama_index.core.base.llms.types import (
     ThinkingBlock,
     ToolCallBlock,
 )
+from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore
+from llama_index.core.storage.chat_store.sql import SQLAlchemyChatStore
 
 from recuerda.interop.llama_index import RecuerdaChatStore
 from recuerda.storage import Storage
-from recuerda.testing.conversation_contract import ConversationAdapter, Part, Pause
+from recuerda.testing.conversation_contract import Part, Pause
+from tests.interop.kit.base import KitAdapter
 from tests.interop.kit.places import open_at
 
 
-class OurChatStores(ConversationAdapter[Storage, ChatMessage]):
-    """`RecuerdaChatStore` on SQLite, written as LlamaIndex's memory writes: a store for each run, and each message."""
+class ChatStoreAdapter(KitAdapter[Any, ChatMessage]):
+    """Chat stores of LlamaIndex, written as its memory writes: each message."""
 
-    def open(self, place: Path) -> AbstractAsyncContextManager[Storage]:
-        return open_at(place)
+    def chat_store(self, store: Any, run_id: str | None = None) -> AsyncDBChatStore:
+        raise NotImplementedError
 
     def make(self, part: Part, text: str) -> ChatMessage:
         match part:
@@ -44,20 +48,24 @@ class OurChatStores(ConversationAdapter[Storage, ChatMessage]):
         return item.model_dump_json().encode()
 
     async def add_run(
-        self, store: Storage, conversation_id: str, items: Sequence[ChatMessage], *, pause: Pause, run_id: str
+        self, store: Any, conversation_id: str, items: Sequence[ChatMessage], *, pause: Pause, run_id: str
     ) -> None:
-        chat_store = RecuerdaChatStore(store, turn_id=run_id)
+        chat_store = self.chat_store(store, run_id)
         await chat_store.get_messages(conversation_id)
         for number, message in enumerate(items):
             if number:
                 await pause()
             await chat_store.add_message(conversation_id, message)
 
-    async def read(self, store: Storage, conversation_id: str, limit: int | None = None) -> Sequence[ChatMessage]:
-        return await RecuerdaChatStore(store).get_messages(conversation_id)
+    async def read(self, store: Any, conversation_id: str, limit: int | None = None) -> Sequence[ChatMessage]:
+        return await self.chat_store(store).get_messages(conversation_id)
 
-    async def delete(self, store: Storage, conversation_id: str) -> None:
-        await RecuerdaChatStore(store).delete_messages(conversation_id)
+    async def delete(self, store: Any, conversation_id: str) -> None:
+        await self.chat_store(store).delete_messages(conversation_id)
+
+    async def fill(self, store: Any, conversation_id: str, pairs: Sequence[Sequence[ChatMessage]]) -> None:
+        for number, pair in enumerate(pairs):
+            await self.chat_store(store, f"{number}").add_messages(conversation_id, [*pair])
 
     def unusual_items(self) -> Sequence[ChatMessage]:
         picture = ImageBlock(image=b"QUJD", image_mimetype="image/png", detail="low")
@@ -72,3 +80,32 @@ class OurChatStores(ConversationAdapter[Storage, ChatMessage]):
             ChatMessage(role="assistant", blocks=[ThinkingBlock(content="x", num_tokens=3), cited, TextBlock(text="")]),
             ChatMessage(role="assistant", blocks=[]),
         ]
+
+
+class OurChatStores(ChatStoreAdapter):
+    """`RecuerdaChatStore` on SQLite, a store for each run."""
+
+    def open(self, place: Path) -> AbstractAsyncContextManager[Storage]:
+        return open_at(place)
+
+    def chat_store(self, store: Storage, run_id: str | None = None) -> AsyncDBChatStore:
+        return RecuerdaChatStore(store, turn_id=run_id)
+
+
+class TheirChatStores(ChatStoreAdapter):
+    """LlamaIndex's own chat store on SQLite."""
+
+    @asynccontextmanager
+    async def open(self, place: Path) -> AsyncGenerator[SQLAlchemyChatStore]:
+        store = SQLAlchemyChatStore(
+            table_name="messages", async_database_uri=f"sqlite+aiosqlite:///{place / 'messages.db'}"
+        )
+        await store.count_messages("no conversation")  # makes the table
+        try:
+            yield store
+        finally:
+            if store._async_engine is not None:  # pyright: ignore[reportPrivateUsage] - it has no method to close it
+                await store._async_engine.dispose()  # pyright: ignore[reportPrivateUsage] - as above
+
+    def chat_store(self, store: SQLAlchemyChatStore, run_id: str | None = None) -> AsyncDBChatStore:
+        return store

@@ -27,14 +27,15 @@ from pydantic_ai.messages import (
 )
 
 from recuerda.interop.pydantic_ai import RecuerdaConversationStore
-from recuerda.testing.conversation_contract import ConversationAdapter, Part, Pause
+from recuerda.testing.conversation_contract import Part, Pause
+from tests.interop.kit.base import KitAdapter
 from tests.interop.kit.places import open_at
 
 WHEN = datetime(2367, 1, 1, tzinfo=UTC)
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 
 
-class PydanticAdapter(ConversationAdapter[ConversationStore, ModelMessage]):
+class PydanticAdapter(KitAdapter[ConversationStore, ModelMessage]):
     """Conversation stores of Pydantic AI. A retry saves the conversation that was loaded before the first attempt."""
 
     def __init__(self) -> None:
@@ -69,7 +70,7 @@ class PydanticAdapter(ConversationAdapter[ConversationStore, ModelMessage]):
         run_id: str,
     ) -> None:
         key = (self._places[store], conversation_id, run_id)
-        loaded = await store.load(conversation_id)
+        loaded = await store.load(conversation_id, limit=self.reads)
         begun = self._begun.get(key) or loaded or Conversation(conversation_id=conversation_id)
         await pause()
         again = copy.copy(begun)

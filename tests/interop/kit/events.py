@@ -1,4 +1,4 @@
-"""Session services of Google ADK for the conformance kit: ours."""
+"""Session services of Google ADK for the conformance kit: ours, and ADK's own."""
 
 from __future__ import annotations
 
@@ -8,21 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from google.adk.events.event import Event
-from google.adk.sessions.base_session_service import GetSessionConfig
+from google.adk.sessions.base_session_service import BaseSessionService, GetSessionConfig
+from google.adk.sessions.sqlite_session_service import SqliteSessionService
 from google.genai import types
 
 from recuerda.interop.google_adk import RecuerdaSessionService
-from recuerda.testing.conversation_contract import ConversationAdapter, Part, Pause
+from recuerda.testing.conversation_contract import Part, Pause
+from tests.interop.kit.base import KitAdapter
 from tests.interop.kit.places import open_at
 
 
-class OurEvents(ConversationAdapter[RecuerdaSessionService, Event]):
-    """`RecuerdaSessionService` on SQLite, written as ADK's runner writes: one event after the other."""
-
-    @asynccontextmanager
-    async def open(self, place: Path) -> AsyncGenerator[RecuerdaSessionService]:
-        async with open_at(place) as storage:
-            yield RecuerdaSessionService(storage)
+class EventAdapter(KitAdapter[BaseSessionService, Event]):
+    """Session services of ADK, written as its runner writes: one event after the other."""
 
     def make(self, part: Part, text: str) -> Event:
         match part:
@@ -43,7 +40,7 @@ class OurEvents(ConversationAdapter[RecuerdaSessionService, Event]):
 
     async def add_run(
         self,
-        store: RecuerdaSessionService,
+        store: BaseSessionService,
         conversation_id: str,
         items: Sequence[Event],
         *,
@@ -51,21 +48,39 @@ class OurEvents(ConversationAdapter[RecuerdaSessionService, Event]):
         run_id: str,
     ) -> None:
         names = _names(conversation_id)
-        session = await store.get_session(**names) or await store.create_session(**names)
+        session = await store.get_session(**names, config=_newest(self.reads)) or await store.create_session(**names)
         for number, event in enumerate(items):
             if number:
                 await pause()
             await store.append_event(session, event.model_copy(deep=True))
 
-    async def read(
-        self, store: RecuerdaSessionService, conversation_id: str, limit: int | None = None
-    ) -> Sequence[Event]:
-        config = None if limit is None else GetSessionConfig(num_recent_events=limit)
-        session = await store.get_session(**_names(conversation_id), config=config)
+    async def read(self, store: BaseSessionService, conversation_id: str, limit: int | None = None) -> Sequence[Event]:
+        session = await store.get_session(**_names(conversation_id), config=_newest(limit))
         return [] if session is None else session.events
 
-    async def delete(self, store: RecuerdaSessionService, conversation_id: str) -> None:
+    async def delete(self, store: BaseSessionService, conversation_id: str) -> None:
         await store.delete_session(**_names(conversation_id))
+
+
+class OurEvents(EventAdapter):
+    """`RecuerdaSessionService` on SQLite."""
+
+    @asynccontextmanager
+    async def open(self, place: Path) -> AsyncGenerator[BaseSessionService]:
+        async with open_at(place) as storage:
+            yield RecuerdaSessionService(storage)
+
+
+class TheirEvents(EventAdapter):
+    """ADK's own session service on SQLite."""
+
+    @asynccontextmanager
+    async def open(self, place: Path) -> AsyncGenerator[BaseSessionService]:
+        yield SqliteSessionService(str(place / "sessions.db"))
+
+
+def _newest(limit: int | None) -> GetSessionConfig | None:
+    return None if limit is None else GetSessionConfig(num_recent_events=limit)
 
 
 def _names(conversation_id: str) -> dict[str, Any]:

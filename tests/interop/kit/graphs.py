@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,16 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 
 from recuerda.interop.langgraph import RecuerdaSaver
-from recuerda.testing.conversation_contract import ConversationAdapter, Part, Pause
+from recuerda.testing.conversation_contract import Part, Pause
+from tests.interop.kit.base import KitAdapter
 from tests.interop.kit.places import open_at
 
 
-class GraphAdapter(ConversationAdapter[BaseCheckpointSaver[Any], BaseMessage]):
+class GraphAdapter(KitAdapter[BaseCheckpointSaver[Any], BaseMessage]):
     """Checkpointers of LangGraph, written by a graph with one node for each message after the question."""
 
     def make(self, part: Part, text: str) -> BaseMessage:
@@ -56,6 +58,13 @@ class GraphAdapter(ConversationAdapter[BaseCheckpointSaver[Any], BaseMessage]):
     ) -> Sequence[BaseMessage]:
         state = await _graph(store, [AIMessage("")], _never).aget_state(_config(conversation_id))
         return state.values.get("messages", [])
+
+    async def fill(
+        self, store: BaseCheckpointSaver[Any], conversation_id: str, pairs: Sequence[Sequence[BaseMessage]]
+    ) -> None:
+        messages = [message for pair in pairs for message in pair]
+        graph = _graph(store, [AIMessage("")], _never)
+        await graph.aupdate_state(_config(conversation_id), {"messages": messages}, as_node="0")
 
     async def delete(self, store: BaseCheckpointSaver[Any], conversation_id: str) -> None:
         await store.adelete_thread(conversation_id)
@@ -114,3 +123,10 @@ class TheirSavers(GraphAdapter):
     @asynccontextmanager
     async def open(self, place: Path) -> AsyncGenerator[BaseCheckpointSaver[Any]]:
         yield self._savers[place]
+
+
+class TheirSaversOnSQLite(GraphAdapter):
+    """LangGraph's own saver on SQLite."""
+
+    def open(self, place: Path) -> AbstractAsyncContextManager[BaseCheckpointSaver[Any]]:
+        return AsyncSqliteSaver.from_conn_string(str(place / "checkpoints.db"))

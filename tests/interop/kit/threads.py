@@ -23,7 +23,8 @@ from chatkit.types import (
 )
 
 from recuerda.interop.chatkit import RecuerdaStore
-from recuerda.testing.conversation_contract import ConversationAdapter, Part, Pause
+from recuerda.testing.conversation_contract import Part, Pause
+from tests.interop.kit.base import KitAdapter
 from tests.interop.kit.places import open_at
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901)  # noqa: DTZ001 - ChatKit's times have no zone
@@ -34,7 +35,7 @@ class Request:
     """The context of one request."""
 
 
-class OurThreads(ConversationAdapter[RecuerdaStore[Request], ThreadItem]):
+class OurThreads(KitAdapter[RecuerdaStore[Request], ThreadItem]):
     """`RecuerdaStore` on SQLite, written as ChatKit's server writes: the question, then each item of the response."""
 
     @asynccontextmanager

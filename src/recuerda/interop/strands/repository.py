@@ -8,6 +8,7 @@ the session, the state of each agent, and the state of each group of agents, eac
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,7 +16,7 @@ import msgspec
 from strands import _identifier
 from strands.session import SessionRepository
 from strands.types.exceptions import SessionException
-from strands.types.session import Session, SessionAgent, SessionMessage, SessionType
+from strands.types.session import Session, SessionAgent, SessionMessage, SessionType, decode_bytes_values
 
 from recuerda.agent.background import run_in_background
 from recuerda.errors import ThreadConflict
@@ -35,6 +36,8 @@ DEFAULT_AGENT = "default"
 
 SESSION, AGENT, GROUP = "strands.session", "strands.agent.", "strands.multi_agent."
 """The keys of the metadata; an id follows the last two."""
+
+_FIELDS = {field.name for field in fields(SessionMessage)}
 
 
 class RecuerdaSessionRepository(OpenedStorage, SessionRepository):
@@ -119,11 +122,15 @@ class RecuerdaSessionRepository(OpenedStorage, SessionRepository):
         Raises:
             SessionException: the session has no such agent.
         """
-        previous = self.read_agent(session_id, session_agent.agent_id)
-        if previous is None:
+        run_in_background(self._update_agent(session_id, session_agent))
+
+    async def _update_agent(self, session_id: str, session_agent: SessionAgent) -> None:
+        info = await self._head(session_id)
+        key = AGENT + session_agent.agent_id
+        if info is None or key not in info.metadata:
             raise SessionException(f"session {session_id!r} has no agent {session_agent.agent_id!r}")
-        session_agent.created_at = previous.created_at
-        self._set(session_id, {AGENT + session_agent.agent_id: session_agent.to_dict()})
+        session_agent.created_at = info.metadata[key]["created_at"]
+        await self._update(session_id, {key: session_agent.to_dict()})
 
     # -- messages ------------------------------------------------------------------------------------------------------
 
@@ -173,7 +180,7 @@ class RecuerdaSessionRepository(OpenedStorage, SessionRepository):
         messages: list[SessionMessage] = []
         for item in cast("list[dict[str, Any]]", items):
             number = messages[-1].message_id + 1 if messages else 0
-            messages.append(SessionMessage.from_dict({"message_id": number, **item}))
+            messages.append(_message({"message_id": number, **item}))
         return messages[offset : None if limit is None else offset + limit]
 
     # -- groups of agents ----------------------------------------------------------------------------------------------
@@ -207,24 +214,30 @@ class RecuerdaSessionRepository(OpenedStorage, SessionRepository):
         return self._logs[thread_id]
 
     def _info(self, session_id: str) -> ThreadInfo | None:
-        thread_id = _thread_id(session_id, DEFAULT_AGENT)
-        return run_in_background(self.storage.head(thread_id, user_id=self._user_id))
+        return run_in_background(self._head(session_id))
 
     def _set(self, session_id: str, values: Mapping[str, object], info: ThreadInfo | None = None) -> None:
-        plain = msgspec.to_builtins(values)
-        expected = None if info is None else info.version
-        run_in_background(
-            self.storage.update_thread(
-                _thread_id(session_id, DEFAULT_AGENT),
-                metadata=plain,
-                expected=expected,
-                expected_user_id=self._user_id,
-            )
+        run_in_background(self._update(session_id, values, info))
+
+    async def _head(self, session_id: str) -> ThreadInfo | None:
+        return await self.storage.head(_thread_id(session_id, DEFAULT_AGENT), user_id=self._user_id)
+
+    async def _update(self, session_id: str, values: Mapping[str, object], info: ThreadInfo | None = None) -> None:
+        await self.storage.update_thread(
+            _thread_id(session_id, DEFAULT_AGENT),
+            metadata=msgspec.to_builtins(values),
+            expected=None if info is None else info.version,
+            expected_user_id=self._user_id,
         )
 
     def _delete(self, thread_id: str) -> None:
         self._logs.pop(thread_id, None)
         run_in_background(self.storage.delete(thread_id, user_id=self._user_id))
+
+
+def _message(item: Mapping[str, Any]) -> SessionMessage:
+    """Do what `SessionMessage.from_dict` does, which looks up the fields anew for each field of each message."""
+    return SessionMessage(**decode_bytes_values({name: value for name, value in item.items() if name in _FIELDS}))
 
 
 def _thread_id(session_id: str, agent_id: str) -> str:
