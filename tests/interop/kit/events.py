@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from google.adk.events.event import Event
 from google.adk.sessions.base_session_service import BaseSessionService, GetSessionConfig
@@ -84,4 +85,6 @@ def _newest(limit: int | None) -> GetSessionConfig | None:
 
 
 def _names(conversation_id: str) -> dict[str, Any]:
-    return {"app_name": "ship", "user_id": "ana", "session_id": conversation_id}
+    # ADK ignores blanks around the id of a session.
+    session_id = conversation_id if conversation_id == conversation_id.strip() else quote(conversation_id)
+    return {"app_name": "ship", "user_id": "ana", "session_id": session_id}
