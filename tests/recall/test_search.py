@@ -198,6 +198,21 @@ async def test_what_users_said_of_who_they_are_is_found_first(storage: SQLiteSto
         assert found[0].text == "I am a nurse and I have two kids.", question
 
 
+async def test_what_corrects_an_older_statement_is_found_before_it(
+    storage: SQLiteStorage, recall: RecallProvider
+) -> None:
+    said = {
+        "work": ("I work at Siemens.", "I quit Siemens and work at Bosch."),
+        "doctor": ("My doctor is Dr. Weber.", "Actually, my doctor is Dr. Lang, not Dr. Weber."),
+        "wohne": ("Ich wohne in Bern.", "Ich wohne nicht mehr in Bern, ich wohne in Basel."),
+    }
+    for word, texts in said.items():
+        for number, text in enumerate(texts):
+            await say(storage, f"{word}{number}", *pair(text), at=NOW - timedelta(days=200 - 100 * number))
+    for question, word in (("Where do I work?", "work"), ("Who is my doctor?", "doctor"), ("Wo wohne ich?", "wohne")):
+        assert (await recall.search(question, limit=2))[0].text == said[word][1], question
+
+
 async def test_what_was_told_once_is_found_among_questions_that_repeat_the_query(
     storage: SQLiteStorage, recall: RecallProvider
 ) -> None:

@@ -29,7 +29,7 @@ from recuerda.recall.ranking import (
     supported_scores,
     worth_of,
 )
-from recuerda.recall.traits import HAS_NAME, HAS_TIME, IS_PERSONAL, IS_QUESTION, IS_STANDING
+from recuerda.recall.traits import HAS_NAME, HAS_TIME, IS_CORRECTION, IS_PERSONAL, IS_QUESTION, IS_STANDING
 
 Reason: TypeAlias = Literal[
     "word",
@@ -42,6 +42,7 @@ Reason: TypeAlias = Literal[
     "question",
     "personal",
     "standing",
+    "correction",
     "time",
     "name",
     "assistant",
@@ -53,8 +54,9 @@ Reason: TypeAlias = Literal[
 "word": it has a word of the query. "coverage": it lacks other words of the query. "date": it is of the named date.
 "similarity": it means the same. "neighbour": the messages around it fit the query. "reply": it is the reply to the same
 question. "conversation": the best messages of its conversation fit the query. The other reasons change the sum of these
-by a factor: it is a question, its speakers talk about themselves, it is a standing instruction, it names a time, it
-names something, the assistant said it, the query names its speaker, and it is newer than other candidates.
+by a factor: it is a question, its speakers talk about themselves, it is a standing instruction, it corrects an
+older statement, it names a time, it names something, the assistant said it, the query names its speaker, and it is
+newer than other candidates.
 """
 
 _NEIGHBOURS = (-2, -1, 1, 2)
@@ -62,6 +64,7 @@ _TRAITS: tuple[tuple[int, Reason], ...] = (
     (IS_QUESTION, "question"),
     (IS_PERSONAL, "personal"),
     (IS_STANDING, "standing"),
+    (IS_CORRECTION, "correction"),
     (HAS_TIME, "time"),
     (HAS_NAME, "name"),
 )

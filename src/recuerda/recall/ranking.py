@@ -40,6 +40,7 @@ from recuerda.recall.text import ABOUT_ASKER, IDENTITY, name_words, query_terms,
 from recuerda.recall.traits import (
     HAS_NAME,
     HAS_TIME,
+    IS_CORRECTION,
     IS_PERSONAL,
     IS_QUESTION,
     IS_STANDING,
@@ -86,6 +87,8 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
         question: lowers messages that are questions.
         personal: raises messages in which speakers talk about themselves.
         standing: raises a user's standing instructions and preferences, if an assistant replied to them.
+        correction: raises messages of people that have all words of the question and say that something holds no
+            longer, or was wrong.
         assistant: lowers an assistant's messages, unless the question asks what the assistant has said.
         date: raises a message for each named part of the date that fits.
         time: raises messages that name a time, if the question asks for a time.
@@ -112,6 +115,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     question: float = 0.2
     personal: float = 0.2
     standing: float = 0.5
+    correction: float = 0.2
     assistant: float = 0.5
     date: float = 1.0
     time: float = 0.6
@@ -386,11 +390,18 @@ class Likelihoods:
         role = candidate.role
         if role == "user" and (following := self._found.get(candidate.key + 1)) is not None:
             is_prompt = following.role == "assistant"
-        kind = (candidate.traits, role, is_named, is_prompt, is_reply)
+        traits = candidate.traits
+        if traits & IS_CORRECTION and not self._has_all_words(candidate):
+            traits &= ~IS_CORRECTION
+        kind = (traits, role, is_named, is_prompt, is_reply)
         factor = self._known.get(kind)
         if factor is None:
             factor = self._known[kind] = _likelihood(_Kind(*kind), self._question, self._weights)
         return factor
+
+    def _has_all_words(self, candidate: Candidate) -> bool:
+        terms = self._question.terms
+        return bool(terms) and {terms[term] for term in candidate.matches} == set(terms.values())
 
 
 class _Kind(NamedTuple):
@@ -410,16 +421,23 @@ def _likelihood(kind: _Kind, question: Question, weights: Weights) -> float:
         factor *= 1 - weights.question
     if traits & IS_PERSONAL:
         factor *= 1 + weights.personal
+    if traits & IS_CORRECTION and kind.role == "user":
+        factor *= 1 + weights.correction
     if traits & IS_STANDING and kind.is_prompt:
         factor *= 1 + weights.standing
     if kind.role == "assistant" and not (kind.is_named or kind.is_reply or question.asks_assistant):
         factor *= 1 - weights.assistant
-    if traits & HAS_TIME:
+    return factor * _likelihood_of_details(kind, question, weights)
+
+
+def _likelihood_of_details(kind: _Kind, question: Question, weights: Weights) -> float:
+    factor = 1.0
+    if kind.traits & HAS_TIME:
         if question.asks_when:
             factor *= 1 + weights.time
         elif kind.role == "user":
             factor *= 1 + weights.detail
-    if traits & HAS_NAME and kind.role == "user":
+    if kind.traits & HAS_NAME and kind.role == "user":
         factor *= 1 + weights.detail
     return factor
 

@@ -27,6 +27,9 @@ IS_STANDING = 8
 HAS_NAME = 16
 """The message names something: a word with a capital letter stands in the middle of a sentence."""
 
+IS_CORRECTION = 32
+"""The message says that something holds no longer, or was wrong."""
+
 _TAIL = 400
 _QUESTION = re.compile(r"[?\uff1f]\W*(?:\[[^\]]*\]\W*)?$")
 _PERSONAL_WORDS = """
@@ -61,6 +64,14 @@ _MEMORY_WORDS = """
     herinner weet beschrijf
 """
 _OF_MEMORIES = frozenset(_MEMORY_WORDS.split())
+_CORRECTION = re.compile(
+    r"\bactually,|\bno longer\b|\bany ?more\b(?! than)|\bi (?:just )?(?:quit|switched|was wrong|meant)\b|"
+    r"\b(?:used to|correction:|instead of|changed my mind)|, not (?:my |the |in |at |on |dr\.? )?\w+\.?$|"
+    r"\bya no\b|\ben realidad\b|\bme equivoque\b|\bnicht mehr\b|\beigentlich\b|\bkorrektur\b|\bstatt\b|"
+    r"\bne \w+ plus\b|\ben fait\b|\bnon \w+ piu\b|\bin realta\b|\bnao \w+ mais\b|\bna verdade\b|"
+    r"\bniet meer\b|(?<!\w)больше не |\bjuz nie\b|\binte langre\b|\bikke lenger\b|\bartik\b|"
+    r"其实|不再|実は|もう.{1,12}ない|사실은|더 이상"
+)
 _SAID = "recommend|suggest|said|say|told|tell me|advise|propose|mention|explain|explained|wrote|gave|give me"
 _ASKS_ASSISTANT = re.compile(
     rf"\b(?:did|have|had) you (?:{_SAID})|\byou (?:{_SAID})(?:ed|d)?\b|\byour (?:\w+ )?(?:recommend|suggest|advice|"
@@ -80,6 +91,8 @@ def traits_of(text: str) -> int:
         found |= HAS_TIME
     if _NAME.search(text):
         found |= HAS_NAME
+    if _CORRECTION.search(folded):
+        found |= IS_CORRECTION
     return found | (IS_STANDING if is_standing(folded) else 0)
 
 
