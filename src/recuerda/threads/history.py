@@ -303,7 +303,8 @@ class History:
         if found.info is None or (self.with_summary and (is_gap or not self._has_newest_summary(found))):
             self.forget()
             return
-        new = [stored_turn(record, self.thread_id) for record in found.records if record.kind == "turn"]
+        records = [record for record in found.records if record.kind == "turn"]
+        new = [stored_turn(record, self.thread_id) for record in records]
         undone = {record.target or 0 for record in found.records if record.kind == "undo"}
         if is_next:
             self._pinned.forget(undone)
@@ -315,7 +316,7 @@ class History:
             self.has_files = any(turn.blobs for turn in new)
             self._start, self._window = found.start, last_messages
             self.summary = found.summary
-        self._turn_bytes += sum([_held_bytes(record) for record in found.records if record.kind == "turn"])
+        self._turn_bytes += sum(map(_held_bytes, records, new))
         self.info = found.info
         if is_next and undone and self._window is not None:
             # A window that lost a turn at its end may need an older turn at its start.
@@ -363,7 +364,7 @@ class History:
             # it.
             stored = stored_turn(record, self.thread_id)
         self._extend([stored], set(), self.info.first)
-        self._turn_bytes += _held_bytes(record)
+        self._turn_bytes += _held_bytes(record, stored)
         self.info = _with_record(self.info, record)
         self._shrink()
 
@@ -438,11 +439,13 @@ def _with_record(info: ThreadInfo, record: TurnRecord) -> ThreadInfo:
     )
 
 
-def _held_bytes(record: TurnRecord) -> int:
+def _held_bytes(record: TurnRecord, stored: StoredTurn) -> int:
     """Return about the number of bytes that a turn takes in memory, rather too many than too few.
 
     Python keeps all characters of a text in the width of its widest one. An emoji therefore makes a text four times as
     large.
     """
-    text = str(record.body, "utf-8", "replace")
-    return sys.getsizeof(text) + MESSAGE_BYTES * record.message_count + PART_BYTES * record.body.count(b'"type":')
+    body, messages = record.body, stored.turn.messages
+    size = len(body) if body.isascii() else sys.getsizeof(str(body, "utf-8", "replace"))
+    parts = sum([len(message.content) for message in messages if type(message.content) is not str])
+    return size + MESSAGE_BYTES * len(messages) + PART_BYTES * parts
