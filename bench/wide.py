@@ -1,6 +1,6 @@
-"""Many threads in one SQLite file: `python -m bench.wide --turns 10000000 --threads 1000000`.
+"""Many threads in one SQLite file or one PostgreSQL: `python -m bench.wide --turns 10000000 --threads 1000000`.
 
-The rows are written by two SQL statements, because appending ten million turns would take hours. Then each operation
+The rows are written by SQL statements, because appending ten million turns would take hours. Then each operation
 runs on threads that are chosen at random, so that most of their pages have not been read before.
 """
 
@@ -18,11 +18,14 @@ from pathlib import Path
 from random import Random
 from statistics import median, quantiles
 
+import psycopg
+
 from bench.conversation import Conversation
 from bench.library import encode
 from recuerda import Storage, open_storage
 from recuerda.copying import copy_threads
 from recuerda.sqlite.backup import back_up
+from tests.servers.postgres_server import PostgresServer
 
 THREADS_EACH = 10
 """The threads of a user."""
@@ -45,6 +48,21 @@ _TURNS = """
     SELECT (threads.key << 32) + n.i, printf('turn-%08d-%04d', threads.key, n.i), 1000000 + n.i, 2, :body
     FROM threads CROSS JOIN n
     WHERE threads.key > :after AND threads.key <= :after + 10000
+"""
+_POSTGRES_THREADS = """
+    INSERT INTO recuerda.threads
+        (id, revision, record_id, first, turns, messages, created_us, updated_us, user_id, title, title_turn)
+    SELECT
+        'thread-' || lpad(i::text, 8, '0'), {each}, 'turn-' || i || '-{each}', 1, {each}, 2 * {each}, 1000000 + i,
+        2000000 + i::bigint * 7, 'user-' || (i::bigint * 7919 % {users}), to_json('A plan of number ' || i), 1
+    FROM generate_series(1, {threads}) AS i
+"""
+_POSTGRES_OWNERS = "INSERT INTO recuerda.owners (user_id, thread_key) SELECT user_id, key FROM recuerda.threads"
+_POSTGRES_TURNS = """
+    INSERT INTO recuerda.turns (thread_key, number, created_us, message_count, id, body)
+    SELECT key, n, 1000000 + n, 2, 'turn-' || ltrim(substr(id, 8), '0') || '-' || n, %s
+    FROM recuerda.threads CROSS JOIN generate_series(1, %s) AS n
+    WHERE key > %s AND key <= %s
 """
 
 
@@ -80,7 +98,7 @@ def fill(path: Path, *, turns: int, threads: int) -> None:
     connection.close()
 
 
-async def measure(path: Path, *, turns: int, threads: int, rounds: int, is_whole: bool) -> AsyncIterator[Cost]:
+async def measure_sqlite(path: Path, *, turns: int, threads: int, rounds: int, is_whole: bool) -> AsyncIterator[Cost]:
     """Fill a file and yield the cost of each operation.
 
     Args:
@@ -90,12 +108,45 @@ async def measure(path: Path, *, turns: int, threads: int, rounds: int, is_whole
         rounds: how often an operation on one thread runs.
         is_whole: also measure the operations that go through the whole file: its backup and its vacuum.
     """
-    chance, users = Random(1), max(1, threads // THREADS_EACH)
-    (turn,) = encode(Conversation(2).messages(2))
     url = f"sqlite:///{path.as_posix()}"
     async with open_storage(url) as storage:
         await storage.list_threads()  # makes the tables
     yield _once("fill", lambda: fill(path, turns=turns, threads=threads))
+    async with open_storage(url) as storage, open_storage(f"{url}.copy") as target:
+        async for cost in _operations(storage, target, threads=threads, rounds=rounds):
+            yield cost
+    if is_whole:
+        copy = Path(f"{path}.backup")
+        yield _once("backup", lambda: back_up(path, copy, progress=lambda _, __: None))
+        yield _once("vacuum", lambda: _vacuum(path))
+
+
+async def measure_postgres(url: str, *, turns: int, threads: int, rounds: int) -> AsyncIterator[Cost]:
+    """Fill an empty database and yield the cost of each operation, and of a vacuum. See `measure_sqlite`."""
+    async with open_storage(url) as storage, open_storage(f"{url}&schema=target") as target:
+        await storage.list_threads()
+        yield _once("fill", lambda: fill_postgres(url, turns=turns, threads=threads))
+        async for cost in _operations(storage, target, threads=threads, rounds=rounds):
+            yield cost
+        yield _once("vacuum", lambda: _vacuum_postgres(url))
+
+
+def fill_postgres(url: str, *, turns: int, threads: int) -> None:
+    """Write threads of equal length into the database of a storage that has its tables and no thread."""
+    (turn,) = encode(Conversation(1).messages(2))
+    each, users = turns // threads, max(1, threads // THREADS_EACH)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET synchronous_commit = off")
+        connection.execute(_POSTGRES_THREADS.format(each=each, users=users, threads=threads).encode())
+        connection.execute(_POSTGRES_OWNERS)
+        for after in range(0, threads, 10_000):
+            connection.execute(_POSTGRES_TURNS, (turn.body, each, after, after + 10_000))
+    _vacuum_postgres(url)  # autovacuum does this in a server that is used
+
+
+async def _operations(storage: Storage, target: Storage, *, threads: int, rounds: int) -> AsyncIterator[Cost]:
+    chance, users = Random(1), max(1, threads // THREADS_EACH)
+    (turn,) = encode(Conversation(2).messages(2))
 
     def names() -> list[str]:
         return [f"thread-{number:08d}" for number in chance.sample(range(1, threads + 1), rounds)]
@@ -103,25 +154,24 @@ async def measure(path: Path, *, turns: int, threads: int, rounds: int, is_whole
     def owners(number: int) -> list[str]:
         return [f"user-{user}" for user in chance.sample(range(users), min(number, users))]
 
-    async with open_storage(url) as storage, open_storage(f"{url}.copy") as target:
+    async def take_turn(name: str) -> None:
+        found = await storage.read(name, last_messages=WINDOW)
+        assert found.info is not None
+        await storage.append(name, turn, expected=found.info.version)
 
-        async def take_turn(name: str) -> None:
-            found = await storage.read(name, last_messages=WINDOW)
-            assert found.info is not None
-            await storage.append(name, turn, expected=found.info.version)
+    few = owners(rounds // 10)
+    yield await _costs("a turn: read 20 messages, append two", take_turn, names())
+    yield await _costs("a page of 50 threads of all users", lambda _: storage.list_threads(limit=50), names())
+    yield await _costs("the threads of a user", lambda user: storage.list_threads(user_id=user), owners(rounds))
+    yield await _costs("copy the threads of a user", lambda user: _copy(storage, target, user), few)
+    yield await _costs("delete a thread", storage.delete, names()[: rounds // 2])
+    yield await _costs(f"erase a user ({THREADS_EACH} threads)", storage.erase_user, owners(rounds // 10))
 
-        yield await _costs("a turn: read 20 messages, append two", take_turn, names())
-        yield await _costs("a page of 50 threads of all users", lambda _: storage.list_threads(limit=50), names())
-        yield await _costs("the threads of a user", lambda user: storage.list_threads(user_id=user), owners(rounds))
-        yield await _costs(
-            "copy the threads of a user", lambda user: _copy(storage, target, user), owners(rounds // 10)
-        )
-        yield await _costs("delete a thread", storage.delete, names()[: rounds // 2])
-        yield await _costs(f"erase a user ({THREADS_EACH} threads)", storage.erase_user, owners(rounds // 10))
-    if is_whole:
-        copy = Path(f"{path}.backup")
-        yield _once("backup", lambda: back_up(path, copy, progress=lambda _, __: None))
-        yield _once("vacuum", lambda: _vacuum(path))
+
+def _vacuum_postgres(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE recuerda.threads")
+        connection.execute("VACUUM ANALYZE recuerda.turns")
 
 
 async def _copy(storage: Storage, target: Storage, user: str) -> None:
@@ -151,24 +201,35 @@ async def _costs(name: str, work: Callable[[str], Awaitable[object]], given: Seq
     return Cost(name, len(taken), median(taken), quantiles(taken, n=100)[-1] if len(taken) > 1 else taken[0])
 
 
+async def _print(costs: AsyncIterator[Cost]) -> None:
+    async for cost in costs:
+        median_ms, p99_ms = cost.median_s * 1000, cost.p99_s * 1000
+        print(f"| {cost.name} | {median_ms:,.1f} ms | {p99_ms:,.1f} ms | {cost.times} |", flush=True)
+
+
 async def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m bench.wide", description="Measure one SQLite file, long and wide.")
+    parser = argparse.ArgumentParser(prog="python -m bench.wide", description="Measure a storage, long and wide.")
+    parser.add_argument("--storage", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--turns", type=int, default=10_000_000, metavar="N", help="in all (default 10000000)")
     parser.add_argument("--threads", type=int, default=1_000_000, metavar="N", help="(default 1000000)")
     parser.add_argument("--rounds", type=int, default=300, metavar="N", help="of each operation (default 300)")
     parser.add_argument("--no-whole", dest="whole", action="store_false", help="no backup, no vacuum")
     parser.add_argument("--dir", metavar="DIR", help="the disk that is measured (default: temporary)")
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="recuerda-wide-", dir=options.dir) as folder:
-        path = Path(folder) / "wide.db"
-        print("| operation | median | 99 % under | times |\n|---|---:|---:|---:|")
-        async for cost in measure(
-            path, turns=options.turns, threads=options.threads, rounds=options.rounds, is_whole=options.whole
-        ):
-            median_ms, p99_ms = cost.median_s * 1000, cost.p99_s * 1000
-            print(f"| {cost.name} | {median_ms:,.1f} ms | {p99_ms:,.1f} ms | {cost.times} |", flush=True)
-        print(f"{options.turns:,} turns in {options.threads:,} threads: {path.stat().st_size / 1e9:.2f} GB")
+    print("| operation | median | 99 % under | times |\n|---|---:|---:|---:|", flush=True)
+    size = {"turns": options.turns, "threads": options.threads, "rounds": options.rounds}
+    if options.storage == "postgresql":
+        server = PostgresServer()
+        try:
+            await _print(measure_postgres(server.url, **size))
+        finally:
+            server.stop()
+    else:
+        with tempfile.TemporaryDirectory(prefix="recuerda-wide-", dir=options.dir) as folder:
+            path = Path(folder) / "wide.db"
+            await _print(measure_sqlite(path, **size, is_whole=options.whole))
+            print(f"{options.turns:,} turns in {options.threads:,} threads: {path.stat().st_size / 1e9:.2f} GB")
     return 0
 
 
