@@ -175,7 +175,7 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
         key: identifies the document in its index. Consecutive documents of a thread have consecutive keys (a deleted
             document leaves a gap), and `key >> 32` identifies the thread.
         turn: the number of its turn.
-        role: as in `Document`.
+        role: as in `Document`; "" for an item that is no message.
         speaker: as in `Document`.
         created_us: as in `Document`.
         traits: as in `NewDocument`.

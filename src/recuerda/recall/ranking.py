@@ -57,7 +57,8 @@ DAY_US = 24 * 3600 * 1_000_000
 _STEPS = (-2, -1, 1, 2)
 """From a message to the neighbours that support it."""
 _PLACES = tuple(enumerate(_STEPS))
-_ROLES = ("user", "assistant")
+_ROLES = ("user", "assistant", "")
+"""The roles of messages, and that of an item that nobody has said."""
 _DEVIATIONS = 5
 """The number of standard deviations above the mean at which a similarity counts as much as it can."""
 
