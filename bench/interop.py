@@ -136,12 +136,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     sizes = [int(size) for size in options.sizes.split(",")]
     found: list[Measured] = []
-    for framework in options.only.split(","):
+    for backends in map(FRAMEWORKS.__getitem__, options.only.split(",")):
         with tempfile.TemporaryDirectory(dir=options.dir) as folder:
-            measuring = _measure(FRAMEWORKS[framework], Path(folder), sizes, options.turns, options.conversations)
-            found += asyncio.run(measuring)
-            for measured, backend in zip(found[-len(FRAMEWORKS[framework]) :], FRAMEWORKS[framework], strict=True):
-                _count_killed(measured, backend, Path(folder))
+            place = Path(folder)
+            measured = asyncio.run(_measure(backends, place, sizes, options.turns, options.conversations))
+            for one, backend in zip(measured, backends, strict=True):
+                _count_killed(one, backend, place)
+        found += measured
     if options.json:
         print(msgspec.json.encode(found).decode())
     else:

@@ -171,7 +171,7 @@ class Attempt:
                 expected=self._reading.loaded.version,
                 service_thread_id=self._exchange.service_thread_id,
                 replaces=self._turn.replaces,
-                last_step=None if journal is None else journal.last_id or None,
+                last_step=None if journal is None else journal.last_id,
             )
         )
 

@@ -39,7 +39,7 @@ class Journal:
             if the thread does not continue from there.
         watch: measures the time of the run.
         number: the number of the last step that is saved already.
-        last_id: the id of that step; "" without one.
+        last_id: the id of that step; None without one.
         revision: the revision on which the turn began; None for that of `version`.
     """
 
@@ -51,7 +51,7 @@ class Journal:
         version: Expected,
         watch: Stopwatch,
         number: int = 0,
-        last_id: str = "",
+        last_id: str | None = None,
         revision: int | None = None,
     ) -> None:
         self._store = store
@@ -59,7 +59,7 @@ class Journal:
         self._version = version
         self._revision = revision_of(version) if revision is None else revision
         self.number: int = number
-        self.last_id: str = last_id
+        self.last_id: str | None = last_id
         self._watch = watch
         self._has_saved = False
         self._order = asyncio.Lock()
@@ -91,7 +91,7 @@ class Journal:
                 number=self.number + 1,
                 body=body,
                 id=new_id(),
-                previous=self.last_id or None,
+                previous=self.last_id,
             )
             await self._begin(draft) if draft.number == 1 else await self._write(draft)
             self.number, self.last_id, self._has_saved = draft.number, draft.id, True

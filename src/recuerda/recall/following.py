@@ -18,12 +18,10 @@ from msgspec import structs
 
 from recuerda._events import fields
 from recuerda.errors import CorruptTurn, DecryptionError, StorageBusy
-from recuerda.recall.folding import fold
-from recuerda.recall.identity import is_identity
 from recuerda.recall.index import Document, NewDocument, Position, RecallIndex, ThreadUpdate
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, named_namespace, owner_of, thread_scope, user_scope
 from recuerda.recall.text import ABOUT_ASKER, IDENTITY, STANDING, clean_text, emoji_terms, speaker_terms, terms_of
-from recuerda.recall.traits import IS_PERSONAL, IS_QUESTION, IS_STANDING, traits_of
+from recuerda.recall.traits import IS_IDENTITY, IS_PERSONAL, IS_QUESTION, IS_STANDING, traits_of
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import ThreadInfo, ThreadSlice, TurnRecord
 from recuerda.threads.history import stored_turn
@@ -252,5 +250,5 @@ def new_document(document: Document) -> NewDocument:
     marks = [*speaker_terms(document.speaker), *emoji_terms(document.text)]
     if document.role == "user":
         marks += [ABOUT_ASKER] * bool(traits & IS_PERSONAL) + [STANDING] * bool(traits & IS_STANDING)
-        marks += [IDENTITY] * (not traits & IS_QUESTION and is_identity(fold(document.text)))
+        marks += [IDENTITY] * (traits & (IS_IDENTITY | IS_QUESTION) == IS_IDENTITY)
     return NewDocument(document=document, terms=terms.counts | dict.fromkeys(marks, 1), size=terms.size, traits=traits)

@@ -5,10 +5,10 @@ language of the text (see `languages`), without accents. So a message has one te
 for each stem that a message may have for the word.
 
 A message has further terms: the names of its speaker, `ABOUT_ASKER` if a user talks about themselves, and `IDENTITY` if
-they say who they are. A question
-without any word that matters, such as "What did Ben say?" or "Who am I?", is looked up by these. A user's messages with
-standing instructions and preferences have the term `STANDING`. Each emoji of a message is a term, which only a search
-in threads asks for, and only if it has no word: an emoji is no word of a text, and changes no rank.
+they say who they are. A question without any word that matters, such as "What did Ben say?" or "Who am I?", is looked
+up by these. A user's messages with standing instructions and preferences have the term `STANDING`. Each emoji of a
+message is a term, which only a search in threads asks for, and only if it has no word: an emoji is no word of a text,
+and changes no rank.
 """
 
 from __future__ import annotations

@@ -29,6 +29,8 @@ HAS_NAME = 16
 
 IS_CORRECTION = 32
 """The message says that something holds no longer, or was wrong."""
+IS_IDENTITY = 64
+"""The message says who its speaker is; see `identity.py`. Such a message is personal too."""
 
 _TAIL = 400
 _QUESTION = re.compile(r"[?\uff1f]\W*(?:\[[^\]]*\]\W*)?$")
@@ -85,7 +87,9 @@ def traits_of(text: str) -> int:
     found = IS_QUESTION if _QUESTION.search(text[-_TAIL:]) else 0
     words = words_of(text)
     folded = fold(text)
-    if not _PERSONAL.isdisjoint(words) or _has_asker(text) or is_identity(folded):
+    if is_identity(folded):
+        found |= IS_PERSONAL | IS_IDENTITY
+    elif not _PERSONAL.isdisjoint(words) or _has_asker(text):
         found |= IS_PERSONAL
     if _TIME.search(folded) or not TIME_WORDS.isdisjoint(words):
         found |= HAS_TIME

@@ -1,8 +1,9 @@
-"""The contract of ADK's session services, on two services of ADK and on `RecuerdaSessionService`."""
+"""The contract of ADK's session services, on the services of ADK and on `RecuerdaSessionService`."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -22,21 +23,29 @@ from recuerda.interop.google_adk import RecuerdaSessionService
 from tests.interop.google_adk.events import RIKER, SHIP, answered, asked, changing, got, texts
 
 
+@asynccontextmanager
+async def opened(name: str) -> AsyncIterator[BaseSessionService]:
+    """Open one of ADK's own services, or ours."""
+    match name:
+        case "their RAM":
+            yield InMemorySessionService()
+        case "their SQLite":
+            service = SqliteSessionService(":memory:")
+            yield service
+            await service.close()
+        case "their SQL":
+            async with DatabaseSessionService("sqlite+aiosqlite:///:memory:") as service:
+                yield service
+        case _:
+            async with RecuerdaSessionService("memory:") as service:
+                yield service
+
+
 @pytest.fixture(params=["their RAM", "their SQLite", "their SQL", "ours"])
 async def any_service(request: pytest.FixtureRequest) -> AsyncIterator[BaseSessionService]:
     """Run a test on ADK's own services too: what the test says is the contract."""
-    if request.param == "their RAM":
-        yield InMemorySessionService()
-    elif request.param == "their SQLite":
-        service = SqliteSessionService(":memory:")
+    async with opened(request.param) as service:
         yield service
-        await service.close()
-    elif request.param == "their SQL":
-        async with DatabaseSessionService("sqlite+aiosqlite:///:memory:") as service:
-            yield service
-    else:
-        async with RecuerdaSessionService("memory:") as ours:
-            yield ours
 
 
 async def test_a_new_session_has_its_names_its_state_and_no_events(any_service: BaseSessionService) -> None:
@@ -196,13 +205,8 @@ async def test_a_change_of_state_alone_is_an_event(any_service: BaseSessionServi
 @pytest.fixture(params=["their SQLite", "ours"])
 async def checked_service(request: pytest.FixtureRequest) -> AsyncIterator[BaseSessionService]:
     """Services that notice a stale session; ADK's service in RAM does not."""
-    if request.param == "their SQLite":
-        service = SqliteSessionService(":memory:")
+    async with opened(request.param) as service:
         yield service
-        await service.close()
-    else:
-        async with RecuerdaSessionService("memory:") as ours:
-            yield ours
 
 
 async def test_a_stale_session_is_refused_and_nothing_is_lost(checked_service: BaseSessionService) -> None:
@@ -311,15 +315,8 @@ async def test_of_two_copies_of_a_session_one_is_stale() -> None:
 @pytest.fixture(params=["their RAM", "their SQLite", "ours"])
 async def trimming_service(request: pytest.FixtureRequest) -> AsyncIterator[BaseSessionService]:
     """Services that remove the blanks around a session's id; ADK's service on SQL does not."""
-    if request.param == "their RAM":
-        yield InMemorySessionService()
-    elif request.param == "their SQLite":
-        service = SqliteSessionService(":memory:")
+    async with opened(request.param) as service:
         yield service
-        await service.close()
-    else:
-        async with RecuerdaSessionService("memory:") as ours:
-            yield ours
 
 
 async def test_blanks_around_an_id_do_not_count(trimming_service: BaseSessionService) -> None:

@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from recuerda.testing.conversation_contract import ConversationAdapter
+from recuerda.testing.conversation_contract.runs import go_on
 
 StoreT = TypeVar("StoreT")
 ItemT = TypeVar("ItemT")
-
-
-async def go_on() -> None:
-    """Wait for nothing."""
 
 
 class KitAdapter(ConversationAdapter[StoreT, ItemT]):

@@ -54,7 +54,7 @@ def unpacked(row: bytes) -> Row:
     """Return the chunks of a row."""
     values = msgspec.msgpack.decode(row)
     return {
-        (term, first): _ALONE + data if len(data) == 2 else data
+        (term, first): _unpacked(data)
         for term, first, data in zip(values[::3], values[1::3], values[2::3], strict=True)
     }
 
@@ -64,8 +64,12 @@ def chunks_in(row: bytes, terms: Container[str]) -> Iterator[tuple[str, int, byt
     values = msgspec.msgpack.decode(row)
     for at, term in enumerate(values[::3]):
         if term in terms:
-            data = values[3 * at + 2]
-            yield term, values[3 * at + 1], _ALONE + data if len(data) == 2 else data
+            yield term, values[3 * at + 1], _unpacked(values[3 * at + 2])
+
+
+def _unpacked(data: bytes) -> bytes:
+    """Return the data of a chunk, of which `packed` leaves out the beginning if it has one number."""
+    return _ALONE + data if len(data) == 2 else data
 
 
 def chunks_of(rows: Mapping[Key, Row], terms: Collection[str]) -> dict[str, list[tuple[int, bytes]]]:
