@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -24,7 +24,7 @@ from tests.interop.google_adk.events import RIKER, SHIP, answered, asked, changi
 
 
 @asynccontextmanager
-async def opened(name: str) -> AsyncIterator[BaseSessionService]:
+async def opened(name: str) -> AsyncGenerator[BaseSessionService]:
     """Open one of ADK's own services, or ours."""
     match name:
         case "their RAM":
