@@ -119,6 +119,22 @@ def test_audio_is_sent_in_its_format(media_type: str, format: str) -> None:
     assert content(UriContent(f"data:{media_type};base64,AQ==", media_type)) == [audio]
 
 
+def test_the_base64_of_a_picture_is_made_once_for_several_calls() -> None:
+    def url(part: DataContent) -> object:
+        (message,) = cast("Any", wire_messages([ChatMessage("user", [part])]))
+        return message["content"][0]["image_url"]["url"]
+
+    picture, twin = (DataContent(bytes(3), "image/png") for _ in range(2))
+    assert url(picture) == "data:image/png;base64,AAAA"
+    assert url(picture) is url(picture)
+    assert url(twin) is not url(picture), "files are known by themselves, because comparing bytes takes as long"
+    others = [DataContent(bytes([number]), "image/png") for number in range(50)]
+    assert len({url(other) for other in others}) == 50
+    large = DataContent(bytes(1_000_001), "image/png")
+    assert url(large) == url(large)
+    assert url(large) is not url(large), "a large file is not kept in memory"
+
+
 def test_other_files_are_sent_with_their_name() -> None:
     uri = "data:application/pdf;base64,AQ=="
     assert content(DataContent(b"\x01", "application/pdf", name="a.pdf"), UriContent(uri, "application/pdf")) == [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pybase64 import b64encode_as_string
 
@@ -108,8 +109,34 @@ def base64_text(part: DataContent) -> str:
 
 
 def data_url(part: DataContent) -> str:
-    """Return a file as a `data:` URL."""
-    return f"data:{part.media_type};base64,{base64_text(part)}"
+    """Return a file as a `data:` URL. The URLs of the newest small files are kept, since a window sends them again."""
+    make = _kept_url if len(part.data) <= _KEPT_BYTES else _url
+    return make(_Identity(part))
+
+
+_KEPT_FILES, _KEPT_BYTES = 16, 1_000_000
+
+
+class _Identity:
+    """A file that equals only itself: to compare bytes takes as long as to write them as base64."""
+
+    __slots__ = ("part",)
+
+    def __init__(self, part: DataContent) -> None:
+        self.part = part
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and self.part is other.part
+
+    def __hash__(self) -> int:
+        return id(self.part)
+
+
+def _url(file: _Identity) -> str:
+    return f"data:{file.part.media_type};base64,{base64_text(file.part)}"
+
+
+_kept_url = lru_cache(_KEPT_FILES)(_url)
 
 
 def file_name(part: UriContent | DataContent) -> str:
