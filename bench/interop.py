@@ -5,6 +5,9 @@ adds a question and an answer of 300 characters, as the framework adds them. Eac
 web request makes one, on a store that stays open. The backends of a framework take turns, and the best time of each
 counts. The faults are counted with the programs of `recuerda.testing.conversation_contract`: processes that are killed,
 two writers at once, and a run that is sent again. `python -m bench.interop_langgraph` has more about LangGraph.
+
+The row "objects alone" is the time that a framework needs to make the objects of all messages from ready JSON, without
+any store. No store that gives new objects can load them in less.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from recuerda.testing.conversation_contract.runs import CONVERSATION, RUN_LENGTH
 from tests.interop.kit.agents import OurSessions, TheirSessions
 from tests.interop.kit.base import KitAdapter
 from tests.interop.kit.chat_stores import OurChatStores, TheirChatStores
-from tests.interop.kit.conversations import OurConversations, TheirConversations
+from tests.interop.kit.conversations import OurConversations, OurConversationsInRAM, TheirConversations
 from tests.interop.kit.events import OurEvents, TheirEvents
 from tests.interop.kit.graphs import OurSavers, TheirSaversOnSQLite
 from tests.interop.kit.histories import OurHistories, TheirHistories
@@ -67,6 +70,7 @@ FRAMEWORKS: dict[str, Sequence[Backend]] = {
     "agents": (Backend("SQLiteSession", TheirSessions, has_run_ids=False), Backend("RecuerdaSession", OurSessions)),
     "pydantic-ai": (
         Backend("InMemoryConversationStore", TheirConversations, has_run_ids=False, is_durable=False),
+        Backend("RecuerdaConversationStore in RAM", OurConversationsInRAM, has_run_ids=False, is_durable=False),
         Backend("RecuerdaConversationStore", OurConversations, has_run_ids=False),
     ),
     "langgraph": (
@@ -107,6 +111,7 @@ class Measured(msgspec.Struct, kw_only=True):
         killed_half: the processes after which a reader gets a run that stops in the middle, or, if there are ids, the
             last run is not there exactly once after it was repeated.
         repeated: how often a run is stored that is sent three times with its id; None if there are no ids.
+        is_floor: True for the framework's objects alone, for which only `all_ms` is measured.
     """
 
     name: str
@@ -120,6 +125,7 @@ class Measured(msgspec.Struct, kw_only=True):
     killed_lost: int = 0
     killed_half: int = 0
     repeated: int | None = None
+    is_floor: bool = False
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -127,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m bench.interop", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default=",".join(FRAMEWORKS), help=f"frameworks: {', '.join(FRAMEWORKS)}")
+    parser.add_argument("--only", type=_names, default=[*FRAMEWORKS], help=f"frameworks: {', '.join(FRAMEWORKS)}")
     parser.add_argument("--sizes", default="10,1000,10000", help="numbers of messages before the turn")
     parser.add_argument("--turns", type=int, default=9, help="turns for each size")
     parser.add_argument("--conversations", type=int, default=200, help="conversations at once")
@@ -136,17 +142,41 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     sizes = [int(size) for size in options.sizes.split(",")]
     found: list[Measured] = []
-    for backends in map(FRAMEWORKS.__getitem__, options.only.split(",")):
+    for backends in map(FRAMEWORKS.__getitem__, options.only):
         with tempfile.TemporaryDirectory(dir=options.dir) as folder:
             place = Path(folder)
             measured = asyncio.run(_measure(backends, place, sizes, options.turns, options.conversations))
             for one, backend in zip(measured, backends, strict=True):
                 _count_killed(one, backend, place)
-        found += measured
+        found += [_floor(backends[0].adapter(), sizes, options.turns), *measured]
     if options.json:
         print(msgspec.json.encode(found).decode())
     else:
         Console(width=120).print(_costs(found, sizes), _faults(found, options.conversations))
+
+
+def _names(text: str) -> list[str]:
+    names = text.split(",")
+    for name in names:
+        if name not in FRAMEWORKS:
+            raise argparse.ArgumentTypeError(f"no framework is named {name!r}: choose from {', '.join(FRAMEWORKS)}")
+    return names
+
+
+def _floor(adapter: Adapter, sizes: Sequence[int], turns: int) -> Measured:
+    """Time how long a framework takes to make the objects of messages from JSON."""
+    found = Measured(name="objects alone", is_floor=True)
+    for size in sizes:
+        items = [item for number in range(size // 2) for item in _pair(adapter, f"{number}")]
+        texts = [adapter.dump(item) for item in items]
+        times: list[float] = []
+        for _ in range(turns):
+            gc.collect(0)
+            started = time.perf_counter()
+            adapter.load(texts)
+            times.append(1000 * (time.perf_counter() - started))
+        found.all_ms[size] = min(times)
+    return found
 
 
 async def _measure(
@@ -299,7 +329,8 @@ def _costs(found: Sequence[Measured], sizes: Sequence[int]) -> Table:
     for one in found:
         newest = [f"{one.newest_ms[size]:.2f}" if one.newest_ms else "-" for size in sizes]
         whole = [f"{one.all_ms[size]:.2f}" for size in sizes]
-        table.add_row(one.name, *newest, *whole, "in RAM" if one.bytes is None else f"{one.bytes:,}")
+        place = "" if one.is_floor else "in RAM"
+        table.add_row(one.name, *newest, *whole, place if one.bytes is None else f"{one.bytes:,}")
     return table
 
 
@@ -308,6 +339,8 @@ def _faults(found: Sequence[Measured], conversations: int) -> Table:
     for name in ("backend", f"{conversations} at\nonce", "refused", "lost", "killed", "lost", "half", "stored"):
         table.add_column(name, justify="left" if name == "backend" else "right", no_wrap=name == "backend")
     for one in found:
+        if one.is_floor:
+            continue
         killed = (one.killed, one.killed_lost, one.killed_half) if one.killed else ("-",) * 3
         stored = "no ids" if one.repeated is None else f"{one.repeated} x"
         table.add_row(one.name, f"{one.many_s:.2f} s", *map(str, (one.refused, one.lost, *killed)), stored)

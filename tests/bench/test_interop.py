@@ -22,6 +22,24 @@ def test_the_benchmark_of_the_adapters_prints_costs_and_faults(
     assert all(backend.name in printed for backend in FRAMEWORKS[framework])
 
 
+def test_a_framework_that_is_not_measured_is_refused_with_the_names_of_the_others(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--only", "agents,unknown"])
+    error = capsys.readouterr().err
+    assert "'unknown'" in error
+    assert all(name in error for name in FRAMEWORKS)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_an_item_that_is_made_from_its_bytes_is_the_same(framework: str) -> None:
+    adapter = FRAMEWORKS[framework][0].adapter()
+    items = [adapter.make(part, "12") for part in ("question", "call", "result", "answer")]
+    dumps = [adapter.dump(item) for item in items]
+    assert [adapter.dump(item) for item in adapter.load(dumps)] == dumps
+
+
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_no_adapter_of_ours_loses_anything(framework: str, capsys: pytest.CaptureFixture[str]) -> None:
     main(["--only", framework, "--sizes", "10", "--turns", "1", "--conversations", "5", "--json"])

@@ -45,6 +45,9 @@ class AgentsAdapter(KitAdapter[Any, Any]):
     def dump(self, item: Any) -> bytes:
         return msgspec.json.encode(item, order="sorted")
 
+    def load(self, dumps: Sequence[bytes]) -> list[Any]:
+        return [json.loads(one) for one in dumps]
+
     async def add_run(
         self, store: Any, conversation_id: str, items: Sequence[Any], *, pause: Pause, run_id: str
     ) -> None:

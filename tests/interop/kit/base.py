@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -21,6 +22,10 @@ class KitAdapter(ConversationAdapter[StoreT, ItemT]):
     """
 
     reads: int | None = None
+
+    @abstractmethod
+    def load(self, dumps: Sequence[bytes]) -> list[ItemT]:
+        """Return the items that `dump` has given as bytes, made as the framework makes them."""
 
     async def fill(self, store: StoreT, conversation_id: str, pairs: Sequence[Sequence[ItemT]]) -> None:
         """Add pairs of a question and an answer, each as a run of its own."""

@@ -47,6 +47,9 @@ class ChatStoreAdapter(KitAdapter[Any, ChatMessage]):
     def dump(self, item: ChatMessage) -> bytes:
         return item.model_dump_json().encode()
 
+    def load(self, dumps: Sequence[bytes]) -> list[ChatMessage]:
+        return [ChatMessage.model_validate_json(one) for one in dumps]
+
     async def add_run(
         self, store: Any, conversation_id: str, items: Sequence[ChatMessage], *, pause: Pause, run_id: str
     ) -> None:

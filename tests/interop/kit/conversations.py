@@ -27,6 +27,7 @@ from pydantic_ai.messages import (
 )
 
 from recuerda.interop.pydantic_ai import RecuerdaConversationStore
+from recuerda.storage import MemoryStorage
 from recuerda.testing.conversation_contract import Part, Pause
 from tests.interop.kit.base import KitAdapter
 from tests.interop.kit.places import open_at
@@ -59,6 +60,9 @@ class PydanticAdapter(KitAdapter[ConversationStore, ModelMessage]):
 
     def dump(self, item: ModelMessage) -> bytes:
         return ModelMessagesTypeAdapter.dump_json([item])
+
+    def load(self, dumps: Sequence[bytes]) -> list[ModelMessage]:
+        return ModelMessagesTypeAdapter.validate_json(b"[%b]" % b",".join([one[1:-1] for one in dumps]))
 
     async def add_run(
         self,
@@ -103,6 +107,18 @@ class OurConversations(PydanticAdapter):
     async def open(self, place: Path) -> AsyncGenerator[ConversationStore]:
         async with open_at(place) as storage:
             yield self.at(place, RecuerdaConversationStore(storage))
+
+
+class OurConversationsInRAM(PydanticAdapter):
+    """`RecuerdaConversationStore` in RAM."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._storages: defaultdict[Path, MemoryStorage] = defaultdict(MemoryStorage)
+
+    @asynccontextmanager
+    async def open(self, place: Path) -> AsyncGenerator[ConversationStore]:
+        yield self.at(place, RecuerdaConversationStore(self._storages[place]))
 
 
 class TheirConversations(PydanticAdapter):

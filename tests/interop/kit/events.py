@@ -39,6 +39,9 @@ class EventAdapter(KitAdapter[BaseSessionService, Event]):
     def dump(self, item: Event) -> bytes:
         return item.model_dump_json(exclude_none=True).encode()
 
+    def load(self, dumps: Sequence[bytes]) -> list[Event]:
+        return [Event.model_validate_json(one) for one in dumps]
+
     async def add_run(
         self,
         store: BaseSessionService,

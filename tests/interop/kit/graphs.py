@@ -40,6 +40,10 @@ class GraphAdapter(KitAdapter[BaseCheckpointSaver[Any], BaseMessage]):
     def dump(self, item: BaseMessage) -> bytes:
         return JsonPlusSerializer().dumps_typed(item)[1]
 
+    def load(self, dumps: Sequence[bytes]) -> list[BaseMessage]:
+        serde = JsonPlusSerializer()
+        return [serde.loads_typed(("msgpack", one)) for one in dumps]
+
     async def add_run(
         self,
         store: BaseCheckpointSaver[Any],

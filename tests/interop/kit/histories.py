@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -34,6 +35,9 @@ class HistoryAdapter(KitAdapter[Any, Message]):
 
     def dump(self, item: Message) -> bytes:
         return msgspec.json.encode(item.to_dict(), order="sorted")
+
+    def load(self, dumps: Sequence[bytes]) -> list[Message]:
+        return [Message.from_dict(json.loads(one)) for one in dumps]
 
     async def add_run(
         self,

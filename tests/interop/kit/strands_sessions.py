@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
@@ -43,6 +44,9 @@ class RepositoryAdapter(KitAdapter[Any, Any]):
 
     def dump(self, item: Any) -> bytes:
         return msgspec.json.encode(item, order="sorted")
+
+    def load(self, dumps: Sequence[bytes]) -> list[Any]:
+        return [SessionMessage.from_message(json.loads(one), number).to_message() for number, one in enumerate(dumps)]
 
     async def add_run(
         self, store: Any, conversation_id: str, items: Sequence[Any], *, pause: Pause, run_id: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -21,6 +22,7 @@ from chatkit.types import (
     UserMessageItem,
     UserMessageTextContent,
 )
+from pydantic import TypeAdapter
 
 from recuerda.interop.chatkit import RecuerdaStore
 from recuerda.testing.conversation_contract import Part, Pause
@@ -29,6 +31,8 @@ from tests.interop.kit.places import open_at
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901)  # noqa: DTZ001 - ChatKit's times have no zone
 PAGE = 100
+
+_item: TypeAdapter[ThreadItem] = TypeAdapter(ThreadItem)
 
 
 class Request:
@@ -62,6 +66,9 @@ class OurThreads(KitAdapter[RecuerdaStore[Request], ThreadItem]):
 
     def dump(self, item: ThreadItem) -> bytes:
         return item.model_dump_json(exclude={"thread_id"}).encode()
+
+    def load(self, dumps: Sequence[bytes]) -> list[ThreadItem]:
+        return [_item.validate_python({**json.loads(one), "thread_id": "t"}) for one in dumps]
 
     async def add_run(
         self,
