@@ -78,9 +78,9 @@ def digest_turns(records: Sequence[TurnRecord]) -> str:
 async def copy_thread(source: Storage, target: Storage, thread_id: str) -> Copied:
     """Copy one thread with its settings, and return the outcome. The source stays unchanged.
 
-    The turns keep their times of `created_us`, and their blobs. Metadata is set key by key, so further keys at the
-    target stay. A title that was made from a turn is the title of that turn's copy, and goes with it. A fork keeps its
-    parent.
+    The turns keep their times of `created_us`, and their blobs. The thread keeps the time of its last change. Metadata
+    is set key by key, so further keys at the target stay. A title that was made from a turn is the title of that turn's
+    copy, and goes with it. A fork keeps its parent.
 
     Raises:
         ThreadNotFound: the source has no such thread.
@@ -178,9 +178,11 @@ async def _copy(
             expected = await _version(target, info.id, last.revision, last.record.id)
     copied = await target.read(info.id) if missing else there
     changes = _changes(info, copied.info)
-    if changes or copied.info is None:
+    if changes or copied.info is None or copied.info.updated_us < info.updated_us:
         expected = copied.info.version if copied.info else 0
-        await target.update_thread(info.id, **changes, expected=expected, expected_user_id=info.user_id)
+        await target.update_thread(
+            info.id, **changes, changed_us=info.updated_us, expected=expected, expected_user_id=info.user_id
+        )
     return digest_turns(copied.records[: len(found.records)]) == digest_turns(found.records)
 
 

@@ -17,6 +17,7 @@ MAX_ID_BYTES = 512
 """The length of the longest id, in bytes of UTF-8. Every backend can index ids of this length."""
 
 _DRAWN = 64
+_YEAR_10000_US = 253_402_300_800_000_000
 
 _ready: deque[str] = deque()
 # A forked child must not use ids that its parent has already drawn.
@@ -78,6 +79,17 @@ def check_choice(value: object, choices: Sequence[str], name: str) -> None:
     """
     if value not in choices:
         raise InvalidInput(f"{name} must be {' or '.join(map(repr, choices))}, not {value!r}")
+
+
+def check_time(value: int, name: str) -> int:
+    """Return `value` if it is a time in microseconds since 1970 (UTC), before the year 10000.
+
+    Raises:
+        InvalidInput: it is earlier or later.
+    """
+    if not 0 <= value < _YEAR_10000_US:
+        raise InvalidInput(f"{name} is from 1970 to 9999 in microseconds, not {value}")
+    return value
 
 
 def check_count(value: object, name: str) -> int:

@@ -216,7 +216,7 @@ def test_an_export_on_a_full_disk_keeps_whole_threads(
     output = recuerda.folder / "backup.jsonl"
 
     def opened(path: Path, _: Path) -> BinaryIO:
-        return cast("BinaryIO", SmallDisk(path.open("x+b"), size=350))
+        return cast("BinaryIO", SmallDisk(path.open("x+b"), size=420))
 
     monkeypatch.setattr("recuerda.cli.export_output._opened", opened)
     with pytest.raises(OSError, match="No space"):

@@ -37,6 +37,36 @@ async def test_tags_and_archived_threads_survive_the_way_through_an_own_export()
     assert (moved.tags, moved.archived) == (("work",), True)
 
 
+async def test_imported_threads_stay_in_the_order_in_which_they_were_used() -> None:
+    said = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    days = {"new": "2024-03-09", "newest": "2025-01-01", "old": "2023-05-01"}
+    chats = [
+        {
+            "uuid": name,
+            "name": f"About {name}",
+            "chat_messages": [
+                {"uuid": f"{name}-{i}", "sender": who, "text": one["content"], "created_at": f"{day}T10:00:0{i}Z"}
+                for i, (who, one) in enumerate(zip(("human", "assistant"), said, strict=True))
+            ],
+        }
+        for name, day in days.items()
+    ]
+    storage, other = MemoryStorage(), MemoryStorage()
+    for _ in range(2):
+        await import_threads(storage, as_bytes(chats), "claude")
+        threads = (await storage.list_threads()).threads
+        assert [(info.id, info.title, info.updated_at.year) for info in threads] == [
+            ("newest", "About newest", 2025),
+            ("new", "About new", 2024),
+            ("old", "About old", 2023),
+        ]
+    await storage.update_thread("old", metadata={"seen": True})
+    for info in (await storage.list_threads()).threads:
+        export = await ChatMessageStore(storage=storage, thread_id=info.id).export_jsonl()
+        await import_threads(other, export.encode())
+    assert [info.id for info in (await other.list_threads()).threads] == ["old", "newest", "new"]
+
+
 async def test_a_question_whose_answer_came_later_is_told() -> None:
     storage = MemoryStorage()
     question, answer = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}

@@ -21,7 +21,7 @@ REMAKE = SQL(
 )
 GIVE = SQL(
     "SELECT * FROM {}('a', NULL, NULL, NULL, NULL, NULL, NULL, 1, true, 'bo', false, NULL, NULL, NULL, false, NULL, "
-    "NULL, NULL, 1000)"
+    "NULL, NULL, NULL, 1000)"
 )
 
 STEP = DraftStep(turn_id="draft", revision=1, number=1, body=b"step")

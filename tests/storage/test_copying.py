@@ -191,6 +191,18 @@ async def test_a_copied_turn_knows_when_it_was_said_and_when_it_was_copied(sourc
     assert record.committed_us > 1_000_000
 
 
+async def test_copied_threads_stay_in_the_order_in_which_they_were_used(source: Storage, storage: Storage) -> None:
+    await source.undo("a")
+    before = [(info.id, info.updated_us) for info in (await source.list_threads()).threads]
+    assert [thread_id for thread_id, _ in before] == ["a", "empty", "b"]
+    for _ in range(2):
+        assert [copied.problem async for copied in copy_threads(source, storage)] == [None] * 3
+        assert [(info.id, info.updated_us) for info in (await storage.list_threads()).threads] == before
+    await storage.update_thread("b", title="Changed at the target")
+    assert (await copy_thread(source, storage, "b")).problem is None
+    assert (await storage.list_threads()).threads[0].id == "b", "a copy does not put the time of a change back"
+
+
 async def test_turns_that_the_target_has_dropped_are_not_copied_again(source: Storage, storage: Storage) -> None:
     await copy_thread(source, storage, "a")
     await storage.append("a", NewTurn(body=b"of the target", message_count=1, id="own"))

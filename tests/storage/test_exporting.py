@@ -39,6 +39,7 @@ def drawn_thread(number: int) -> list[str]:
         line["parent"] = {"thread_id": "first", "incarnation": "", "turn_id": "t0", "number": 1, "turns": 1}
     line |= {"archived": True} if drawn.random() < 0.5 else {}
     line |= {"tags": sorted(drawn.sample(["a", "b", "c"], 2))} if drawn.random() < 0.5 else {}
+    line["updated_us"] = 1_700_000_000_000_000 + number
     return [json.dumps(line), *(drawn_turn(drawn, f"turn {at}") for at in range(drawn.randrange(1, 5)))]
 
 

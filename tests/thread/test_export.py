@@ -45,7 +45,7 @@ async def test_an_export_is_a_line_about_the_thread_and_a_line_a_turn(storage: S
     store = await filled(storage)
     lines = [json.loads(line) for line in (await store.export_jsonl()).splitlines()]
     first = {"format": "recuerda-thread", "version": 1, "id": "t", "title": "one", "title_turn": lines[1]["id"]}
-    assert lines[0] == first
+    assert lines[0] == first | {"updated_us": lines[-1]["created_us"]}
     assert [sorted(line) for line in lines[1:]] == [["created_us", "id", "turn"]] * 2
 
 

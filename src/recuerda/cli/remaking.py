@@ -90,7 +90,12 @@ async def _keep_branches(storage: Storage, info: ThreadInfo) -> None:
         for fork in page.threads:
             if fork.parent is not None and fork.parent.is_life_of(info):
                 with suppress(ThreadConflict):  # another program has changed it, and perhaps given it to another user
-                    await storage.update_thread(fork.id, parent=fork.parent.in_any_life(), expected=fork.version)
+                    await storage.update_thread(
+                        fork.id,
+                        parent=fork.parent.in_any_life(),
+                        changed_us=fork.updated_us,
+                        expected=fork.version,
+                    )
         if (cursor := page.cursor) is None:
             return
 
@@ -172,6 +177,7 @@ async def _set_missing(storage: Storage, wanted: _Wanted) -> None:
             await storage.update_thread(
                 wanted.info.id,
                 **changes,
+                changed_us=wanted.info.updated_us,
                 expected=info.version if info else 0,
                 expected_user_id=wanted.info.user_id,
             )

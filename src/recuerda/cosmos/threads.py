@@ -16,7 +16,7 @@ from recuerda.cosmos.items import HEAD_ID, HeadItem, RecordItem, thread_partitio
 from recuerda.errors import StorageError
 from recuerda.ids import new_id
 from recuerda.storage.records import Guard, NewBodies, ThreadChanges, ThreadInfo
-from recuerda.storage.rules import edits_after, metadata_after, parent_after
+from recuerda.storage.rules import changed_after, edits_after, metadata_after, parent_after
 
 _BATCH_BYTES = 1_500_000
 """The length of the bodies, as base64, that are replaced in one batch. A longer body is replaced alone."""
@@ -96,9 +96,10 @@ async def update(container: Container, thread_id: str, changes: ThreadChanges, n
         head.check_user(guard)
         head.check_state(guard)
         user_id = changes.user_id if isinstance(changes.user_id, str) else guard.user_id
-        item = await ready(container, head, now_us=now_us, users=(user_id,))
+        changed_us = now_us if changes.changed_us is None else changes.changed_us
+        item = await ready(container, head, now_us=changed_us, users=(user_id,))
         if item is not None:
-            item = _changed(made_alive(item, now_us, guard), changes, now_us, call)
+            item = _changed(made_alive(item, changed_us, guard), changes, now_us, call)
             if await container.commit(item) is not None:
                 break
         await backoff.wait()
@@ -119,8 +120,9 @@ def _changed(head: HeadItem, changes: ThreadChanges, now_us: int, call: str) -> 
         values["archived"] = changes.archived
     if changes.tags is not msgspec.UNSET:
         values["tags"] = changes.tags
+    updated_us = changed_after(changes, now_us, updated_us=int(head.updated_us))
     edits = edits_after(head.edits, now_us)
-    return msgspec.structs.replace(head, edits=edits, updated_us=str(now_us), call=call, **values)
+    return msgspec.structs.replace(head, edits=edits, updated_us=str(updated_us), call=call, **values)
 
 
 async def delete(container: Container, thread_id: str, guard: Guard) -> bool:

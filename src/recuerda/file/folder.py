@@ -51,6 +51,7 @@ from recuerda.storage.records import (
     TurnRecord,
 )
 from recuerda.storage.rules import (
+    changed_after,
     check_history,
     check_last_step,
     check_state,
@@ -254,9 +255,10 @@ class Folder:
             with self._open(files) as log:
                 _check_user(thread_id, guard, log)
                 _check_state(thread_id, guard, log)
-                settings = log.settings_of(thread_id) if log else new_settings(thread_id, now_us)
+                changed_us = changed_after(changes, now_us, updated_us=log.state.updated_us if log else 0)
+                settings = log.settings_of(thread_id) if log else new_settings(thread_id, changed_us)
                 settings = owned(settings, log.state.revision if log else 0, guard.user_id)
-                settings = changed_settings(settings, changes, now_us)
+                settings = changed_settings(settings, changes, now_us=now_us, changed_us=changed_us)
                 state = add_settings(files, self._disk, log=log, settings=settings)
             self._tidy_up(files, thread_id, state)
         return thread_info(settings, state)

@@ -84,12 +84,12 @@ def new_settings(thread_id: str, now_us: int) -> SettingsLine:
     return SettingsLine(recuerda=FORMAT, thread=thread_id, incarnation=new_id(), created_us=now_us, updated_us=now_us)
 
 
-def changed_settings(settings: SettingsLine, changes: ThreadChanges, now_us: int) -> SettingsLine:
-    """Return the settings after a change."""
+def changed_settings(settings: SettingsLine, changes: ThreadChanges, *, now_us: int, changed_us: int) -> SettingsLine:
+    """Return the settings after a change. `changed_us` is the time that the thread shows for it."""
     unset = msgspec.UNSET
     return replace(
         settings,
-        updated_us=now_us,
+        updated_us=changed_us,
         edits=edits_after(settings.edits, now_us),
         user_id=settings.user_id if changes.user_id is unset else changes.user_id,
         title=settings.title if changes.title is unset else changes.title,

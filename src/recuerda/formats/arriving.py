@@ -181,8 +181,17 @@ def _lines(thread: MovedThread) -> Iterator[str]:
     """Yield the lines of an export of the thread."""
     title = thread.title or (title_of(thread.turns[0].turn) if thread.turns else None)
     made_of = thread.turns[0].id if title and not thread.title else None
-    marks = (thread.parent, thread.archived, thread.tags)
-    line = ThreadLine(VERSION, thread.id, thread.user_id, title, made_of, thread.metadata, *marks)
+    line = ThreadLine(
+        version=VERSION,
+        id=thread.id,
+        user_id=thread.user_id,
+        title=title,
+        title_turn=made_of,
+        metadata=thread.metadata,
+        parent=thread.parent,
+        archived=thread.archived,
+        tags=thread.tags,
+    )
     yield msgspec.json.encode(line).decode() + "\n"
     for turn in thread.turns:
         messages, blobs = offloaded(turn.turn.messages)

@@ -1330,6 +1330,7 @@ CREATE FUNCTION {schema}.update_thread(
     p_parent json,
     p_archived boolean,
     p_tags json,
+    p_changed_us bigint,
     p_lock_timeout_ms integer
 )
 RETURNS TABLE (r_outcome text, r_revision bigint, r_info text)
@@ -1354,11 +1355,11 @@ BEGIN
             RETURN;
         END IF;
         EXIT WHEN thread.key IS NOT NULL;
-        PERFORM {schema}.make_thread(p_thread_id, p_now_us);
+        PERFORM {schema}.make_thread(p_thread_id, coalesce(p_changed_us, p_now_us));
     END LOOP;
     old_user_id := thread.user_id;
     UPDATE {schema}.threads AS t
-    SET updated_us = p_now_us,
+    SET updated_us = CASE WHEN p_changed_us IS NULL THEN p_now_us ELSE greatest(t.updated_us, p_changed_us) END,
         call = p_call,
         edits = greatest(t.edits + 1, p_now_us),
         user_id = CASE

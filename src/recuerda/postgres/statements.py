@@ -45,7 +45,7 @@ class Statements:
         self.update: bytes = compose(
             "SELECT * FROM {schema}.update_thread(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
             "%s::bigint, %s::bigint, %s::boolean, %s::text, %s::boolean, %s::json, %s::bigint, %s::json, %s::boolean, "
-            "%s::json, %s::boolean, %s::json, %s::integer)"
+            "%s::json, %s::boolean, %s::json, %s::bigint, %s::integer)"
         )
         self.delete: bytes = compose(
             "SELECT * FROM {schema}.delete_thread(%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "

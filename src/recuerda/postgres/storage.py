@@ -250,6 +250,7 @@ class PostgresStorage(Storage):
             None if changes.parent is unset else _json(changes.parent),
             None if changes.archived is unset else changes.archived,
             None if changes.tags is unset else _json(changes.tags),
+            changes.changed_us,
             self._lock_timeout_ms,
         )
         ((outcome, revision, text),) = await self._query(self._sql.update, values)

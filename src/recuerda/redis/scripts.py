@@ -397,7 +397,8 @@ UPDATE = Script(
     + _LOOK
     + """
 local place, guard, changes = cmsgpack.unpack(ARGV[1]), cmsgpack.unpack(ARGV[2]), cmsgpack.unpack(ARGV[3])
-local now, incarnation, edit, user, title, title_turn, metadata, parent, archived, tags = unpack(changes, 1, 10)
+local now, incarnation, edit, user, title, title_turn, metadata = unpack(changes, 1, 7)
+local parent, archived, tags, changed = unpack(changes, 8, 11)
 local thread = KEYS[1]
 
 local function look()
@@ -424,7 +425,7 @@ local function merged(packed)
 end
 
 local got = redis.call('HMGET', thread, 'head', 'edit', 'metadata')
-local head = open_head(got[1], now, incarnation)
+local head = open_head(got[1], changed or now, incarnation)
 if got[2] == edit then return answer(look(), nil, entry_of(head, place[2])) end
 if is_strangers(head, guard) then return answer({STRANGER, 0}) end
 if not is_in_state(head, guard, got[1]) then return answer({CONFLICT, head[REVISION]}) end
@@ -434,7 +435,8 @@ if user ~= nil then new_user = user end
 if must_enter(place, got[1], old_user, new_user) then return answer(false, new_user or '', '') end
 
 local old = got[1] and entry_of(head, place[2]) or ''
-head[USER], head[UPDATED], head[EDITS] = new_user, now, edits_after(head, now)
+head[USER], head[EDITS] = new_user, edits_after(head, now)
+if not changed or changed > head[UPDATED] then head[UPDATED] = changed or now end
 local added, gone = {'edit', edit}, {}
 if title ~= nil then
   head[TITLE_TURN] = title_turn or false

@@ -285,6 +285,7 @@ class RedisStorage(Storage):
             _unset_none_false(_parent_json(changes.parent)),
             None if changes.archived is msgspec.UNSET else changes.archived,
             _unset_none_false(_tags_json(changes.tags)),
+            None if changes.changed_us is None else wire.digits(changes.changed_us),
         )
         reply = await self._change(scripts.UPDATE, thread_id, guard, wire.pack(about))
         look = wire.read_look(cast("bytes", _accepted(thread_id, reply, guard)))

@@ -19,7 +19,15 @@ from recuerda.sqlite import blobs
 from recuerda.sqlite.schema import NUMBER_BITS, NUMBER_MASK
 from recuerda.storage.hooks import WALK_PAGE
 from recuerda.storage.records import NO_GUARD, Guard, ThreadChanges, ThreadInfo, ThreadParent
-from recuerda.storage.rules import check_state, check_user, edits_after, metadata_after, owner_after, parent_after
+from recuerda.storage.rules import (
+    changed_after,
+    check_state,
+    check_user,
+    edits_after,
+    metadata_after,
+    owner_after,
+    parent_after,
+)
 from recuerda.storage.thread_filter import LOOKED_AT, ListedThreads, ThreadFilter, matching
 
 # Python's driver describes each column each time, which costs more than the rest of the row. So the values of a thread
@@ -193,10 +201,12 @@ def update(thread_id: str, changes: ThreadChanges, now_us: int, guard: Guard, db
     """Do `Storage._update`."""
     head = find(thread_id, guard, db)
     head.check(thread_id, guard)
-    key = head.key or make(thread_id, None, now_us, db)
+    changed_us = changed_after(changes, now_us, updated_us=head.updated_us)
+    key = head.key or make(thread_id, None, changed_us, db)
     user_id = head.new_user(guard) if changes.user_id is msgspec.UNSET else changes.user_id
     edits = edits_after(head.edits, now_us)
-    db.execute("UPDATE threads SET updated_us = ?, edits = ?, user_id = ? WHERE key = ?", (now_us, edits, user_id, key))
+    values = (changed_us, edits, user_id, key)
+    db.execute("UPDATE threads SET updated_us = ?, edits = ?, user_id = ? WHERE key = ?", values)
     if changes.title is not msgspec.UNSET:
         title = (changes.title, changes.title_turn)
         db.execute("UPDATE threads SET title = ?, title_turn = ? WHERE key = ?", (*title, key))

@@ -29,7 +29,7 @@ from recuerda.errors import (
     ThreadNotFound,
     ThreadOwnershipError,
 )
-from recuerda.ids import check_count, check_id, check_limit, new_call, new_id
+from recuerda.ids import check_count, check_id, check_limit, check_time, new_call, new_id
 from recuerda.json_value import check_text, to_json_object
 from recuerda.storage.erasure import Erasure, Follower, tell_deleted, tell_erased
 from recuerda.storage.hooks import Clock, StorageHooks
@@ -544,6 +544,7 @@ class Storage(StorageHooks):
         parent: ThreadParent | msgspec.UnsetType | None = msgspec.UNSET,
         archived: bool | msgspec.UnsetType = msgspec.UNSET,
         tags: Iterable[str] | msgspec.UnsetType = msgspec.UNSET,
+        changed_us: int | None = None,
         expected: Expected | None = None,
         expected_user_id: str | None = None,
     ) -> ThreadInfo:
@@ -563,6 +564,8 @@ class Storage(StorageHooks):
                 parent. A thread that is taken from its user and given to another one forgets its parent.
             archived: True lets lists leave the thread out; False shows it again.
             tags: all tags that the thread has from now on, each a text of 1 to 512 bytes. Other tags are removed.
+            changed_us: the time of the change, in microseconds since 1970 (UTC), for settings that come from elsewhere.
+                An earlier time than the thread's last change does not put that back. None means now.
             expected: the version that the thread must have, as `ThreadInfo.version` gives it, including its settings;
                 or its revision alone. None for any.
             expected_user_id: the user for whom the settings are changed, who must own the thread. A thread that is
@@ -587,6 +590,7 @@ class Storage(StorageHooks):
             parent=parent,
             archived=archived,
             tags=msgspec.UNSET if isinstance(tags, msgspec.UnsetType) else to_tags(tags),
+            changed_us=None if changed_us is None else check_time(changed_us, "changed_us"),
         )
         guard = to_guard(expected, expected_user_id, with_edits=True)
         with self._translated("update", thread_id):

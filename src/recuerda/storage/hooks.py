@@ -172,7 +172,7 @@ class StorageHooks(ABC):
         """Check the guard, set the given settings, and return the information about the thread.
 
         A thread that does not exist is created, for the guard's user unless `changes` names one. `edits` becomes
-        `edits_after` of itself and `now_us`.
+        `edits_after` of itself and `now_us`, and the time of the last change becomes `changed_after`.
         """
 
     @abstractmethod

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from recuerda.errors import InvalidInput
-from recuerda.ids import check_count, check_id, check_limit, new_id
+from recuerda.ids import check_count, check_id, check_limit, check_time, new_id
 
 SEAL = b"rc1"
 """The first bytes of an encrypted body; see `encryption/sealing.py`."""
@@ -41,7 +41,6 @@ _NO_RELEASED: Released = MappingProxyType({})
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_YEAR_10000_US = 253_402_300_800_000_000
 
 
 def from_microseconds(value: int) -> datetime:
@@ -191,8 +190,8 @@ class NewTurn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def __post_init__(self) -> None:
         if not 1 <= self.message_count <= MAX_MESSAGE_COUNT:
             raise InvalidInput(f"a turn holds 1 to {MAX_MESSAGE_COUNT} messages, not {self.message_count}")
-        if self.created_us is not None and not 0 <= self.created_us < _YEAR_10000_US:
-            raise InvalidInput(f"a turn's time is from 1970 to 9999 in microseconds, not {self.created_us}")
+        if self.created_us is not None:
+            check_time(self.created_us, "a turn's time")
 
 
 class NewBodies(msgspec.Struct, frozen=True):
@@ -303,8 +302,8 @@ class ThreadInfo(msgspec.Struct, frozen=True, kw_only=True):
             any other thread, and stays archived.
         tags: the thread's tags in order, each once.
         created_us: the time of the first record, draft or setting, in microseconds since 1970 (UTC).
-        updated_us: the time of the last record or setting, in the same unit. A turn with an earlier time of its own
-            does not put it back.
+        updated_us: the time of the last record or setting, in the same unit. A turn or a setting with an earlier time
+            of its own does not put it back.
     """
 
     id: str
@@ -585,6 +584,7 @@ class ThreadChanges(msgspec.Struct, frozen=True, kw_only=True):
         metadata: the keys to set. A key with None is removed. All other keys stay.
         parent: the thread from which the thread was begun as a fork; None removes it.
         tags: all tags, in order and each once.
+        changed_us: the time of the change, if it is not the storage's time. `rules.changed_after` applies it.
     """
 
     user_id: str | msgspec.UnsetType | None = msgspec.UNSET
@@ -594,6 +594,7 @@ class ThreadChanges(msgspec.Struct, frozen=True, kw_only=True):
     parent: ThreadParent | msgspec.UnsetType | None = msgspec.UNSET
     archived: bool | msgspec.UnsetType = msgspec.UNSET
     tags: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    changed_us: int | None = None
 
 
 class DraftStep(msgspec.Struct, frozen=True, kw_only=True):

@@ -228,6 +228,11 @@ def updated_after(record: NewRecord | TurnRecord, *, updated_us: int) -> int:
     return max(updated_us, record.created_us) if is_past else record.created_us
 
 
+def changed_after(changes: ThreadChanges, now_us: int, *, updated_us: int) -> int:
+    """Return the time of a thread's last change after new settings; `updated_us` is 0 for a new thread."""
+    return now_us if changes.changed_us is None else max(updated_us, changes.changed_us)
+
+
 def is_new_step(
     thread_id: str,
     step: DraftStep,

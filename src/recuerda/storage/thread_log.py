@@ -32,6 +32,7 @@ from recuerda.storage.records import (
     TurnRecord,
 )
 from recuerda.storage.rules import (
+    changed_after,
     check_history,
     check_last_step,
     check_state,
@@ -245,8 +246,9 @@ class ThreadLog(msgspec.Struct):
         """Do what `Storage._update` describes."""
         self.check_user(guard)
         self.check_state(guard)
-        self._make(now_us, guard)
-        self.updated_us = now_us
+        changed_us = changed_after(changes, now_us, updated_us=self.updated_us)
+        self._make(changed_us, guard)
+        self.updated_us = changed_us
         self.edits = edits_after(self.edits, now_us)
         self.parent = parent_after(self.parent, changes, owner=self.user_id)
         if changes.user_id is not msgspec.UNSET:

@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 import msgspec
 
 from recuerda.errors import CorruptTurn, EncodeError, InvalidInput, RecuerdaError, StateError, ThreadNotFound
-from recuerda.ids import check_id
+from recuerda.ids import check_id, check_time
 from recuerda.json_value import MAX_DEPTH, JsonObject, check_text, to_json_object
 from recuerda.messages.codec import decode_turn, encode_turn
 from recuerda.storage.contract import Storage
@@ -38,6 +38,7 @@ class ThreadLine(msgspec.Struct, omit_defaults=True, tag_field="format", tag=FOR
     parent: ThreadParent | None = None  # of a fork, without its incarnation
     archived: bool = False
     tags: tuple[str, ...] = ()
+    updated_us: int = 0
 
 
 class _AnyLine(msgspec.Struct):
@@ -171,7 +172,16 @@ def _thread_line(info: ThreadInfo, records: Sequence[TurnRecord]) -> str:
     made_of = next((record.id for record in records if record.number == info.title_turn), None)
     parent = info.parent and info.parent.in_any_life()
     line = ThreadLine(
-        VERSION, info.id, info.user_id, info.title, made_of, info.metadata, parent, info.archived, info.tags
+        version=VERSION,
+        id=info.id,
+        user_id=info.user_id,
+        title=info.title,
+        title_turn=made_of,
+        metadata=info.metadata,
+        parent=parent,
+        archived=info.archived,
+        tags=info.tags,
+        updated_us=info.updated_us,
     )
     return msgspec.json.encode(line).decode() + "\n"
 
@@ -236,6 +246,7 @@ def _parse_thread(line: str, number: int) -> ThreadLine:
         check_text(parsed.title or "", "title")
         to_json_object(parsed.metadata, "metadata")
         to_tags(parsed.tags)
+        check_time(parsed.updated_us, "updated_us")
     except (msgspec.DecodeError, UnicodeEncodeError, InvalidInput) as error:
         raise StateError(f"line {number} does not describe a thread: {error}") from None
     if parsed.version != VERSION:
@@ -285,6 +296,12 @@ async def _set_missing(storage: Storage, one: _Import) -> None:
         changes["archived"] = True
     if tags := {*one.line.tags}.difference(info.tags if info else ()):
         changes["tags"] = tuple(sorted(tags.union(info.tags if info else ())))
-    if changes or info is None:
-        version = info.version if info else 0
-        await storage.update_thread(one.thread_id, **changes, expected=version, expected_user_id=one.user_id)
+    updated_us = info.updated_us if info else 0
+    if changes or info is None or updated_us < one.line.updated_us:
+        await storage.update_thread(
+            one.thread_id,
+            **changes,
+            changed_us=max(updated_us, one.line.updated_us) or None,
+            expected=info.version if info else 0,
+            expected_user_id=one.user_id,
+        )

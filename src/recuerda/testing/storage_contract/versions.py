@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import pytest
 from msgspec.structs import replace
 
-from recuerda.errors import RecuerdaError, ThreadConflict, TurnDropped
+from recuerda.errors import InvalidInput, RecuerdaError, ThreadConflict, TurnDropped
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import (
     DraftStep,
@@ -467,6 +467,19 @@ class VersionContract(ContractBase):
         before = (await head(storage)).updated_us
         await storage.append("a", a_turn(created_us=5))
         assert (await head(storage)).updated_us == before
+
+    async def test_settings_from_elsewhere_bring_their_time(self, storage: Storage, another: Storage) -> None:
+        made = await storage.update_thread("empty", title="T", changed_us=4)
+        assert (made.created_us, made.updated_us) == (4, 4)
+        await storage.append("a", a_turn(created_us=5))
+        assert (await storage.update_thread("a", title="T", changed_us=3)).updated_us == 5
+        later = await another.update_thread("a", archived=False, changed_us=9)
+        assert (later.updated_us, later.edits >= storage.clock() - 3_600_000_000) == (9, True)
+        assert [info.id for info in (await another.list_threads()).threads] == ["a", "empty"]
+        assert (await storage.update_thread("a", title="U")).updated_us > 9
+        for beyond in (-1, 253_402_300_800_000_000):
+            with pytest.raises(InvalidInput, match="changed_us"):
+                await storage.update_thread("a", title="V", changed_us=beyond)
 
     async def test_a_trim_by_age_looks_at_each_turn(self, storage: Storage, another: Storage) -> None:
         for number, second in enumerate((1, 9, 2, 8, 3), 1):
