@@ -11,7 +11,9 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
+from recuerda.messages.message import Turn
 from recuerda.storage.contract import Storage
+from recuerda.storage.records import Appended, Expected
 from recuerda.threads.history import History, StoredTurn
 from recuerda.threads.warm_histories import WarmHistories
 
@@ -75,6 +77,20 @@ class WarmThreads:
         known.shrink(history)
         self.keep(history)
         return known
+
+    def grow(self, thread_id: str, version: Expected, appended: Appended, turn: Turn) -> None:
+        """Add a turn that was appended to a thread, so that the next reader need not fetch it.
+
+        Args:
+            thread_id: the thread.
+            version: the version to which the turn was appended.
+            appended: the outcome.
+            turn: the turn.
+        """
+        history = self.histories.get(thread_id)
+        if history is not None and history.version == version and not appended.replayed:
+            history.committed(appended.record, turn)
+            self.keep(history)
 
     def keep(self, history: History) -> None:
         """Keep a history for the next reader of its thread."""

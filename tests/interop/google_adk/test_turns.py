@@ -27,11 +27,12 @@ from recuerda import (
     StorageUnavailable,
     TextContent,
 )
-from recuerda.interop.google_adk import RecuerdaSessionService
+from recuerda.interop.google_adk import RecuerdaSessionService, form
 from recuerda.interop.google_adk.form import dump, events_of, keep
 from recuerda.interop.google_adk.places import namespace_of, session_thread
 from recuerda.interop.openai_agents import RecuerdaSession
 from recuerda.interop.pydantic_ai import RecuerdaConversationStore
+from recuerda.interop.warm_threads import warm_threads
 from recuerda.sqlite import SQLiteStorage
 from recuerda.storage.records import (
     Appended,
@@ -376,7 +377,8 @@ NAMES = st.text(st.sampled_from('ab/%#:" \x00ñ'), max_size=5) | st.sampled_from
 @settings(max_examples=50)
 @given(st.tuples(NAMES, NAMES, NAMES), st.tuples(NAMES, NAMES, NAMES))
 def test_two_sessions_never_share_a_thread(one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
-    assert (session_thread(*one) == session_thread(*other)) == (one == other)
+    is_same = (*one[:2], one[2].strip()) == (*other[:2], other[2].strip())  # ADK ignores blanks around a session's id
+    assert (session_thread(*one) == session_thread(*other)) == is_same
     assert (namespace_of(one[0]) == namespace_of(other[0])) == (one[0] == other[0])
 
 
@@ -581,6 +583,59 @@ async def test_an_invocation_costs_the_same_in_a_session_of_any_length() -> None
     assert costs[-1]["records"] == costs[20]["records"] <= 6
     assert abs(costs[-1]["bytes"] - costs[20]["bytes"]) < 20
     assert session.events == []
+
+
+async def test_only_the_events_that_are_returned_are_made(
+    service: RecuerdaSessionService, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def noted(item: dict[str, Any]) -> Event:
+        made.append(item["id"])
+        return Event.model_validate(item)
+
+    session = await service.create_session(**RIKER)
+    for number in range(40):
+        await append(service, session, asked("Hello.", f"i{number}"), answered("Hi.", f"i{number}"))
+    monkeypatch.setattr(form, "load", noted)
+    warm_threads(storage).histories.clear()  # as in another process
+    newest = (await got(service, num_recent_events=20)).events
+    assert [event.id for event in newest] == [event.id for event in session.events[-20:]]
+    assert sorted(made) == sorted(event.id for event in newest)
+    made.clear()
+    assert (await got(service, num_recent_events=20)).events == newest
+    assert made == []
+
+
+async def test_a_changed_event_of_a_session_does_not_change_the_next_session(service: RecuerdaSessionService) -> None:
+    session = await service.create_session(**RIKER)
+    await append(service, session, asked("Hello."), changing({"x": [1]}), answered("Hi."))
+    for _ in range(2):
+        found = await got(service)
+        assert found.events == session.events
+        content = found.events[0].content
+        assert content is not None
+        assert content.parts is not None
+        content.parts.clear()
+        found.events[1].actions.state_delta["x"].append(2)
+        found.events[2].author = "nobody"
+
+
+async def test_a_first_read_that_holds_too_few_events_is_followed_by_a_longer_one() -> None:
+    storage = Counting()
+    service = RecuerdaSessionService(storage)
+    session = await service.create_session(**RIKER)
+    for number in range(60):
+        name = f"{number}"
+        response = types.FunctionResponse(id="c", name="scan", response={"result": "done"})
+        parts = [types.Part(text="I scan."), types.Part(function_response=response)] * 4  # each is a message
+        many = Event(author="doctor", invocation_id=name, content=types.Content(role="model", parts=parts))
+        await append(service, session, asked("Hello.", name), many, answered("Hi.", name))
+    warm_threads(storage).histories.clear()  # as in another process
+    storage.counts = {}
+    newest = (await got(service, num_recent_events=30)).events
+    assert newest == session.events[-30:]
+    assert storage.counts["read"] == 4  # two of the session, and two of the shared states
 
 
 async def test_sessions_are_listed_in_pages_without_a_look_at_their_events() -> None:

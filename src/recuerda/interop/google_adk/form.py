@@ -62,20 +62,23 @@ def dump(event: Event) -> _Data:
     Raises:
         EncodeError: the event is not JSON.
     """
-    whole = event.model_dump(mode="json")
     for without_none in (True, False):
         item = to_json_object(
             event.model_dump(mode="json", exclude_defaults=True, exclude_none=without_none), "the event"
         )
         # Not the objects are compared: a content of a subclass comes back as a plain content.
-        if is_same(load(item).model_dump(mode="json"), whole):
+        if is_same_event(load(item), event):
             return item
-    return to_json_object(whole, "the event")
+    return to_json_object(event.model_dump(mode="json"), "the event")
 
 
 def is_same_event(one: Event, other: Event) -> bool:
     """Return whether two events say the same."""
-    return one.id == other.id and is_same(one.model_dump(mode="json"), other.model_dump(mode="json"))
+    if one.id != other.id:
+        return False
+    # The same text is the same event. Another text may be the same event too, with keys of a state in another order.
+    is_same_text = one.model_dump_json() == other.model_dump_json()
+    return is_same_text or is_same(one.model_dump(mode="json"), other.model_dump(mode="json"))
 
 
 def load(item: _Data) -> Event:
@@ -126,6 +129,13 @@ def fields_of(message: ChatMessage) -> _Data | None:
     """Return the fields of the event that begins with a message, without its content; None for any other message."""
     rest = _rest(message)
     return None if rest is None else rest.event
+
+
+def event_ids(messages: Sequence[ChatMessage]) -> Iterator[str]:
+    """Yield the ids of the events in messages that ADK has written."""
+    for message in messages:
+        if (event := fields_of(message)) is not None and isinstance(event_id := event.get("id"), str):
+            yield event_id
 
 
 def says_something(message: ChatMessage) -> bool:

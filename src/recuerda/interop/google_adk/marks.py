@@ -6,8 +6,7 @@ for the same purpose. So an append needs no read, and a session that somebody el
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from google.adk.events.event import Event
@@ -15,8 +14,10 @@ from google.adk.sessions.session import Session
 
 from recuerda.agent.steps import RunningTurn
 from recuerda.ids import new_id
-from recuerda.interop.google_adk.form import delta_of, events_of
+from recuerda.interop.copies import Original, copy_as_model
+from recuerda.interop.google_adk.form import delta_of, event_ids, events_of
 from recuerda.interop.google_adk.state import split
+from recuerda.interop.warm_threads import KnownTurns
 from recuerda.messages.message import ChatMessage
 from recuerda.storage.records import ThreadInfo, Version
 from recuerda.threads.history import StoredTurn
@@ -29,6 +30,9 @@ UPDATED = "google-adk.updated"
 
 SESSION = "google-adk.session"
 """The metadata key for the names of a session: `{"app": …, "user": …, "id": …}`."""
+
+
+copy_as_model(Event)
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +75,7 @@ def put_mark(session: Session, mark: Mark) -> None:
     session._storage_update_marker = msgspec.json.encode(mark).decode()  # pyright: ignore[reportPrivateUsage]
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+class Found(msgspec.Struct, frozen=True, kw_only=True):
     """A session as a read has found it.
 
     Attributes:
@@ -79,29 +83,42 @@ class Found(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         turns: the newest turns.
         running: the turn that is under way.
         mark: what a session object knows after this read.
+        known: the events of the turns. Nobody changes them.
     """
 
     info: ThreadInfo
     turns: Sequence[StoredTurn]
     running: RunningTurn
     mark: Mark
+    known: KnownTurns[tuple[Original[Event], ...]]
 
     @property
     def is_whole(self) -> bool:
         """True if all turns of the thread were read."""
         return len(self.turns) >= self.info.turns
 
-    @cached_property
-    def events(self) -> list[Event]:
-        """The events that were read, the oldest first."""
-        events = [one for turn in self.turns for one in events_of(turn.messages, turn.id, turn.created_us)]
-        under_way = self.running.messages
-        return [*events, *events_of(under_way, self.mark.turn_id, self.info.updated_us)]
+    def newest_first(self) -> Iterator[Original[Event]]:
+        """Yield the events that were read. Only the turns that are needed are made into events."""
+        under_way = events_of(self.running.messages, self.mark.turn_id, self.info.updated_us)
+        yield from map(Original, reversed([*under_way]))
+        for turn in reversed(self.turns):
+            yield from reversed(self.known.of(turn))
+
+    def ids(self) -> Iterator[str]:
+        """Yield the ids of the events that were read, the newest first, without those that other writers made."""
+        yield from reversed([*event_ids(self.running.messages)])
+        for turn in reversed(self.turns):
+            yield from reversed([*event_ids(turn.messages)])
 
     def delta(self) -> dict[str, object]:
         """Return the changes of the session's state that the metadata do not hold yet."""
         later = [turn.messages for turn in self.turns if turn.number > self.mark.through]
         return folded([*later, self.running.messages])
+
+
+def events_in(stored: StoredTurn) -> tuple[Original[Event], ...]:
+    """Return the events of a turn."""
+    return tuple(map(Original, events_of(stored.messages, stored.id, stored.created_us)))
 
 
 def folded(turns: Iterable[Sequence[ChatMessage]]) -> dict[str, object]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, cast
 from weakref import WeakValueDictionary
 
-import msgspec
 from google.adk.errors import StaleSessionError
 from google.adk.errors.already_exists_error import AlreadyExistsError
 from google.adk.errors.session_not_found_error import SessionNotFoundError
@@ -22,6 +22,7 @@ from recuerda.agent.resuming import running_turn
 from recuerda.agent.steps import RunningTurn, encode_step
 from recuerda.errors import DraftConflict, ThreadConflict
 from recuerda.ids import check_id, new_id
+from recuerda.interop.copies import Original
 from recuerda.interop.google_adk.form import dump, fields_of, is_same_event, keep
 from recuerda.interop.google_adk.marks import (
     SESSION,
@@ -29,6 +30,7 @@ from recuerda.interop.google_adk.marks import (
     UPDATED,
     Found,
     Mark,
+    events_in,
     folded,
     mark_of,
     put_mark,
@@ -38,6 +40,7 @@ from recuerda.interop.google_adk.places import app_thread, namespace_of, session
 from recuerda.interop.google_adk.state import as_metadata, joined, share, split, state_in
 from recuerda.interop.google_adk.turns import added, belongs, is_answered, is_complete
 from recuerda.interop.own_storage import OwnStorage
+from recuerda.interop.warm_threads import warm_threads
 from recuerda.json_value import JsonObject, to_json_object
 from recuerda.messages.message import ChatMessage
 from recuerda.recall.scopes import NAMESPACE_KEY
@@ -46,9 +49,14 @@ from recuerda.storage.records import DraftStep, ThreadInfo, ThreadSlice, Version
 from recuerda.storage.run_lock import RunLock
 from recuerda.threads.history import StoredTurn, stored_turn, title_of
 from recuerda.threads.new_turn import new_turn
+from recuerda.threads.store import ChatMessageStore
+from recuerda.window.window import ContextWindow
 
-_FIRST_TURNS = 16
-"""The number of turns of the first read for the events after a time. Each further read takes eight times as many."""
+_FIRST_MESSAGES = 64
+"""The number of messages of the first read for the events after a time."""
+
+_MORE = 8
+"""Each further read of a session takes this number of times as many messages as the one before."""
 
 _REMEMBERED = 1000
 """The number of sessions whose turn under way is remembered, so that it is not read again."""
@@ -59,13 +67,6 @@ _RECENT = 100
 _TRIES = 10
 
 _STALE = "the session has changed in the storage since it was read: get it again, and repeat what you did with it"
-
-
-class _Last(msgspec.Struct, frozen=True):
-    """How much of the end of a thread to read; everything if both are None."""
-
-    messages: int | None = None
-    turns: int | None = None
 
 
 class RecuerdaSessionService(OwnStorage, BaseSessionService):
@@ -182,8 +183,8 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
         )
         if found is None:
             return None
-        known = found.events
-        events = _chosen(known, config or GetSessionConfig())
+        events = [one.copy() for one in _chosen(found.newest_first(), config or GetSessionConfig())]
+        newest = next((one.value for one in found.newest_first()), None)
         held = {event.id for event in events}
         session = Session(
             id=session_id.strip(),
@@ -191,10 +192,10 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
             user_id=user_id,
             state=joined(*shared, {**state_in(found.info), **found.delta()}),
             events=events,
-            last_update_time=known[-1].timestamp if known else _updated(found.info),
+            last_update_time=_updated(found.info) if newest is None else newest.timestamp,
         )
-        recent = tuple(event.id for event in known[-_RECENT:] if event.id not in held)
-        put_mark(session, structs.replace(found.mark, recent=recent))
+        recent = [event_id for event_id in islice(found.ids(), _RECENT) if event_id not in held]
+        put_mark(session, structs.replace(found.mark, recent=tuple(reversed(recent))))
         return session
 
     async def list_sessions(self, *, app_name: str, user_id: str | None = None) -> ListSessionsResponse:
@@ -278,7 +279,7 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
         event = self._trim_temp_delta_state(event)
         item = dump(event)
         mark = mark_of(session) or await self._first_mark(thread_id, session)
-        is_held = any(is_same_event(one, event) for one in session.events)
+        is_held = any(is_same_event(one, event) for one in [one for one in session.events if one.id == event.id])
         if is_held or (event.id in mark.recent and await self._has(thread_id, session.user_id, event)):
             await self._share(session, event, item)
             return event
@@ -332,6 +333,7 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
         if appended.replayed and appended.record.body != new.body:
             raise ThreadConflict(thread_id, expected=mark.version.revision, actual=appended.revision)
         self._running.pop(thread_id, None)
+        warm_threads(self.storage).grow(thread_id, mark.version, appended, turn)
         version = Version(mark.version.incarnation, appended.revision, appended.record.id)
         through = await self._settle(thread_id, user_id, mark, appended.revision, turn.messages)
         return Mark(version=version, through=through, recent=mark.recent)
@@ -369,60 +371,65 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
         found = await self._find(thread_id, session.user_id, GetSessionConfig(num_recent_events=0))
         if found is None:
             raise SessionNotFoundError(f"there is no session {session.id!r}")
-        events = found.events
-        if not any(is_same_event(one, event) for one in events):
+        newest_first = [one.value for one in found.newest_first()]
+        if not any(is_same_event(one, event) for one in newest_first):
             raise StaleSessionError(_STALE)
         # If others have written after the event, the old mark makes the next event of this session object stale.
-        return found.mark if is_same_event(events[-1], event) else mark
+        return found.mark if is_same_event(newest_first[0], event) else mark
 
     async def _first_mark(self, thread_id: str, session: Session) -> Mark:
         """Return the mark of a session that has none, such as a session that was read from JSON."""
         found = await self._find(thread_id, session.user_id, GetSessionConfig(num_recent_events=0))
         if found is None:
             raise SessionNotFoundError(f"there is no session {session.id!r}")
-        events = found.events
-        if (session.events[-1].id if session.events else None) != (events[-1].id if events else None):
+        newest = next((one.value.id for one in found.newest_first()), None)
+        if (session.events[-1].id if session.events else None) != newest:
             raise StaleSessionError(_STALE)
         return found.mark
 
     async def _has(self, thread_id: str, user_id: str, event: Event) -> bool:
         found = await self._find(thread_id, user_id, GetSessionConfig(num_recent_events=_RECENT))
-        return found is not None and any(is_same_event(one, event) for one in found.events)
+        return found is not None and any(is_same_event(one.value, event) for one in found.newest_first())
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
     async def _find(self, thread_id: str, user_id: str, config: GetSessionConfig) -> Found | None:
         """Return a session with at least the events that a configuration asks for, and at least its newest turn."""
-        last = _Last()
+        messages: int | None = None
         if config.num_recent_events is not None:
             # Whole turns are read, so the newest turns that fit into the limit may hold fewer events than the limit.
-            count = config.num_recent_events
-            last = _Last(messages=2 * count + 16) if count else _Last(turns=1)
+            messages = 2 * config.num_recent_events + 16 if config.num_recent_events else 1
         elif config.after_timestamp is not None:
-            last = _Last(turns=_FIRST_TURNS)
+            messages = _FIRST_MESSAGES
         while True:
-            found = await self._read(thread_id, user_id, last)
-            if found is None or last == _Last() or found.is_whole or _is_enough(found.events, config):
+            found = await self._read(thread_id, user_id, messages)
+            if found is None or messages is None or found.is_whole or _is_enough(found.newest_first(), config):
                 return found
-            last = _Last(turns=None if last.turns is None else 8 * last.turns)
+            messages *= _MORE
 
-    async def _read(self, thread_id: str, user_id: str, last: _Last) -> Found | None:
+    async def _read(self, thread_id: str, user_id: str, messages: int | None) -> Found | None:
+        """Read a session, or its newest whole turns with at most a number of messages; one turn in any case."""
+        warm = warm_threads(self.storage)
+        store = ChatMessageStore(storage=self.storage, thread_id=thread_id, user_id=user_id)
+        window = None if messages is None else ContextWindow(max_messages=messages)
         for _ in range(_TRIES):
-            found = await self.storage.read(
-                thread_id, last_messages=last.messages, last_turns=last.turns, blobs=None, user_id=user_id
-            )
-            info = found.info
+            await store.refresh(window, keep_files=None, warm=warm.histories)
+            # Another call may read on through the same history, so what it holds is taken before the next `await`.
+            history = store.history
+            info, has_draft = history.info, history.has_draft
             if info is None:
                 return None
-            draft = await self.storage.load_draft(thread_id, user_id=user_id) if found.has_draft else None
-            if not found.has_draft or (draft is not None and draft.revision <= info.revision):
+            turns = [*history.turns_with_files(last=messages)]
+            history.files.release(history.turns)
+            known = warm.known(history, "google-adk.events", events_in)
+            draft = await self.storage.load_draft(thread_id, user_id=user_id) if has_draft else None
+            if not has_draft or (draft is not None and draft.revision <= info.revision):
                 break
             # The draft was committed between the two reads.
         else:
             raise StaleSessionError("the session changes faster than it can be read: try it again")
         if not (info.turns or draft or SESSION in info.metadata):
             return None
-        turns = _turns(found)
         mark = Mark(version=info.version, through=through_of(info))
         if turns and len(turns) < info.turns and mark.through < turns[0].number - 1:
             turns = _turns(await self.storage.read(thread_id, after=mark.through, blobs=None, user_id=user_id))
@@ -432,7 +439,7 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
             if draft.revision == info.revision:
                 mark = structs.replace(mark, turn_id=draft.turn_id, steps=len(draft.steps))
             self._remember(thread_id, mark, running)
-        return Found(info=info, turns=turns, running=running, mark=mark)
+        return Found(info=info, turns=turns, running=running, mark=mark, known=known)
 
     async def _under_way(self, thread_id: str, user_id: str, mark: Mark) -> RunningTurn:
         """Return the turn that is under way at a mark.
@@ -488,19 +495,18 @@ def _microseconds(seconds: float) -> int:
     return round(seconds * 1_000_000)
 
 
-def _is_enough(events: Sequence[Event], config: GetSessionConfig) -> bool:
+def _is_enough(newest_first: Iterator[Original[Event]], config: GetSessionConfig) -> bool:
+    """Return whether the read events hold all events that a configuration asks for."""
     if config.num_recent_events is not None:
-        return len(events) >= config.num_recent_events
+        return len([*islice(newest_first, config.num_recent_events)]) == config.num_recent_events
     after = config.after_timestamp
-    return after is None or (bool(events) and _microseconds(events[0].timestamp) < _microseconds(after))
+    oldest = [*newest_first][-1:]
+    return after is None or any(_microseconds(one.value.timestamp) < _microseconds(after) for one in oldest)
 
 
-def _chosen(events: Sequence[Event], config: GetSessionConfig) -> list[Event]:
-    """Return the events that a configuration asks for."""
-    chosen = list(events)
+def _chosen(newest_first: Iterator[Original[Event]], config: GetSessionConfig) -> list[Original[Event]]:
+    """Return the events that a configuration asks for, the oldest first."""
     if config.after_timestamp is not None:
         start = _microseconds(config.after_timestamp)
-        chosen = [event for event in chosen if _microseconds(event.timestamp) >= start]
-    if (count := config.num_recent_events) is not None:
-        chosen = chosen[len(chosen) - min(count, len(chosen)) :]
-    return chosen
+        newest_first = (one for one in newest_first if _microseconds(one.value.timestamp) >= start)
+    return [*islice(newest_first, config.num_recent_events)][::-1]

@@ -13,19 +13,23 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
+from llama_index.core.base.llms.types import ChatMessage as LlamaMessage
 
 from recuerda.agent.resuming import running_turn
 from recuerda.errors import StateError
 from recuerda.ids import new_id
+from recuerda.interop.copies import Original
 from recuerda.interop.forms import grouped, keep, restored
 from recuerda.interop.llama_index.form import LlamaForm
+from recuerda.interop.warm_threads import warm_threads
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import ChatMessage, with_properties
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Draft, Expected, NewTurn, ThreadInfo, ThreadSlice
-from recuerda.threads.history import StoredTurn, stored_turn
+from recuerda.storage.records import Draft, Expected, NewTurn, ThreadInfo
+from recuerda.threads.history import History, StoredTurn
 from recuerda.threads.new_turn import new_turn
-from recuerda.window.window import turn_of
+from recuerda.threads.store import ChatMessageStore
+from recuerda.window.window import ContextWindow, turn_of
 
 MARK = "llama-index"
 """The key of a thread's metadata with its `Mark`."""
@@ -42,6 +46,9 @@ FORM = LlamaForm()
 
 _AT_FIRST = 256
 """The number of the newest messages that are read before the mark is known."""
+
+_MORE = 8
+"""If the mark is farther back, each further read takes this number of times as many messages."""
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -78,7 +85,7 @@ class Line(msgspec.Struct, frozen=True):
         number: the number of its turn, or of the newest turn if its turn is a draft.
         position: its place in the turn.
         group: the messages that stand for it.
-        item: its JSON form; None if LlamaIndex cannot say it.
+        message: the message of LlamaIndex; None if LlamaIndex cannot say it, or if it is not in a thread yet.
         is_archived: True if it was archived.
     """
 
@@ -86,8 +93,20 @@ class Line(msgspec.Struct, frozen=True):
     number: int
     position: int
     group: Sequence[ChatMessage]
-    item: JsonObject | None
+    message: Original[LlamaMessage] | None
     is_archived: bool
+
+
+class TurnLines(msgspec.Struct, frozen=True):
+    """The lines of a turn.
+
+    Attributes:
+        lines: the lines, archived only if they were archived on their own.
+        batch: the batch to which the turn belongs; None for a turn that was not written in one.
+    """
+
+    lines: Sequence[Line]
+    batch: Batch | None
 
 
 class Lines(msgspec.Struct, frozen=True):
@@ -121,21 +140,38 @@ async def read_lines(
         is_whole: False may leave out archived lines, so the read costs the same however long the thread is.
         without: the id of a committed turn to leave out.
     """
-    found = await storage.read(key, last_messages=None if is_whole else _AT_FIRST, blobs=None, user_id=user_id)
-    if found.info is None:
-        return Lines(None, [])
-    mark = _mark_of(found.info)
-    if len(found.records) < found.info.turns and not _reaches(found, mark):
-        found = await storage.read(key, after=max(0, mark.number - 1) if mark else 0, blobs=None, user_id=user_id)
-        if not _reaches(found, mark):
-            found = await storage.read(key, blobs=None, user_id=user_id)
-    draft = await storage.load_draft(key, user_id=user_id) if found.has_draft else None
-    if found.info is None:  # the thread was deleted in between
-        return Lines(None, [])
-    turns = _current([stored_turn(record, key, found.blobs) for record in found.records if record.kind == "turn"])
-    lines = [line for stored in turns for line in _lines(stored) if stored.id != without]
-    lines += _drafted(draft, found.info.revision)
-    return Lines(found.info, _marked(lines, mark), draft and draft.turn_id)
+    warm = warm_threads(storage)
+    store = ChatMessageStore(storage=storage, thread_id=key, user_id=user_id)
+    messages = None if is_whole else _AT_FIRST
+    while True:
+        window = None if messages is None else ContextWindow(max_messages=messages)
+        await store.refresh(window, keep_files=None, warm=warm.histories)
+        # Another call may read on through the same history, so what it holds is taken before the next `await`.
+        history = store.history
+        if history.info is None:
+            return Lines(None, [])
+        mark = _mark_of(history.info)
+        count = len(history.turns) if is_whole else _count(history, mark)
+        if count is not None:
+            break
+        messages = None if messages is None or mark is None else _MORE * messages
+    info, turns = history.info, history.turns_with_files(last=count)
+    known = warm.known(history, "llama-index.lines", _turn_lines)
+    made = [(stored.id, known.of(stored)) for stored in turns]
+    history.files.release(history.turns)
+    draft = await storage.load_draft(key, user_id=user_id) if history.has_draft else None
+    lines = [line for turn_id, one in _current(made) if turn_id != without for line in one.lines]
+    lines += _drafted(draft, info.revision)
+    return Lines(info, _marked(lines, mark), draft and draft.turn_id)
+
+
+def _count(history: History, mark: Mark | None) -> int | None:
+    """Return the number of the newest turns that hold all lines which are not archived; None if more must be read."""
+    if mark is not None:
+        for count, stored in enumerate(reversed(history.turns), 1):
+            if stored.id == mark.turn:
+                return count
+    return len(history.turns) if history.start <= history.first else None
 
 
 def _mark_of(info: ThreadInfo) -> Mark | None:
@@ -145,11 +181,6 @@ def _mark_of(info: ThreadInfo) -> Mark | None:
         raise StateError(
             f"thread {info.id!r} has metadata under {MARK!r} that no RecuerdaChatStore wrote: remove that key"
         ) from None
-
-
-def _reaches(found: ThreadSlice, mark: Mark | None) -> bool:
-    """Return whether a part of a thread begins at the mark or before it."""
-    return mark is not None and any(record.id == mark.turn for record in found.records)
 
 
 def _marked(lines: Sequence[Line], mark: Mark | None) -> list[Line]:
@@ -166,8 +197,8 @@ def _marked(lines: Sequence[Line], mark: Mark | None) -> list[Line]:
     return [msgspec.structs.replace(line, is_archived=True) for line in lines[:end]] + [*lines[end:]]
 
 
-def _lines(stored: StoredTurn) -> Iterator[Line]:
-    return _of_messages(stored.id, stored.number, stored.messages)
+def _turn_lines(stored: StoredTurn) -> TurnLines:
+    return TurnLines([*_of_messages(stored.id, stored.number, stored.messages)], _batch_of(stored))
 
 
 def _drafted(draft: Draft | None, revision: int) -> Iterator[Line]:
@@ -185,20 +216,20 @@ def _of_messages(turn_id: str, number: int, messages: Sequence[ChatMessage]) -> 
             status = None if item is None else item.pop(STATUS, None)
             # A message of another program may be several messages here, of which each can be deleted alone.
             own = group if item is None or len(items) == 1 else keep([item], FORM)
-            yield Line(turn_id, number, position, own, item, is_archived or status == ARCHIVED)
+            message = None if item is None else Original(LlamaMessage.model_validate(item))
+            yield Line(turn_id, number, position, own, message, is_archived or status == ARCHIVED)
             position += 1
 
 
 # -- batches -----------------------------------------------------------------------------------------------------------
 
 
-def _current(turns: Sequence[StoredTurn]) -> list[StoredTurn]:
+def _current(turns: Sequence[tuple[str, TurnLines]]) -> list[tuple[str, TurnLines]]:
     """Return the turns without the turns that a batch has replaced, and without batches that are not whole."""
-    batches = [_batch_of(stored) for stored in turns]
-    whole = next((batch.id for batch in reversed(batches) if batch and batch.is_last), None)
-    start = next((place for place, batch in enumerate(batches) if batch and batch.id == whole), 0) if whole else 0
-    pairs = zip(turns[start:], batches[start:], strict=True)
-    return [stored for stored, batch in pairs if batch is None or batch.id == whole]
+    whole = next((one.batch.id for _, one in reversed(turns) if one.batch and one.batch.is_last), None)
+    ids = [one.batch and one.batch.id for _, one in turns]
+    start = ids.index(whole) if whole else 0
+    return [turn for turn, batch in zip(turns[start:], ids[start:], strict=True) if batch is None or batch == whole]
 
 
 def _batch_of(stored: StoredTurn) -> Batch | None:
@@ -213,7 +244,7 @@ def new_lines(items: Sequence[JsonObject], *, is_archived: bool) -> list[Line]:
     for item in items:
         role = str(item["role"])
         turn += lines != [] and role == "user" and previous != "user"
-        lines.append(Line(str(turn), 0, 0, keep([item], FORM), item, is_archived))
+        lines.append(Line(str(turn), 0, 0, keep([item], FORM), None, is_archived))
         previous = role
     return lines
 

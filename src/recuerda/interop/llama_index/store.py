@@ -103,7 +103,7 @@ class RecuerdaChatStore(AsyncDBChatStore):
         """
         lines = await self._lines(key, status)
         start = offset or 0
-        return [_message(line) for line in lines[start : None if limit is None else start + limit]]
+        return _messages(lines[start : None if limit is None else start + limit])
 
     async def count_messages(self, key: str, status: MessageStatus | None = MessageStatus.ACTIVE) -> int:
         """Return the number of messages of a key with a status."""
@@ -115,7 +115,7 @@ class RecuerdaChatStore(AsyncDBChatStore):
 
     async def _lines(self, key: str, status: MessageStatus | None) -> list[Line]:
         found = await self._read(key, is_whole=status != MessageStatus.ACTIVE)
-        return [line for line in found.lines if line.item is not None and _has(line, status)]
+        return [line for line in found.lines if line.message is not None and _has(line, status)]
 
     async def _read(self, key: str, *, is_whole: bool) -> Lines:
         """Return the lines of a key, without those that a retry is about to say again."""
@@ -180,7 +180,7 @@ class RecuerdaChatStore(AsyncDBChatStore):
                     expected=found.version,
                     expected_user_id=self._user_id,
                 )
-            return [_message(line) for line in oldest]
+            return _messages(oldest)
 
         return await insist(archive)
 
@@ -193,7 +193,7 @@ class RecuerdaChatStore(AsyncDBChatStore):
             key: the thread's id.
             idx: the message's position in `get_messages(key, status=None)`, from 0.
         """
-        deleted = await self._delete(key, lambda lines: [line for line in lines if line.item is not None][idx:][:1])
+        deleted = await self._delete(key, lambda lines: [line for line in lines if line.message is not None][idx:][:1])
         return deleted[0] if deleted else None
 
     async def delete_oldest_messages(self, key: str, n: int) -> list[ChatMessage]:
@@ -217,7 +217,7 @@ class RecuerdaChatStore(AsyncDBChatStore):
             return [line for line in lines if (line.turn, line.position) not in places]
 
         await self._change(key, left)
-        return [_message(line) for line in deleted if line.item is not None]
+        return _messages(deleted)
 
     async def _change(self, key: str, change: Callable[[Sequence[Line]], Sequence[Line]]) -> None:
         """Replace the lines of a key."""
@@ -255,8 +255,8 @@ def _item(message: ChatMessage, status: MessageStatus = MessageStatus.ACTIVE) ->
     return {**item, STATUS: ARCHIVED} if status == MessageStatus.ARCHIVED else item
 
 
-def _message(line: Line) -> ChatMessage:
-    return ChatMessage.model_validate(line.item)
+def _messages(lines: Sequence[Line]) -> list[ChatMessage]:
+    return [line.message.copy() for line in lines if line.message is not None]
 
 
 def _has(line: Line, status: MessageStatus | None) -> bool:
@@ -266,7 +266,7 @@ def _has(line: Line, status: MessageStatus | None) -> bool:
 def _oldest(lines: Sequence[Line], count: int) -> list[Line]:
     if count < 0:
         raise InvalidInput(f"n must be at least 0, not {count}")
-    return [line for line in lines if line.item is not None and not line.is_archived][:count]
+    return [line for line in lines if line.message is not None and not line.is_archived][:count]
 
 
 def _mark_behind(line: Line) -> Mark:

@@ -17,8 +17,8 @@ from pydantic import TypeAdapter
 from pydantic_ai.conversation_store import ConversationEntry, ConversationRecord
 from pydantic_ai.messages import ModelMessage, ToolCallPart, ToolReturnPart
 
+from recuerda.interop.copies import Original
 from recuerda.interop.forms import grouped, keep, restored
-from recuerda.interop.pydantic_ai.copies import Original
 from recuerda.interop.pydantic_ai.form import dump, load
 from recuerda.interop.pydantic_items import UNNAMED, PydanticForm
 from recuerda.json_value import JsonObject

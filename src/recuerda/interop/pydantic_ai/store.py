@@ -20,8 +20,8 @@ from pydantic_ai.conversation_store import (
 from pydantic_ai.run import AgentRunResult
 
 from recuerda.errors import ThreadConflict, ThreadOwnershipError
+from recuerda.interop.copies import Original, original
 from recuerda.interop.own_storage import OwnStorage
-from recuerda.interop.pydantic_ai.copies import Original, original
 from recuerda.interop.pydantic_ai.entries import Chain, has_record, record_of, written_turn
 from recuerda.interop.pydantic_ai.reading import ThreadRead, read_chain, read_entries, read_record
 from recuerda.storage.contract import Storage

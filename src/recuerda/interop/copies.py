@@ -1,9 +1,9 @@
-"""Copies of Pydantic AI's messages and records that share nothing with the original that can change.
+"""Copies of a framework's objects that share nothing with the original that can change.
 
 A caller may change what a store has returned, and the store keeps the original. `copy.deepcopy` looks for objects that
 occur twice, and asks each class for its own way. A message that was read from JSON needs neither, so a copy of it costs
 a tenth here: the fields of an object are copied at once, and only those fields are looked at that have ever held
-something that can change.
+something that can change. Objects of dataclasses and of pydantic's models are copied so; others by `copy.deepcopy`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,18 @@ from __future__ import annotations
 import copy
 import dataclasses
 from datetime import datetime
-from functools import lru_cache
-from typing import Any, Generic, TypeVar
+from enum import Enum
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
+
+from pydantic import BaseModel
 
 T = TypeVar("T")
 
 _CONSTANT = frozenset({str, int, float, bool, bytes, datetime, type(None)})
+
+_Kind: TypeAlias = Literal["constant", "dataclass", "model", "other"]
+
+_kinds: dict[type[Any], _Kind] = {}
 
 _changing: dict[type[Any], dict[str, None]] = {}
 """By class: the names of the fields that hold something that can change, in an original that is or was there."""
@@ -49,6 +55,11 @@ class Original(Generic[T]):
         return _copied(self._value)
 
 
+def copy_as_model(kind: type[BaseModel]) -> None:
+    """Copy objects of a class like other models, although it has a deep copy of its own, which gives the same."""
+    _kinds[kind] = "model"
+
+
 def original(value: T) -> Original[T]:
     """Return a copy of a value that the caller may change, as an original."""
     return Original(Original(value).copy())
@@ -63,9 +74,9 @@ def _note(value: Any) -> None:
     elif kind is dict:
         for one in value.values():
             _note(one)
-    elif kind not in _CONSTANT and _is_plain(kind):
+    elif kind not in _CONSTANT and _kind_of(kind) in {"dataclass", "model"}:
         for name, one in value.__dict__.items():
-            if type(one) not in _CONSTANT:
+            if one.__class__ not in _CONSTANT and _kind_of(one.__class__) != "constant":
                 _changing.setdefault(kind, {})[name] = None
                 _note(one)
 
@@ -77,8 +88,11 @@ def _copied(value: Any) -> Any:
     if kind in _CONSTANT:
         return value
     if kind is dict:
-        return {name: _copied(one) for name, one in value.items()}
-    if not _is_plain(kind):
+        return {name: one if type(one) in _CONSTANT else _copied(one) for name, one in value.items()}
+    how = _kinds.get(kind) or _kind_of(kind)
+    if how == "constant":
+        return value
+    if how == "other":
         return copy.deepcopy(value)
     fields = value.__dict__.copy()
     for name in _changing.get(kind, ()):
@@ -87,11 +101,31 @@ def _copied(value: Any) -> Any:
             fields[name] = _copied(one)
     made = _new(kind)
     _set(made, "__dict__", fields)
+    if how == "model":
+        extra, private = value.__pydantic_extra__, value.__pydantic_private__
+        _set(made, "__pydantic_fields_set__", value.__pydantic_fields_set__.copy())
+        _set(made, "__pydantic_extra__", extra if extra is None else _copied(extra))
+        _set(made, "__pydantic_private__", private if private is None else _copied(private))
     return made
 
 
-@lru_cache(maxsize=256)
-def _is_plain(kind: type[Any]) -> bool:
-    """Return whether the fields of a class are all that its objects have."""
-    slots = [slot for base in kind.__mro__ for slot in vars(base).get("__slots__", ())]
-    return dataclasses.is_dataclass(kind) and not slots and not hasattr(kind, "__deepcopy__")
+def _kind_of(kind: type[Any]) -> _Kind:
+    """Return how objects of a class are copied."""
+    if (known := _kinds.get(kind)) is not None:
+        return known
+    found: _Kind = "other"
+    if kind in _CONSTANT or issubclass(kind, Enum):
+        found = "constant"
+    elif issubclass(kind, BaseModel):
+        if kind.__deepcopy__ is BaseModel.__deepcopy__ and not _slots(kind, BaseModel):
+            found = "model"
+    elif dataclasses.is_dataclass(kind) and not _slots(kind, object) and not hasattr(kind, "__deepcopy__"):
+        found = "dataclass"
+    _kinds[kind] = found
+    return found
+
+
+def _slots(kind: type[Any], known: type[Any]) -> list[str]:
+    """Return the slots of a class, and of its bases that are no bases of a known class."""
+    bases = [base for base in kind.__mro__ if base not in known.__mro__]
+    return [slot for base in bases for slot in vars(base).get("__slots__", ())]
