@@ -13,18 +13,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import structs
 
 from recuerda import Agent, ContextWindow, NewTurn, Storage, ThreadInfo
-from recuerda.sqlite import SQLiteStorage, recent
+from recuerda.sqlite import SQLiteStorage
 from recuerda.testing import ScriptedChatClient
 
 MODES = {
@@ -47,7 +49,7 @@ LIMIT = 1.05
 def main() -> int:
     """Print the figures, or run one mode for valgrind: `MODE TURNS`."""
     if len(sys.argv) == 3 and sys.argv[1] in MODES:
-        recent.SLOW_S = float("inf")  # under valgrind, another program's turn on the processor would change the count
+        never_pause()
         asyncio.run(_run(sys.argv[1], int(sys.argv[2])))
         return 0
     parser = argparse.ArgumentParser(prog="python -m bench.instructions", description=(__doc__ or "").split("\n")[0])
@@ -64,6 +66,13 @@ def main() -> int:
             is_worse, beside = is_worse or ratio > LIMIT, f", {ratio:.3f} x the base"
         print(f"{mode}  {number:,} instructions{beside}: {meaning}")
     return int(is_worse)
+
+
+def never_pause() -> None:
+    """Keep short operations in the event loop: under valgrind, another program's turn would change the count."""
+    for name in ("recuerda.storage.recent", "recuerda.sqlite.recent"):  # an older checkout has the second one
+        with suppress(ImportError):
+            vars(importlib.import_module(name))["SLOW_S"] = float("inf")
 
 
 def count(module: str, mode: str, *, source: Path | None = None) -> int:

@@ -19,11 +19,11 @@ from typing import TypeAlias
 
 from msgspec import structs
 
-from bench.instructions import SETTLED_S, count
+from bench.instructions import SETTLED_S, count, never_pause
 from recuerda import ChatMessage, ContextWindow, NewTurn, Storage, Turn
 from recuerda._drivers.sqlite_names import Place
 from recuerda.messages import encode_turn
-from recuerda.sqlite import SQLiteStorage, recent
+from recuerda.sqlite import SQLiteStorage
 from recuerda.sqlite.worker import Worker
 from recuerda.storage.records import ThreadSlice, TurnRecord, Version
 from recuerda.threads.history import History
@@ -41,7 +41,7 @@ REPEATS = 20
 def main() -> int:
     """Print the table, or run one step for valgrind: `STEP TIMES`."""
     if len(sys.argv) == 3:
-        recent.SLOW_S = float("inf")  # see `instructions.py`
+        never_pause()
         asyncio.run(repeat(sys.argv[1], int(sys.argv[2])))
         return 0
     if shutil.which("valgrind") is None:

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from bench import steps
-from bench.instructions import count, run_agent
+from bench.instructions import count, never_pause, run_agent
 from recuerda import Storage, open_storage
 from recuerda.file.workers import Workers
 from recuerda.ids import new_id
@@ -35,6 +35,7 @@ URL = "RECUERDA_BENCH_URL"
 def main() -> int:
     """Print a table for each storage, or run one mode for valgrind: `MODE TIMES`."""
     if len(sys.argv) == 3:
+        never_pause()
         asyncio.run(repeat(sys.argv[1], int(sys.argv[2]), url=os.environ[URL]))
         return 0
     if shutil.which("valgrind") is None:

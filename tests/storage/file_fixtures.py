@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from recuerda.file import FileStorage
+from recuerda.file import FileStorage, disk
 from recuerda.file.names import files_of
 
 
@@ -33,12 +32,12 @@ def log(folder: Path) -> Path:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Give the sizes of all reads from files, as they happen."""
     sizes: list[int] = []
-    read = os.read
+    read = disk.pread
 
-    def counted(fd: int, size: int) -> bytes:
-        data = read(fd, size)
+    def counted(fd: int, size: int, offset: int) -> bytes:
+        data = read(fd, size, offset)
         sizes.append(len(data))
         return data
 
-    monkeypatch.setattr(os, "read", counted)
+    monkeypatch.setattr(disk, "pread", counted)
     return sizes

@@ -16,7 +16,7 @@ import pytest
 
 from recuerda import ChatMessage, ChatMessageStore, open_storage
 from recuerda.errors import ConfigurationError, StorageBusy
-from recuerda.file import FileStorage
+from recuerda.file import FileStorage, disk
 from recuerda.file.disk import Disk
 from recuerda.file.lines import parse_record
 from recuerda.file.locks import StripedLocks
@@ -242,17 +242,17 @@ async def test_an_append_is_one_write_one_sync_and_the_newline(
 ) -> None:
     await fill(storage, "a", 1)
     calls: list[str] = []
-    write, sync = os.write, os.fdatasync
+    write, sync = disk.pwrite, os.fdatasync
 
-    def counted_write(fd: int, data: bytes) -> int:
+    def counted_write(fd: int, data: bytes, offset: int) -> int:
         calls.append("write")
-        return write(fd, data)
+        return write(fd, data, offset)
 
     def counted_sync(fd: int) -> None:
         calls.append("sync")
         sync(fd)
 
-    monkeypatch.setattr(os, "write", counted_write)
+    monkeypatch.setattr(disk, "pwrite", counted_write)
     monkeypatch.setattr(os, "fdatasync", counted_sync)
     await storage.append("a", a_turn())
     assert calls == ["write", "sync", "write"]

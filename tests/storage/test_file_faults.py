@@ -13,7 +13,7 @@ import pytest
 
 from recuerda import ChatMessage, ChatMessageStore
 from recuerda.errors import CorruptTurn, StorageFull, StorageReadOnly, StorageUnavailable
-from recuerda.file import FileStorage
+from recuerda.file import FileStorage, disk
 from recuerda.file.disk import Disk
 from recuerda.file.names import files_of
 from recuerda.storage.records import DraftStep, NewTurn
@@ -221,15 +221,15 @@ async def test_a_write_that_stops_in_the_middle_leaves_nothing(
 ) -> None:
     await fill(storage, "a", 1)
     before = content_of(log)
-    write = os.write
+    write = disk.pwrite
 
-    def short(fd: int, data: bytes) -> int:
+    def short(fd: int, data: bytes, offset: int) -> int:
         if len(data) < 50:
             raise OSError(errno.ENOSPC, "no space")
-        return write(fd, data[:-40])
+        return write(fd, data[:-40], offset)
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "write", short)
+        patch.setattr(disk, "pwrite", short)
         with pytest.raises(StorageFull, match="free some space"):
             await storage.append("a", a_turn(id="t2"))
     assert content_of(log) == before
@@ -238,13 +238,13 @@ async def test_a_write_that_stops_in_the_middle_leaves_nothing(
 
 async def test_a_short_write_is_finished(storage: FileStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     await fill(storage, "a", 1)
-    write = os.write
+    write = disk.pwrite
 
-    def short(fd: int, data: bytes) -> int:
-        return write(fd, data[:10])
+    def short(fd: int, data: bytes, offset: int) -> int:
+        return write(fd, data[:10], offset)
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "write", short)
+        patch.setattr(disk, "pwrite", short)
         await storage.append("a", a_turn(b"whole"))
     assert await bodies(storage, "a") == [b"1", b"whole"]
 
@@ -338,7 +338,7 @@ async def test_a_folder_that_is_a_file_is_said(tmp_path: Path) -> None:
 
 async def test_no_permission_is_said_and_reading_goes_on(storage: FileStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     await fill(storage, "a", 1)
-    monkeypatch.setattr(os, "write", failing(errno.EACCES))
+    monkeypatch.setattr(disk, "pwrite", failing(errno.EACCES))
     with pytest.raises(StorageReadOnly, match="permission on somewhere"):
         await storage.append("a", a_turn())
     assert await bodies(storage, "a") == [b"1"]

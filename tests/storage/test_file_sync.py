@@ -169,10 +169,10 @@ from recuerda.file import FileStorage
 from recuerda.storage.records import NewTurn
 
 folder, thread, where, count = sys.argv[1:]
-write = os.write
+write = os.pwrite
 
-def half(fd, data):
-    write(fd, data[: len(data) // 2])
+def half(fd, data, offset):
+    write(fd, data[: len(data) // 2], offset)
     os._exit(0)
 
 async def main():
@@ -180,7 +180,7 @@ async def main():
         if where == "sync":
             disk._sync = lambda fd: os._exit(0)
         else:
-            os.write = half
+            disk.pwrite = half
         turns = [NewTurn(id=f"k{i}", body=b"%d" % i, message_count=1) for i in range(int(count))]
         await storage.append_all(thread, turns)
 

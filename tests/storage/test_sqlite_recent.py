@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from recuerda.errors import StorageUnavailable
-from recuerda.sqlite import SQLiteStorage, recent
-from recuerda.sqlite.recent import RecentReads
+from recuerda.sqlite import SQLiteStorage
 from recuerda.sqlite.worker import Worker
-from recuerda.storage.records import Blob, NewRecord, ReadQuery, ThreadInfo, ThreadSlice, TurnRecord
+from recuerda.storage import recent
+from recuerda.storage.recent import RecentReads
+from recuerda.storage.records import NO_GUARD, Blob, Guard, NewRecord, ReadQuery, ThreadInfo, ThreadSlice, TurnRecord
 from recuerda.testing.storage_contract.base import a_turn, bodies, fill, numbers
 
 WINDOW = ReadQuery(last_messages=20)
@@ -149,7 +151,7 @@ def test_windows_of_many_bytes_or_records_are_not_short() -> None:
     reads.note("a", WINDOW, found_of(b"x" * recent.MAX_BYTES))
     assert reads.is_short("a", WINDOW)
     record = NewRecord(id="t", is_new_id=True, created_us=1, committed_us=1, message_count=2, body=b"x")
-    reads.grow("a", [record])
+    reads.grow("a", [record], NO_GUARD)
     assert not reads.is_short("a", WINDOW)
     reads.note("a", WINDOW, found_of(b"x"))
     assert reads.is_short("a", WINDOW)
@@ -164,7 +166,7 @@ def test_the_files_of_a_turn_make_only_the_windows_long_that_read_files() -> Non
     for blobs, is_short in ((0, True), (2, False), (None, False)):
         query = ReadQuery(last_messages=20, blobs=blobs)
         reads.note("a", query, found_of(b"x"))
-        reads.grow("a", [record])
+        reads.grow("a", [record], NO_GUARD)
         assert reads.is_short("a", query) is is_short
 
 
@@ -179,14 +181,13 @@ def test_after_a_read_that_waited_no_read_is_short_for_a_while() -> None:
     now = 0.0
     reads = RecentReads(lambda: now)
     reads.note("a", WINDOW, EMPTY)
-    db: Any = None
-    assert reads.timed(lambda _: "read")(db) == "read"
+    assert reads.timed(str)("read") == "read"
 
-    def slow(_: object) -> str:
+    def slow(text: str) -> str:
         time.sleep(recent.SLOW_S * 5)
-        return "slow"
+        return text
 
-    assert reads.timed(slow)(db) == "slow"
+    assert reads.timed(slow)("slow") == "slow"
     assert not reads.is_short("a", WINDOW)
     now = recent.PAUSE_S
     assert reads.is_short("a", WINDOW)
@@ -195,7 +196,35 @@ def test_after_a_read_that_waited_no_read_is_short_for_a_while() -> None:
 def test_a_long_read_that_only_works_stops_no_other_read(monkeypatch: pytest.MonkeyPatch) -> None:
     reads = RecentReads(lambda: 0.0)
     reads.note("a", WINDOW, EMPTY)
-    db: Any = None
-    monkeypatch.setattr(time, "thread_time", time.perf_counter)  # all of the time is work
-    reads.timed(lambda _: time.sleep(recent.SLOW_S * 5))(db)
+    waits = iter(range(9))
+
+    def only_work() -> tuple[float, int]:
+        return time.perf_counter(), next(waits)
+
+    monkeypatch.setattr(recent, "_work_of_thread", only_work)
+    reads.timed(time.sleep)(recent.SLOW_S * 5)
     assert reads.is_short("a", WINDOW)
+
+
+def test_a_read_is_not_slow_because_another_program_had_its_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = RecentReads(lambda: 0.0)
+    reads.note("a", WINDOW, EMPTY)
+
+    def no_wait() -> tuple[float, int]:
+        return 0.0, 7
+
+    monkeypatch.setattr(recent, "_work_of_thread", no_wait)
+    reads.timed(time.sleep)(recent.SLOW_S * 5)
+    assert reads.is_short("a", WINDOW)
+
+
+def test_a_thread_that_begins_here_is_known_as_a_whole() -> None:
+    reads = RecentReads(lambda: 0.0)
+    record = NewRecord(id="t", is_new_id=True, created_us=1, committed_us=1, message_count=2, body=b"x")
+    reads.grow("a", [record], Guard(revision=0))
+    reads.grow("b", [record], Guard(revision=1))
+    reads.grow("c", [record], NO_GUARD)
+    assert [reads.is_short(name, WINDOW) for name in "abc"] == [True, False, False]
+    assert reads.is_short("a", ReadQuery(last_turns=1))
+    reads.grow("a", [structs.replace(record, body=b"x" * recent.MAX_BYTES)], NO_GUARD)
+    assert not reads.is_short("a", WINDOW)

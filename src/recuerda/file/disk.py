@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from recuerda._drivers.identity import is_in_place
@@ -23,32 +23,37 @@ _SHARING_TIMEOUT_S = 5.0
 _SYNCABLE = os.O_RDWR if sys.platform == "win32" else os.O_RDONLY
 
 
-@contextmanager
-def opened(path: Path, flags: int) -> Generator[int, None, None]:
-    """Open a descriptor for a `with` block. A file that this makes is for its owner alone."""
-    fd = open_private(path, flags)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
+class opened:  # noqa: N801 - used like a function
+    """Open a descriptor for a `with` block. A file that this makes is for its owner alone.
+
+    A class costs a fifth of a generator, and each turn opens three files.
+    """
+
+    __slots__ = ("_fd",)
+
+    def __init__(self, path: Path, flags: int) -> None:
+        self._fd = open_private(path, flags)
+
+    def __enter__(self) -> int:
+        return self._fd
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
 
 
 def read_at(fd: int, offset: int, size: int) -> bytes:
     """Return `size` bytes from `offset` on, or fewer bytes at the end of the file."""
-    os.lseek(fd, offset, os.SEEK_SET)
-    data = os.read(fd, size)
-    while len(data) < size and (more := os.read(fd, size - len(data))):
+    data = pread(fd, size, offset)
+    while len(data) < size and (more := pread(fd, size - len(data), offset + len(data))):
         data += more
     return data
 
 
 def write_at(fd: int, offset: int, data: bytes) -> None:
     """Write all of `data` at `offset`, usually in one system call."""
-    os.lseek(fd, offset, os.SEEK_SET)
-    written = os.write(fd, data)
-    rest = memoryview(data)[written:]
-    while rest:
-        rest = rest[os.write(fd, rest) :]
+    written = pwrite(fd, data, offset)
+    while written < len(data):
+        written += pwrite(fd, memoryview(data)[written:], offset + written)
 
 
 def check_in_place(path: Path, fd: int) -> None:
@@ -172,6 +177,22 @@ else:
 
     def _sync(fd: int) -> None:
         os.fdatasync(fd)
+
+
+if sys.platform == "win32":
+
+    def pread(fd: int, size: int, offset: int, /) -> bytes:
+        """Read from an offset, as `os.pread` of the other systems."""
+        os.lseek(fd, offset, os.SEEK_SET)
+        return os.read(fd, size)
+
+    def pwrite(fd: int, data: bytes | memoryview, offset: int, /) -> int:
+        """Write at an offset, as `os.pwrite` of the other systems."""
+        os.lseek(fd, offset, os.SEEK_SET)
+        return os.write(fd, data)
+
+else:
+    pread, pwrite = os.pread, os.pwrite
 
 
 def _retried(step: Callable[[], object]) -> None:

@@ -7,12 +7,13 @@ place. Deleting the draft's file and freeing space afterwards only tidy up.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
 
-from recuerda.errors import StorageUnavailable, TurnDropped, TurnGone
+from recuerda.errors import StorageBusy, StorageUnavailable, TurnDropped, TurnGone
 from recuerda.file.blobs import (
     finish_blobs,
     named_blobs,
@@ -29,7 +30,7 @@ from recuerda.file.leases import Leases
 from recuerda.file.lines import State, thread_info
 from recuerda.file.listing import Listing
 from recuerda.file.locks import StripedLocks
-from recuerda.file.log import Log, open_log
+from recuerda.file.log import Log, WouldWait, open_log
 from recuerda.file.names import BLOBS_SUFFIX, ThreadFiles, files_of, stripe_of
 from recuerda.file.place import Place
 from recuerda.file.rewrite import is_worth_it, write_bodies, write_names, write_removal, write_without_dead
@@ -95,7 +96,31 @@ class Folder:
         """See `Storage._append`."""
         if record.kind in ("undo", "trim") or record.replaced is not None:
             return self._remove(thread_id, record, guard)
-        return self.append_all(thread_id, [record], guard)[0]
+        return self._append(thread_id, record, guard)
+
+    def append_now(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended | None:
+        """Append a record that only adds a line. Return None if this would wait for another writer."""
+        try:
+            return self._append(thread_id, record, guard, waits=False)
+        except StorageBusy:
+            return None
+
+    def _append(self, thread_id: str, record: NewRecord, guard: Guard, *, waits: bool = True) -> Appended:
+        files = files_of(self._path, thread_id)
+        self._place.check()
+        with self._locks.hold(files.stripe, waits=waits):
+            self._place.remember()
+            with open_log(files.log, self._disk, is_writer=True) as log:
+                _check_user(thread_id, guard, log)
+                if (held := self._find(log, thread_id, record)) is not None:
+                    end_draft(files, self._disk, {record.id})
+                    return _replayed(held)
+                _check_state(thread_id, guard, log)
+                self._check_last_step(files, thread_id, guard, record.id, log)
+                committed, state, dropped = self._add(files, log, thread_id, [record], guard)
+            self._finish(files, thread_id, committed[0], state, dropped)
+        done = committed[0]
+        return Appended(revision=done.number, replayed=False, record=done, created=done.number == 1)
 
     def append_all(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> list[Appended]:
         """See `Storage.append_all`. All records are added in one write and one sync."""
@@ -113,22 +138,32 @@ class Folder:
                 if not new:
                     end_draft(files, self._disk, {record.id for record in records})
                     return [_replayed(record) for record in held if record is not None]
-                revision = log.state.revision if log else 0
-                blobs = [blob for record in new for blob in record.blobs]
-                if blobs:
-                    write_blobs(files, self._disk, blobs, log=log)
-                committed, state = add_records(
-                    files, self._disk, log=log, thread_id=thread_id, records=new, user_id=guard.user_id
-                )
-                finish_blobs(files, [blob.digest for blob in blobs])
-                dropped = _dropped_blobs(log, state)
-            if dropped:
-                with self._open(files) as log:
-                    release_blobs(files, self._disk, dropped - named_blobs(log))
-            self._tidy_up(files, thread_id, state)
-            if committed[0].kind == "turn":
-                _end_any_draft(files)
-        return _outcomes(records, held, committed, is_first=revision == 0)
+                committed, state, dropped = self._add(files, log, thread_id, new, guard)
+            self._finish(files, thread_id, committed[0], state, dropped)
+        return _outcomes(records, held, committed, is_first=committed[0].number == 1)
+
+    def _add(
+        self, files: ThreadFiles, log: Log | None, thread_id: str, records: Sequence[NewRecord], guard: Guard
+    ) -> tuple[list[TurnRecord], State, set[str]]:
+        """Add records with their blobs. Return them, the state after them, and the digests that dropped turns name."""
+        blobs = [blob for record in records for blob in record.blobs]
+        if blobs:
+            write_blobs(files, self._disk, blobs, log=log)
+        committed, state = add_records(
+            files, self._disk, log=log, thread_id=thread_id, records=records, user_id=guard.user_id
+        )
+        if blobs:
+            finish_blobs(files, [blob.digest for blob in blobs])
+        return committed, state, _dropped_blobs(log, state)
+
+    def _finish(self, files: ThreadFiles, thread_id: str, record: TurnRecord, state: State, dropped: set[str]) -> None:
+        """Remove what a thread does not need any more after an append."""
+        if dropped:
+            with self._open(files) as log:
+                release_blobs(files, self._disk, dropped - named_blobs(log))
+        self._tidy_up(files, thread_id, state)
+        if record.kind == "turn":
+            _end_any_draft(files)
 
     def _remove(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
         """Undo, trim or replace a turn. The new file holds no byte of the removed records but their ids."""
@@ -158,29 +193,40 @@ class Folder:
     def read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
         """See `Storage._read`. If a blob is missing, the thread is read again: a writer may have removed the turn."""
         found = self._read(thread_id, query)
+        if query.blobs == 0 and not query.digests:
+            return found
         while found.blobs.keys() < set(wanted_blobs(query, reversed(found.records))):
             before, found = found, self._read(thread_id, query)
             if found.info == before.info:
                 break  # nothing was removed: the blob is lost, or the thread never held it
         return found
 
-    def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
+    def read_now(self, thread_id: str, query: ReadQuery) -> ThreadSlice | None:
+        """Do a short read that does not wait. Return None if it would wait, or has to return new records."""
+        try:
+            return self._read(thread_id, query, waits=False)
+        except WouldWait:
+            return None
+
+    def _read(self, thread_id: str, query: ReadQuery, *, waits: bool = True) -> ThreadSlice:
         files = files_of(self._path, thread_id)
-        has_draft = files.draft.exists()
-        with open_log(files.log, self._disk) as log:
+        has_draft = os.path.exists(files.draft)  # noqa: PTH110 - costs less than the method, and each turn calls it
+        with open_log(files.log, self._disk, waits=waits) as log:
             if log is None:
                 return ThreadSlice(info=None)
+            if not waits and query.after and query.after < log.state.revision:
+                raise WouldWait
             info = thread_info(log.settings_of(thread_id), log.state)
             after = query.after if _continues(log, info, query) else 0
+            if not waits and after < query.after:
+                raise WouldWait  # the thread has another history, and is read anew
             found = self._ids.find(log, query.turn_id) if query.turn_id else NOTHING
             summary = log.summary() if query.with_summary and not after else None
             if after >= info.revision or query.last_turns == 0:
                 records, start = [], max(after, info.revision) + 1
             else:
                 records, start = log.newest(after, query, covered=summary.target or 0 if summary else 0)
-            wanted = wanted_blobs(query, records)
-            named = {digest for record in records for digest in record.blobs}
-            blobs = read_blobs(files, wanted, is_named=lambda digest: digest in named or digest in named_blobs(log))
+            blobs = _read_blobs(files, wanted, records, log) if (wanted := wanted_blobs(query, records)) else {}
         return ThreadSlice(
             info=info,
             records=tuple(reversed(records)),
@@ -379,10 +425,8 @@ class Folder:
             self._place.remember()
             yield
 
-    @contextmanager
-    def _open(self, files: ThreadFiles) -> Generator[Log | None, None, None]:
-        with open_log(files.log, self._disk, is_writer=True) as log:
-            yield log
+    def _open(self, files: ThreadFiles) -> AbstractContextManager[Log | None]:
+        return open_log(files.log, self._disk, is_writer=True)
 
     def _find(self, log: Log | None, thread_id: str, record: NewRecord) -> TurnRecord | None:
         """Return the record that a thread holds under a new record's id.
@@ -461,7 +505,12 @@ def _check_holds_turn(thread_id: str, number: int, log: Log | None) -> None:
 
 def _end_any_draft(files: ThreadFiles) -> None:
     with suppress(OSError):  # the thread has a later turn, so the draft no longer counts
-        files.draft.unlink()
+        os.unlink(files.draft)  # noqa: PTH108 - costs less than the method, and each turn calls it
+
+
+def _read_blobs(files: ThreadFiles, wanted: Sequence[str], records: Sequence[TurnRecord], log: Log) -> dict[str, bytes]:
+    named = {digest for record in records for digest in record.blobs}
+    return read_blobs(files, wanted, is_named=lambda digest: digest in named or digest in named_blobs(log))
 
 
 def _continues(log: Log, info: ThreadInfo, query: ReadQuery) -> bool:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -195,11 +195,14 @@ _encode = msgspec.json.Encoder().encode
 _decode_record = msgspec.json.Decoder(RecordLine).decode
 _decode_settings = msgspec.json.Decoder(SettingsLine).decode
 _decode_gone = msgspec.json.Decoder(GoneLine).decode
+_decode_metadata = msgspec.json.Decoder().decode
 _decode_draft = msgspec.json.Decoder(DraftLine).decode
 
 
 def record_line(record: TurnRecord, state: State, *, more: bool = False) -> bytes:
     """Return the line of a record. `state` is the thread's state after it."""
+    is_turn, body = record.kind == "turn", record.body
+    is_embedded = _may_be_embedded(body)
     line = RecordLine(
         number=record.number,
         kind=None if record.kind == "turn" else record.kind,
@@ -210,10 +213,19 @@ def record_line(record: TurnRecord, state: State, *, more: bool = False) -> byte
         committed_us=0 if record.committed_us == record.created_us else record.committed_us,
         updated_us=0 if state.updated_us == record.created_us else state.updated_us,
         more=more,
+        first=state.first,
+        first_at=state.first_at,
+        settings_at=state.settings_at,
+        summary_at=state.summary_at,
+        last_turn=0 if is_turn else state.last_turn,
+        dead=state.dead,
+        turns=state.turns,
+        messages=state.messages,
         blobs=record.blobs,
-        **_totals(state, last_turn=0 if record.kind == "turn" else state.last_turn),
+        body=msgspec.Raw(body) if is_embedded else _NO_BODY,
+        body_base64=b"" if is_embedded else body,
     )
-    return _with_body(line, record.body)
+    return _checked(line, body) if is_embedded else _encode(line) + b"\n"
 
 
 def line_with_body(data: bytes, body: bytes, *, released: Collection[str] = ()) -> bytes:
@@ -381,7 +393,7 @@ def thread_info(settings: SettingsLine, state: State) -> ThreadInfo:
         user_id=settings.user_id,
         title=settings.title,
         title_turn=settings.title_turn,
-        metadata=msgspec.json.decode(settings.metadata),
+        metadata=_decode_metadata(settings.metadata),
         created_us=settings.created_us,
         updated_us=state.updated_us,
         parent=settings.parent,
@@ -400,22 +412,15 @@ def _with_state(settings: SettingsLine, state: State, *, more: bool = False) -> 
         more=more,
         revision=state.revision,
         record_id=state.record_id,
-        **_totals(state, last_turn=state.last_turn),
+        first=state.first,
+        first_at=state.first_at,
+        settings_at=state.settings_at,
+        summary_at=state.summary_at,
+        last_turn=state.last_turn,
+        dead=state.dead,
+        turns=state.turns,
+        messages=state.messages,
     )
-
-
-def _totals(state: State, *, last_turn: int) -> dict[str, Any]:
-    """Return the fields that every line carries."""
-    return {
-        "first": state.first,
-        "first_at": state.first_at,
-        "settings_at": state.settings_at,
-        "summary_at": state.summary_at,
-        "last_turn": last_turn,
-        "dead": state.dead,
-        "turns": state.turns,
-        "messages": state.messages,
-    }
 
 
 def _find(pattern: bytes, data: bytes, default: int) -> int:
@@ -424,13 +429,24 @@ def _find(pattern: bytes, data: bytes, default: int) -> int:
 
 
 def _with_body(line: RecordLine | DraftLine, body: bytes) -> bytes:
-    if body.startswith(b"{") and b"\n" not in body and _is_utf8(body):
-        embedded = _encode(msgspec.structs.replace(line, body=msgspec.Raw(body)))
-        # The line is parsed before it is written, because only that proves that the body is one whole JSON object.
-        again = parse_record(embedded) if isinstance(line, RecordLine) else parse_draft(embedded)
-        if again is not None and bytes(again.body) == body:
-            return embedded + b"\n"
+    """Return the line of a record or a draft's step that has no body yet."""
+    if _may_be_embedded(body):
+        return _checked(msgspec.structs.replace(line, body=msgspec.Raw(body)), body)
     return _encode(msgspec.structs.replace(line, body_base64=body)) + b"\n"
+
+
+def _checked(line: RecordLine | DraftLine, body: bytes) -> bytes:
+    """Return a line that embeds a body. If the body is not one whole JSON object, the line has it as base64."""
+    embedded = _encode(line)
+    # The line is parsed before it is written, because only that proves that the body is one whole JSON object.
+    again = parse_record(embedded) if isinstance(line, RecordLine) else parse_draft(embedded)
+    if again is not None and bytes(again.body) == body:
+        return embedded + b"\n"
+    return _encode(msgspec.structs.replace(line, body=_NO_BODY, body_base64=body)) + b"\n"
+
+
+def _may_be_embedded(body: bytes) -> bool:
+    return body.startswith(b"{") and b"\n" not in body and _is_utf8(body)
 
 
 def _is_utf8(data: bytes) -> bool:

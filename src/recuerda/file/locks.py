@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from recuerda._drivers.identity import is_in_place
+from recuerda._drivers.private_files import open_private
 from recuerda.errors import StorageBusy
-from recuerda.file.disk import Disk, opened
+from recuerda.file.disk import Disk
 from recuerda.file.names import STRIPES, lock_file
 from recuerda.file.os_locks import try_lock, unlock, wait_for_lock
 from recuerda.file.place import Place
@@ -44,52 +44,82 @@ class StripedLocks:
         if time.monotonic() - began > self._timeout_s:
             raise self._busy()
 
-    @contextmanager
-    def hold(self, stripe: int) -> Generator[None, None, None]:
+    def hold(self, stripe: int, *, waits: bool = True) -> AbstractContextManager[None]:
         """Hold a stripe for a `with` block.
 
+        Args:
+            stripe: the stripe.
+            waits: False does not wait for another writer.
+
         Raises:
-            StorageBusy: another writer holds it for longer than the timeout.
+            StorageBusy: another writer holds it, and for longer than the timeout if this one waits.
         """
-        deadline = time.monotonic() + self._timeout_s
+        return _Hold(self, stripe, self._timeout_s if waits else 0)
+
+    def take(self, stripe: int, timeout_s: float) -> int:
+        """Lock a stripe, and return the descriptor for `free`."""
+        deadline = time.monotonic() + timeout_s
         mutex = self._mutexes[stripe]
-        if not mutex.acquire(timeout=self._timeout_s):
+        if not mutex.acquire(timeout=timeout_s):
             raise self._busy()
         try:
-            with self._locked(stripe, deadline):
-                yield
-        finally:
+            return self._locked(stripe, deadline)
+        except BaseException:
             mutex.release()
+            raise
 
-    @contextmanager
-    def _locked(self, stripe: int, deadline: float) -> Generator[None, None, None]:
+    def free(self, stripe: int, fd: int) -> None:
+        """Free a stripe."""
+        try:
+            # The file is unlocked before it is closed: otherwise a child that was forked in the meantime would keep the
+            # lock.
+            unlock(fd)
+        finally:
+            os.close(fd)
+            self._mutexes[stripe].release()
+
+    def _locked(self, stripe: int, deadline: float) -> int:
         path = lock_file(self._folder, stripe)
         while True:
-            with self._opened(path) as fd:
-                has_waited = not try_lock(fd)
-                if has_waited and not wait_for_lock(fd, deadline):
-                    raise self._busy()
-                try:
-                    # A lock on a file that was removed meanwhile excludes nobody.
-                    if not has_waited or is_in_place(path, fd):
-                        yield
-                        return
-                finally:
-                    # The file is unlocked before it is closed: otherwise a child that was forked in the meantime would
-                    # keep the lock.
-                    unlock(fd)
-
-    @contextmanager
-    def _opened(self, path: Path) -> Generator[int, None, None]:
-        with ExitStack() as stack:
+            fd = self._opened(path)
             try:
-                fd = stack.enter_context(opened(path, os.O_RDWR | os.O_CREAT))
-            except FileNotFoundError:
-                self._place.check()
-                self._disk.make_folder(self._folder)
-                fd = stack.enter_context(opened(path, os.O_RDWR | os.O_CREAT))
-            yield fd
+                if try_lock(fd):
+                    return fd
+                if not wait_for_lock(fd, deadline):
+                    raise self._busy()
+                # A lock on a file that was removed meanwhile excludes nobody.
+                if is_in_place(path, fd):
+                    return fd
+                unlock(fd)
+            except BaseException:
+                os.close(fd)
+                raise
+            os.close(fd)
+
+    def _opened(self, path: Path) -> int:
+        try:
+            return open_private(path, os.O_RDWR | os.O_CREAT)
+        except FileNotFoundError:
+            self._place.check()
+            self._disk.make_folder(self._folder)
+            return open_private(path, os.O_RDWR | os.O_CREAT)
 
     def _busy(self) -> StorageBusy:
         folder = self._folder.parent
         return StorageBusy(f"another writer has locked {folder} for more than {self._timeout_s:g} s: try again")
+
+
+class _Hold:
+    """A `with` block that holds a stripe. Each write has one, and a generator would cost five times as much."""
+
+    __slots__ = ("_fd", "_locks", "_stripe", "_timeout_s")
+
+    def __init__(self, locks: StripedLocks, stripe: int, timeout_s: float) -> None:
+        self._locks, self._stripe, self._timeout_s = locks, stripe, timeout_s
+        self._fd = -1
+
+    def __enter__(self) -> None:
+        self._fd = self._locks.take(self._stripe, self._timeout_s)
+
+    def __exit__(self, *_: object) -> None:
+        self._locks.free(self._stripe, self._fd)

@@ -15,15 +15,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from itertools import chain
 from pathlib import Path
 
 from msgspec.structs import replace
 
+from recuerda._drivers.private_files import open_private
 from recuerda.errors import StorageUnavailable
-from recuerda.file.disk import Disk, opened, read_at, write_at
+from recuerda.file.disk import Disk, read_at, write_at
 from recuerda.file.lines import (
     FINISHED,
     FINISHED_AT,
@@ -48,10 +49,17 @@ from recuerda.file.os_locks import shared
 from recuerda.storage.records import REMEMBERED, ReadQuery, TurnRecord
 
 FIRST_CHUNK = 8 * 1024
+FIRST_PIECE = 1024
+"""The number of bytes at the start of a file that are read at once. They hold the settings of most threads."""
+
 LARGEST_CHUNK = 512 * 1024
 _SHORT_LINE = 1024
 _NUMBER = 40
 """The number of bytes at the start of a line that hold its number."""
+
+
+class WouldWait(Exception):
+    """A reader that must not wait would have to wait, or to read much."""
 
 
 class Log:
@@ -73,11 +81,14 @@ class Log:
         self.path = path
         self.size: int = os.fstat(fd).st_size
         self._counts_all = counts_all
-        start = read_at(fd, 0, 64)
-        if format_of(start) > FORMAT:
+        end_at = max(0, self.size - FIRST_CHUNK)
+        end = read_at(fd, end_at, self.size - end_at)
+        self._start: bytes = read_at(fd, 0, FIRST_PIECE) if end_at else end
+        if format_of(self._start) > FORMAT:
             raise StorageUnavailable(f"{path} was written by a newer recuerda: upgrade recuerda")
-        self.is_unfinished: bool = is_unfinished(start)
-        self._older = backward_lines(fd, self.size, with_tail=counts_all and _has_whole_tail(fd, self.size))
+        self.is_unfinished: bool = is_unfinished(self._start)
+        has_tail = counts_all and _has_whole_tail(fd, self.size)
+        self._older = backward_lines(fd, end_at + len(end), with_tail=has_tail, last=end)
         self._seen: list[Line] = []
         self._settings: SettingsLine | None = None
         self.state: State = State() if self.is_unfinished and self._is_beginning() else self._last_state()
@@ -100,12 +111,18 @@ class Log:
         If they are damaged, return the last readable settings, or None if there are none.
         """
         if self._settings is None:
-            found = parse_settings(line_at(self.fd, self.state.settings_at, self.state.end).data)
+            found = parse_settings(self._settings_line())
             if found is None:
                 for line in forward_lines(self.fd, 0, self.state.end):
                     found = parse_settings(line.data) or found
             self._settings = found and without_lost_title(found, self.state.first)
         return self._settings
+
+    def _settings_line(self) -> bytes:
+        at = self.state.settings_at
+        if at == 0 and (end := self._start.find(b"\n", 0, self.state.end)) > 0:
+            return self._start[:end]
+        return line_at(self.fd, at, self.state.end).data
 
     def settings_of(self, thread_id: str) -> SettingsLine:
         """Return the current settings; empty settings if all are damaged, so that the turns stay readable."""
@@ -223,7 +240,8 @@ class Log:
                 continue
             self._seen.append(line)
             if found is not None:
-                return _after_damage(_state(found), damaged, self._seen[0].end)
+                state = _state(found, self._seen[0].end)
+                return _after_damage(state, damaged) if damaged else state
             if not is_gone(line.data):
                 damaged.append(line)
         if damaged:
@@ -237,19 +255,51 @@ class Log:
         return not last.more or (self._counts_all and isinstance(last, RecordLine))
 
 
-@contextmanager
-def open_log(path: Path, disk: Disk, *, is_writer: bool = False) -> Generator[Log | None, None, None]:
+def open_log(
+    path: Path, disk: Disk, *, is_writer: bool = False, waits: bool = True
+) -> AbstractContextManager[Log | None]:
     """Open a thread's file for a `with` block; the block gets None when there is no thread.
 
-    A writer holds the thread's lock.
+    Args:
+        path: the file.
+        disk: the disk.
+        is_writer: True for a writer, who holds the thread's lock.
+        waits: False for a reader who must not wait for a lock or for the disk.
+
+    Raises:
+        WouldWait: the last lines are in doubt, and the reader must not wait.
     """
-    with ExitStack() as stack:
-        log = None
-        with suppress(FileNotFoundError):
-            log = Log(stack.enter_context(opened(path, os.O_RDWR if is_writer else os.O_RDONLY)), path)
-        if log is not None and log.is_in_doubt:
-            log = _finished(log, disk) if is_writer else _decided(log, disk)
-        yield None if log is None or log.is_empty else log
+    return _OpenLog(path, disk, is_writer=is_writer, waits=waits)
+
+
+class _OpenLog:
+    """A `with` block for `open_log`. Each turn has two, and a generator would cost five times as much."""
+
+    __slots__ = ("_disk", "_fd", "_is_writer", "_path", "_waits")
+
+    def __init__(self, path: Path, disk: Disk, *, is_writer: bool, waits: bool) -> None:
+        self._path, self._disk, self._is_writer, self._waits = path, disk, is_writer, waits
+        self._fd = -1
+
+    def __enter__(self) -> Log | None:
+        try:
+            self._fd = open_private(self._path, os.O_RDWR if self._is_writer else os.O_RDONLY)
+        except FileNotFoundError:
+            return None
+        try:
+            log = Log(self._fd, self._path)
+            if log.is_in_doubt:
+                if not self._waits:
+                    raise WouldWait
+                log = _finished(log, self._disk) if self._is_writer else _decided(log, self._disk)
+        except BaseException:
+            os.close(self._fd)
+            raise
+        return None if log.is_empty else log
+
+    def __exit__(self, *_: object) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
 
 
 def _decided(log: Log, disk: Disk) -> Log:
@@ -300,30 +350,29 @@ def _has_whole_tail(fd: int, size: int) -> bool:
     return bool(tail) and (parse_record(tail) or parse_settings(tail)) is not None
 
 
-def backward_lines(fd: int, end: int, *, with_tail: bool = False) -> Iterator[Line]:
+def backward_lines(fd: int, end: int, *, with_tail: bool = False, last: bytes = b"") -> Iterator[Line]:
     """Yield a file's complete lines from the last to the first.
 
-    `with_tail` also yields the bytes after the last newline, as a line.
+    `with_tail` also yields the bytes after the last newline, as a line. `last` are the bytes before `end`, if they have
+    been read.
     """
     position, chunk = end, FIRST_CHUNK
     is_torn = not with_tail
     held: list[bytes] = []  # the pieces of a line whose start has not been read yet, the last piece first
     while position > 0:
-        size = min(chunk, position)
+        size = len(last) or min(chunk, position)
         position -= size
         chunk = min(chunk * 2, LARGEST_CHUNK)
-        data = read_at(fd, position, size)
-        pieces = data.split(b"\n")
-        at = position + len(data)
-        for piece in reversed(pieces[1:]):
-            at -= len(piece)
-            held.append(piece)
+        data, last = last or read_at(fd, position, size), b""
+        end = len(data)
+        while (at := data.rfind(b"\n", 0, end) + 1) > 0:
             if not is_torn:
-                yield Line(at, b"".join(reversed(held)))
+                piece = data[at:end]
+                yield Line(position + at, b"".join((piece, *reversed(held))) if held else piece)
             is_torn = False
             held.clear()
-            at -= 1
-        held.append(pieces[0])
+            end = at - 1
+        held.append(data[:end])
     if not is_torn:
         yield Line(0, b"".join(reversed(held)))
 
@@ -398,7 +447,7 @@ def line_at(fd: int, offset: int, end: int) -> Line:
     return Line(offset, b"".join(held))
 
 
-def _state(line: RecordLine | SettingsLine) -> State:
+def _state(line: RecordLine | SettingsLine, end: int) -> State:
     is_record = isinstance(line, RecordLine)
     revision = line.number if is_record else line.revision
     is_turn = is_record and line.kind is None
@@ -414,10 +463,11 @@ def _state(line: RecordLine | SettingsLine) -> State:
         summary_at=line.summary_at,
         last_turn=revision if is_turn else line.last_turn,
         dead=line.dead,
+        end=end,
     )
 
 
-def _after_damage(state: State, damaged: list[Line], end: int) -> State:
+def _after_damage(state: State, damaged: list[Line]) -> State:
     """Return the state after lines that cannot be read.
 
     Each of them counts as a turn, the most likely kind of record.
@@ -436,5 +486,4 @@ def _after_damage(state: State, damaged: list[Line], end: int) -> State:
         turns=turns,
         messages=messages,
         last_turn=revision if turns > state.turns else state.last_turn,
-        end=end,
     )

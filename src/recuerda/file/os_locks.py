@@ -27,23 +27,28 @@ def wait_for_lock(fd: int, deadline: float) -> bool:
     return True
 
 
-@contextmanager
-def claimed(fd: int) -> Generator[None, None, None]:
-    """Hold the lock of the file that is being written.
+class claimed:  # noqa: N801 - used like a function
+    """Hold the lock of the file that is being written, for a `with` block.
 
     Readers hold it for a moment only, and only if they meet an unfinished line.
 
     Raises:
         TimeoutError: a reader does not let the file go.
     """
-    if not try_lock(fd) and not wait_for_lock(fd, time.monotonic() + _CLAIM_TIMEOUT_S):
-        raise TimeoutError("a reader has stopped while it held the file")
-    try:
-        yield
-    finally:
+
+    __slots__ = ("_fd",)
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def __enter__(self) -> None:
+        if not try_lock(self._fd) and not wait_for_lock(self._fd, time.monotonic() + _CLAIM_TIMEOUT_S):
+            raise TimeoutError("a reader has stopped while it held the file")
+
+    def __exit__(self, *_: object) -> None:
         # The file is unlocked before it is closed: otherwise a child that was forked in the meantime would keep the
         # lock.
-        unlock(fd)
+        unlock(self._fd)
 
 
 @contextmanager

@@ -4,6 +4,9 @@ Disks block, and an event loop must not. Reads and writes have separate pools, s
 the fsyncs of many conversations overlap: a file system writes the syncs that wait together in one go. A job that is
 cancelled before it starts does not run. A job that has started runs to its end. So a job does all of its work or none
 of it.
+
+A short read of a file whose pages are in memory runs in the event loop itself, and without syncs an append does so too:
+the change to an OS thread and back would cost more than the operation (see `storage/recent.py`).
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from recuerda.file.place import Place
 from recuerda.file.workers import Workers
 from recuerda.storage.contract import Clock, Storage, system_clock
 from recuerda.storage.jobs import Job
+from recuerda.storage.recent import RecentReads
 from recuerda.storage.records import (
     Appended,
     Blob,
@@ -53,6 +57,7 @@ T = TypeVar("T")
 
 WRITERS = 16
 READERS = 4
+READS_TOGETHER = 16
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -64,7 +69,7 @@ class _Work:
     def __init__(self, folder: Folder) -> None:
         self.process = os.getpid()
         self.folder = folder
-        self.readers = Workers(READERS, "recuerda-file-reader")
+        self.readers = Workers(READERS, "recuerda-file-reader", share=READS_TOGETHER)
         self.writers = Workers(WRITERS, "recuerda-file-writer")
 
     def stop(self) -> None:
@@ -119,6 +124,8 @@ class FileStorage(Storage):
         self.path: Path = Path(path).expanduser().absolute()
         self._place = Place(self.path)
         self._make_folder = partial(Folder, self.path, busy_timeout_s=busy_timeout_s, fsync=fsync, place=self._place)
+        self._fsync = fsync
+        self._recent = RecentReads()
         self._work = _Work(self._make_folder())  # its OS threads start when they are needed
         self._is_closed = False
 
@@ -140,13 +147,45 @@ class FileStorage(Storage):
         return cls(path)
 
     async def _append(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
+        self._recent.grow(thread_id, [record], guard)
+        if self._may_append_now(thread_id, record, guard):
+            appended = self._recent.timed(self._working().folder.append_now)(thread_id, record, guard)
+            if appended is not None:
+                return appended
         return await self._write(thread_id, lambda folder: folder.append(thread_id, record, guard))
 
     async def _append_all(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> list[Appended]:
+        self._recent.grow(thread_id, records, guard)
         return await self._write(thread_id, lambda folder: folder.append_all(thread_id, records, guard))
 
     async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
-        return await self._look(lambda folder: folder.read(thread_id, query))
+        if self._may_read_now(thread_id, query):
+            self._place.check_once()
+            found = self._recent.timed(self._working().folder.read_now)(thread_id, query)
+            if found is not None:
+                return found
+        found = await self._look(lambda folder: folder.read(thread_id, query))
+        if not query.after:
+            self._recent.note(thread_id, query, found)
+        return found
+
+    def _may_append_now(self, thread_id: str, record: NewRecord, guard: Guard) -> bool:
+        """Return True if an append only hands one line to the operating system, and no write of its stripe waits."""
+        if self._fsync or self._is_closed or self._recent.is_paused or guard.last_step is not None:
+            return False
+        only_adds = record.is_new_id and record.kind == "turn" and record.target is None
+        if not only_adds or record.keep_messages is not None or record.blobs:
+            return False
+        return not self._working().writers.has(files_of(self.path, thread_id).stripe)
+
+    def _may_read_now(self, thread_id: str, query: ReadQuery) -> bool:
+        """Return True if a read needs no OS thread: it repeats a short one, or its handle has read the thread before.
+
+        The pages of such a thread are in memory, so the event loop does not wait for the disk.
+        """
+        if self._is_closed or query.turn_id or query.digests:
+            return False
+        return not self._recent.is_paused if query.after else self._recent.is_short(thread_id, query)
 
     async def _list(self, wanted: ThreadFilter, limit: int, position: tuple[int, str] | None) -> ListedThreads:
         return await self._look(lambda folder: folder.newest(wanted, limit, position))
@@ -158,6 +197,7 @@ class FileStorage(Storage):
         return await self._write(thread_id, lambda folder: folder.update(thread_id, changes, now_us, guard))
 
     async def _delete(self, thread_id: str, guard: Guard) -> bool:
+        self._recent.forget(thread_id)
         return await self._write(thread_id, lambda folder: folder.delete(thread_id, guard))
 
     async def _save_draft(self, thread_id: str, step: DraftStep, guard: Guard) -> str:

@@ -33,10 +33,10 @@ from recuerda.errors import (
 )
 from recuerda.sqlite import drafts, forks, leases, threads, turns
 from recuerda.sqlite.erasing import LATE_S
-from recuerda.sqlite.recent import RecentReads
 from recuerda.sqlite.schema import connect, connect_to_nothing
 from recuerda.sqlite.worker import Worker
 from recuerda.storage.contract import Clock, Storage, system_clock
+from recuerda.storage.recent import RecentReads
 from recuerda.storage.records import (
     Appended,
     Blob,
@@ -122,11 +122,11 @@ class SQLiteStorage(Storage):
     def _append(self, thread_id: str, record: NewRecord, guard: Guard) -> CoroutineType[Any, Any, Appended]:
         # An undo, a trim, a replacement and a limit erase turns. A limit does so with each append.
         erase_s = 0.0 if record.kind != "turn" or record.target else None if record.keep_messages is None else LATE_S
-        self._recent.grow(thread_id, [record])
+        self._recent.grow(thread_id, [record], guard)
         return self._write(partial(turns.append, thread_id, record, guard), erase_s=erase_s)
 
     async def _append_all(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> list[Appended]:
-        self._recent.grow(thread_id, records)
+        self._recent.grow(thread_id, records, guard)
         return await self._write(partial(turns.append_all, thread_id, records, guard))
 
     def _read(self, thread_id: str, query: ReadQuery) -> CoroutineType[Any, Any, ThreadSlice]:
