@@ -19,6 +19,7 @@ from recuerda.openai.answer import StreamedAnswer, whole_answer
 from recuerda.openai.call import call_arguments, is_about_stream_options
 from recuerda.openai.connection import ApiKey
 from recuerda.openai.environment import read_environment
+from recuerda.openai.ready_body import with_ready
 from recuerda.openai.service import OpenAIService
 from recuerda.openai.streams import closed_whole
 
@@ -173,4 +174,5 @@ class OpenAIChatClient(OpenAIService):
 
 async def _create(sdk: AsyncOpenAI, arguments: Mapping[str, Any]) -> Any:
     # The SDK has a type for each option. Here the options come from the caller, and the service checks them.
-    return await cast("Any", sdk.chat.completions.create)(**arguments)
+    create = cast("Any", sdk.chat.completions.create)
+    return await create(**with_ready(arguments, "messages", create=create, sdk=sdk))

@@ -21,6 +21,7 @@ from recuerda.errors import ChatClientError, ConfigurationError, ServiceThreadNo
 from recuerda.messages.message import ChatMessage
 from recuerda.openai.environment import read_environment
 from recuerda.openai.failures import remove_secret
+from recuerda.openai.ready_body import with_ready
 from recuerda.openai.responses_call import ENCRYPTED_REASONING, is_conversation, response_arguments
 from recuerda.openai.responses_input import answers_earlier_call, is_resumed, without_reasoning
 from recuerda.openai.responses_output import StreamedResponse, whole_response
@@ -271,7 +272,7 @@ class OpenAIResponsesClient(OpenAIService):
         # The SDK has a type for each option. Here the options come from the caller, and the service checks them.
         create = cast("Any", sdk.responses.create)
         try:
-            return await when_unlocked(lambda: create(**arguments))
+            return await when_unlocked(lambda: create(**with_ready(arguments, "input", create=create, sdk=sdk)))
         except APIStatusError as error:
             if _is_about_encryption(error) and ENCRYPTED_REASONING in (arguments.get("include") or ()):
                 # The model does not reason, so later requests do not ask for encrypted reasoning.
@@ -281,7 +282,8 @@ class OpenAIResponsesClient(OpenAIService):
                 request = without_reasoning(request)
             elif not await self._mended(sdk, request, thread_id, error):
                 raise
-        return await create(**self._arguments(request, thread_id, is_streamed=is_streamed))
+        arguments = self._arguments(request, thread_id, is_streamed=is_streamed)
+        return await create(**with_ready(arguments, "input", create=create, sdk=sdk))
 
     async def _mended(
         self, sdk: AsyncOpenAI, request: ChatRequest, thread_id: str | None, error: APIStatusError
