@@ -10,6 +10,7 @@ import asyncio
 import time
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from bench.conversation import Conversation, RawMessage, to_turn
 from bench.floors import open_floor
@@ -19,54 +20,73 @@ from bench.turns import WINDOW
 from recuerda import ChatMessageStore, Storage, Turn
 
 
+class _Used(NamedTuple):
+    """The time of all conversations, and the processor time of all threads."""
+
+    wall_s: float
+    processor_s: float
+
+
 async def measure_many(
     kind: str, *, conversations: int, turns_each: int, rounds: int, folder: Path, fsync: bool = True
 ) -> Throughput:
     """Return the turns per second on a kind of storage. Each turn loads the newest 20 messages and appends two."""
-    floor_s: list[float] = []
-    library_s: list[float] = []
+    floor: list[_Used] = []
+    library: list[_Used] = []
     for number in range(rounds):
         place = folder / f"many-{kind}-{number}"
         place.mkdir(parents=True)
         talk = Conversation(number)
         scripts = [[talk.messages(2) for _ in range(turns_each)] for _ in range(conversations)]
-        floor_s.append(_time_floor(kind, place, scripts, fsync=fsync))
-        library_s.append(await _time_library(kind, place, scripts, fsync=fsync))
+        floor.append(_time_floor(kind, place, scripts, fsync=fsync))
+        library.append(await _time_library(kind, place, scripts, fsync=fsync))
     count = conversations * turns_each
+    floor_s, library_s = (median(used.wall_s for used in side) for side in (floor, library))
     return Throughput(
         storage=kind,
         conversations=conversations,
         turns_each=turns_each,
         rounds=rounds,
-        floor_per_s=count / median(floor_s),
-        recuerda_per_s=count / median(library_s),
-        ratio=median(floor_s) / median(library_s),
+        floor_per_s=count / floor_s,
+        recuerda_per_s=count / library_s,
+        ratio=floor_s / library_s,
+        floor_cpu_us=min(used.processor_s for used in floor) / count * 1e6,
+        recuerda_cpu_us=min(used.processor_s for used in library) / count * 1e6,
     )
 
 
-def _time_floor(kind: str, folder: Path, scripts: list[list[list[RawMessage]]], *, fsync: bool) -> float:
+def _time_floor(kind: str, folder: Path, scripts: list[list[list[RawMessage]]], *, fsync: bool) -> _Used:
     floor = open_floor(kind, folder, fsync=fsync)
-    started = time.perf_counter()
+    started = _now()
     for step in range(len(scripts[0])):
         for number, script in enumerate(scripts):
             floor.use(f"conversation {number}")
             floor.load(WINDOW)
             floor.append(script[step])
-    ended = time.perf_counter()
+    used = _since(started)
     floor.close()
-    return ended - started
+    return used
 
 
-async def _time_library(kind: str, folder: Path, scripts: list[list[list[RawMessage]]], *, fsync: bool) -> float:
+async def _time_library(kind: str, folder: Path, scripts: list[list[list[RawMessage]]], *, fsync: bool) -> _Used:
     async with open_library(kind, folder, fsync=fsync) as storage:
         await storage.list_threads()  # opens the file, because the floor's file is open before its clock starts
         turns = [[to_turn(messages) for messages in script] for script in scripts]
-        started = time.perf_counter()
+        started = _now()
         await asyncio.gather(*(_converse(storage, f"conversation {i}", script) for i, script in enumerate(turns)))
-        ended = time.perf_counter()
+        used = _since(started)
         infos = [info async for info in storage.threads()]
     assert [info.turns for info in infos] == [len(scripts[0])] * len(scripts)
-    return ended - started
+    return used
+
+
+def _now() -> _Used:
+    return _Used(time.perf_counter(), time.process_time())
+
+
+def _since(started: _Used) -> _Used:
+    now = _now()
+    return _Used(now.wall_s - started.wall_s, now.processor_s - started.processor_s)
 
 
 async def _converse(storage: Storage, thread_id: str, script: list[Turn]) -> None:

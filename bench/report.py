@@ -89,8 +89,12 @@ def _turns(costs: list[TurnCost], *, how: str) -> Iterator[str]:
 
 def _many(many: Throughput) -> Iterator[str]:
     yield f"\n{many.conversations} conversations at once on {many.storage}, {many.turns_each} turns each (turns per s)"
-    row = (f"{many.floor_per_s:,.0f}", f"{many.recuerda_per_s:,.0f}", f"{many.ratio:.1f}")
+    row = (f"{many.floor_per_s:,.0f}", f"{many.recuerda_per_s:,.0f}", f"{many.ratio:.2f}")
     yield from _table(("raw, one commit a turn", "recuerda", "x"), [row])
+    if many.floor_cpu_us and many.recuerda_cpu_us:
+        used = (many.floor_cpu_us, many.recuerda_cpu_us)
+        row = (f"{used[0]:.0f}", f"{used[1]:.0f}", f"{used[0] / used[1]:.2f}")
+        yield from _table(("raw, processor µs a turn", "recuerda", "x"), [row])
 
 
 def _size(sizes: list[DiskSize]) -> Iterator[str]:

@@ -41,7 +41,11 @@ class TurnCost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Throughput(msgspec.Struct, frozen=True, kw_only=True):
-    """The medians for many conversations at once, in turns per second."""
+    """The medians for many conversations at once, in turns per second.
+
+    `floor_cpu_us` and `recuerda_cpu_us` are the least processor time of a turn, which depends less on other programs.
+    They are None if another process does a part of the work.
+    """
 
     storage: str
     conversations: int
@@ -50,6 +54,8 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
     floor_per_s: float
     recuerda_per_s: float
     ratio: float
+    floor_cpu_us: float | None = None
+    recuerda_cpu_us: float | None = None
 
 
 class DiskSize(msgspec.Struct, frozen=True, kw_only=True):

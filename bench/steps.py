@@ -1,7 +1,8 @@
 """Where a turn on SQLite goes, by the processor's instructions: `python -m bench.steps`.
 
 Each step of a turn runs alone, many times, under valgrind (see `instructions.py`), and so does the whole run of an
-agent. The rest of the run is the agent and the event loop. The thread holds 60 turns, and the window 20 messages of 300
+agent. The rest of the run is the agent and the event loop. A second table compares a turn without an agent with the raw
+driver. The thread holds 60 turns, and the window 20 messages of 300
 characters. Instructions of the kernel, such as those of a write, are not counted.
 """
 
@@ -12,15 +13,17 @@ import shutil
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from itertools import count as count_from
 from pathlib import Path
 from typing import TypeAlias
 
 from msgspec import structs
 
+from bench.floors import SQLiteFloor
 from bench.instructions import SETTLED_S, count, never_pause
-from recuerda import ChatMessage, ContextWindow, NewTurn, Storage, Turn
+from recuerda import ChatMessage, ChatMessageStore, ContextWindow, NewTurn, Storage, Turn
 from recuerda._drivers.sqlite_names import Place
 from recuerda.messages import encode_turn
 from recuerda.sqlite import SQLiteStorage
@@ -29,11 +32,15 @@ from recuerda.storage.records import ThreadSlice, TurnRecord, Version
 from recuerda.threads.history import History
 
 Step: TypeAlias = Callable[[], Awaitable[object]]
+Row: TypeAlias = tuple[str, int, int]
 
 WINDOW = ContextWindow(max_messages=20)
 TURN = Turn(messages=(ChatMessage("user", "x" * 300), ChatMessage("assistant", "y" * 300)), input_count=1)
 IN_LOOP = ("commit", "encode", "decode", "plan", "follow")
-STEPS = ("hop", "look", "read", "append", *IN_LOOP)
+TURNS = ("new store", "store", "raw")
+"""Turns without an agent: of a new store, of a store that has read the thread, and of the raw driver."""
+
+STEPS = ("hop", "look", "read", "append", *IN_LOOP, *TURNS)
 REPEATS = 20
 """A step that needs no other thread runs this number of times at once. So other work of the process hardly counts."""
 
@@ -52,27 +59,48 @@ def main() -> int:
     print("| step | a first handle | a warm handle |\n|---|---|---|")
     for name, first, warm in table(cost, first_run=whole["first-run"], warm_run=whole["run"]):
         print(f"| {name} | {first:,} | {warm:,} |")
+    print("\n| a turn without an agent | a new store | a warm store |\n|---|---|---|")
+    for name, first, warm in store_table(cost):
+        print(f"| {name} | {first:,} | {warm:,} |")
     return 0
 
 
-def table(cost: dict[str, int], *, first_run: int, warm_run: int) -> list[tuple[str, int, int]]:
+def table(cost: dict[str, int], *, first_run: int, warm_run: int) -> list[Row]:
     """Return the rows of the table: the name of a step, and its instructions on a first and on a warm handle."""
+    planning = ("planning the window", cost["plan"] - cost["decode"], cost["follow"])
+    rows = [*_storage_rows(cost), planning]
+    return [
+        *rows,
+        _rest("the agent, its client and the event loop", rows, first_run, warm_run),
+        ("a run", first_run, warm_run),
+    ]
+
+
+def store_table(cost: dict[str, int]) -> list[Row]:
+    """Return the rows of the table of a turn without an agent."""
+    rows = _storage_rows(cost)
+    return [
+        *rows,
+        _rest("the store, the storage's checks and the event loop", rows, cost["new store"], cost["store"]),
+        ("a turn", cost["new store"], cost["store"]),
+        ("a turn of the raw driver", cost["raw"], cost["raw"]),
+    ]
+
+
+def _storage_rows(cost: dict[str, int]) -> list[Row]:
     hop, commit = cost["hop"], cost["commit"]
-    rows = [
+    return [
         ("to SQLite's thread and back, for the append", hop, hop),
         ("the read: the rows of ten turns, or the thread's row alone", cost["read"], cost["look"]),
         ("decoding ten turns", cost["decode"], 0),
-        ("planning the window", cost["plan"] - cost["decode"], cost["follow"]),
         ("encoding the new turn", cost["encode"], cost["encode"]),
         ("the statements of the append", cost["append"] - hop - commit, cost["append"] - hop - commit),
         ("the commit", commit, commit),
     ]
-    first, warm = sum([row[1] for row in rows]), sum([row[2] for row in rows])
-    return [
-        *rows,
-        ("the agent, its client and the event loop", first_run - first, warm_run - warm),
-        ("a run", first_run, warm_run),
-    ]
+
+
+def _rest(name: str, rows: Sequence[Row], first: int, warm: int) -> Row:
+    return name, first - sum([row[1] for row in rows]), warm - sum([row[2] for row in rows])
 
 
 async def repeat(step: str, times: int) -> None:
@@ -102,8 +130,36 @@ async def _made(step: str, storage: SQLiteStorage, path: Path, times: int) -> St
             return append_on(storage, version, "a")
         case "hop":
             return await _hop(path)
+        case "new store" | "store":
+            return _store_turn(storage, is_new=step == "new store")
+        case "raw":
+            return _raw_turn(path.parent)
         case _:
             return _in_loop(_made_in_loop(step, found, path, times))
+
+
+def _store_turn(storage: Storage, *, is_new: bool) -> Step:
+    stores = (ChatMessageStore(storage=storage, thread_id="a", user_id="ana") for _ in count_from(0))
+    kept = next(stores)
+
+    async def take_turn() -> None:
+        store = next(stores) if is_new else kept
+        await store.list_messages(limit=20)
+        await store.append(TURN, expected=store.version)
+
+    return take_turn
+
+
+def _raw_turn(folder: Path) -> Step:
+    floor = SQLiteFloor(folder, fsync=False)
+    messages = [{"role": message.role, "content": message.text} for message in TURN.messages]
+    floor.seed(messages * 60)
+
+    async def take_turn() -> None:
+        floor.load(20)
+        floor.append(messages)
+
+    return take_turn
 
 
 def append_on(storage: Storage, version: Version, thread_id: str) -> Step:

@@ -43,6 +43,13 @@ def test_the_steps_of_a_turn_add_up_to_the_run() -> None:
     assert sum(warm for _, _, warm in rows[:-1]) == rows[-1][2] == 100
 
 
+def test_the_steps_of_a_turn_without_an_agent_add_up_to_the_turn() -> None:
+    cost = dict.fromkeys(steps.STEPS, 10) | {"hop": 2, "commit": 3, "decode": 4, "new store": 80, "store": 70, "raw": 9}
+    *rows, turn, raw = steps.store_table(cost)
+    assert (sum(first for _, first, _ in rows), sum(warm for _, _, warm in rows)) == turn[1:] == (80, 70)
+    assert raw[1:] == (9, 9)
+
+
 @pytest.mark.parametrize("step", steps.STEPS)
 async def test_each_step_runs(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps, "SETTLED_S", 0)

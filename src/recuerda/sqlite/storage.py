@@ -166,8 +166,13 @@ class SQLiteStorage(Storage):
         return found
 
     def _free_workers(self) -> tuple[Worker, Worker] | None:
-        """Return the reader and the writer if the caller may use their connections; None if there are none."""
-        return self._workers if self._place.problem is None else None
+        """Return the reader and the writer if the caller may use their connections; None if it may not.
+
+        While many conversations write at once, their reads go to the reader's thread together. A read in the event loop
+        would let the writer's thread begin with a part of their next writes.
+        """
+        workers = self._workers
+        return None if workers is None or self._place.problem is not None or workers[1].is_busy else workers
 
     async def _heads(self, thread_ids: Sequence[str]) -> dict[str, ThreadInfo]:
         return await self._look(partial(threads.heads, thread_ids))

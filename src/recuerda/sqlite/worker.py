@@ -5,6 +5,9 @@ transaction, and one fsync acknowledges all of them; this gives many conversatio
 conflict) has written nothing, so the other jobs continue. A job that fails rolls the group back, and then each job is
 tried alone. Before a group runs, and again before it is acknowledged, the worker checks that the file is in place.
 
+While jobs come in groups, those of one round of the event loop are queued together. Otherwise the OS thread would take
+the first of them as soon as the event loop waits for anything, and each would have a transaction of its own.
+
 A short read may also run in the caller's thread, on the same connection, while no job uses it.
 """
 
@@ -51,6 +54,9 @@ class Worker:
         is_writer: True runs jobs in `BEGIN IMMEDIATE … COMMIT`, False without a transaction, for jobs that only read.
         name: the name of the OS thread.
         place: the place of the file.
+
+    Attributes:
+        is_busy: True if the last group had several jobs.
     """
 
     def __init__(self, connect: Connect, *, is_writer: bool, name: str, place: Place) -> None:
@@ -61,6 +67,8 @@ class Worker:
         self._use = threading.Lock()  # held by the thread that uses the connection
         self._is_writer = is_writer
         self._jobs: queue.SimpleQueue[WorkerJob[Any] | None] = queue.SimpleQueue()
+        self._gathered: list[WorkerJob[Any]] = []  # the jobs of the present round of one event loop
+        self.is_busy: bool = False
         self._is_closed = False
         self._loop: Callable[[], asyncio.AbstractEventLoop | None] = lambda: None
         self._mutex = threading.Lock()
@@ -88,8 +96,27 @@ class Worker:
         with self._mutex:
             if self._is_closed:
                 raise StorageUnavailable("the SQLite storage has been closed; make a new one")
-            self._jobs.put(job)
+            if self.is_busy:
+                self._gather(job)
+            else:
+                self._jobs.put(job)
         return job
+
+    def _gather(self, job: WorkerJob[Any]) -> None:
+        """Keep a job until the callbacks that are ready have run. They may submit further jobs."""
+        if not self._gathered or self._gathered[0].loop is not job.loop:
+            self._queue_gathered()
+            job.loop.call_soon(self._end_round)
+        self._gathered.append(job)
+
+    def _end_round(self) -> None:
+        with self._mutex:
+            self._queue_gathered()
+
+    def _queue_gathered(self) -> None:
+        for job in self._gathered:
+            self._jobs.put(job)
+        self._gathered.clear()
 
     def run_now(self, run: Callable[[sqlite3.Connection], T]) -> T | None:
         """Run a short read in the calling thread, and return its result.
@@ -116,6 +143,7 @@ class Worker:
         if not self._is_closed:
             with self._mutex:
                 self._is_closed = True
+                self._queue_gathered()
                 self._jobs.put(None)
         if self._thread is not threading.current_thread():
             self._thread.join()
@@ -130,6 +158,8 @@ class Worker:
         is_open = True
         while is_open:
             group, is_open = self._next_group(None if self._connection is None else self._eraser.timeout_s())
+            if group:
+                self.is_busy = len(group) > 1
             with self._use:
                 outcomes = self._attend(group) if group else self._rest()
             if outcomes:
