@@ -14,9 +14,10 @@ from recuerda.postgres import PostgresStorage
 from recuerda.recall import RecallIndex, RecallProvider, SQLiteRecallIndex
 from recuerda.recall.facts import NewFact
 from recuerda.recall.index import CandidateQuery, Candidates, Forgetting, ThreadUpdate
-from recuerda.recall.postgres import PostgresRecallIndex
+from recuerda.recall.postgres import PostgresRecallIndex, entering
 from recuerda.recall.postgres.entering import MANY, MAX_WAITING
 from recuerda.recall.postgres.packing import MAX_ROW
+from recuerda.recall.postgres.terms import HIGHEST_COUNT
 from recuerda.recall.postings import MAX_CHUNK
 from recuerda.recall.recollection import NEWEST_THREADS
 from recuerda.sqlite import SQLiteStorage
@@ -255,7 +256,7 @@ async def test_terms_are_entered_and_are_taken_out_with_their_messages(
 
 
 async def test_terms_that_a_text_does_not_have_leave_with_their_message(
-    index: PostgresRecallIndex, db: Connection, schema: str, monkeypatch: pytest.MonkeyPatch
+    index: PostgresRecallIndex, url: str, db: Connection, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("recuerda.recall.postgres.index.MAX_ENTERED", 1)  # enters each message at once
     added = [
@@ -302,6 +303,37 @@ async def test_terms_share_rows(index: PostgresRecallIndex, db: Connection, sche
     assert row is not None
     assert row[0] < 15  # there are 311 terms
     assert row[1] <= MAX_ROW + 2 * MAX_CHUNK
+
+
+async def test_a_long_text_without_spaces_leaves_nothing_in_the_postings(
+    index: PostgresRecallIndex, db: Connection, schema: str
+) -> None:
+    longest = "".join(map(chr, range(0x4E00, 0x4E00 + 17_000)))  # a term for each character, and one for each pair
+    new = document("one", 1, longest)
+    assert min(new.size, len(new.terms)) > HIGHEST_COUNT
+    further = [document("one", turn, f"ribbon {turn}") for turn in range(2, MANY + 2)]
+    update = ThreadUpdate(
+        thread_id="one", expected=None, position=position(MANY + 1), is_fresh=True, added=[new, *further]
+    )
+    assert await index.apply(update)
+    assert await texts(index, longest[900:902]) == {longest}
+    assert await index.forget([Forgetting(thread_id="one", incarnation="1", first=1, last=MANY + 1)]) == MANY + 1
+    assert (await counts(db, schema))["postings"] == 0
+
+
+async def test_an_index_that_grows_fast_gives_the_space_of_old_rows_to_new_ones(
+    index: PostgresRecallIndex, url: str, db: Connection, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entering, "_FEW_ROWS", 20)
+    async with PostgresRecallIndex(url, schema=schema) as growing:
+        for number in range(6):
+            await remember(growing, f"{number}", [f"ribbon {number} {n} {n}x{n}" for n in range(2 * MANY)])
+    vacuums = await db.execute(
+        "SELECT vacuum_count FROM pg_stat_user_tables WHERE schemaname = %s AND relname = 'recall_postings'", (schema,)
+    )
+    ((count,),) = await vacuums.fetchall()
+    assert count > 0
+    assert (await found(index, "ribbon")).frequencies == {"ribbon": 6 * 2 * MANY}
 
 
 # -- whose memories ----------------------------------------------------------------------------------------------------

@@ -1,4 +1,10 @@
-"""The entry of terms into the postings: of pending documents in batches, and of many new documents at once."""
+"""The entry of terms into the postings: of pending documents in batches, and of many new documents at once.
+
+An update of a row of postings leaves the old row behind. Most of these leave their space to the next update of their
+page, but a row that has to move leaves it to nobody before a vacuum tells the server. PostgreSQL vacuums at most once a
+minute. An index of many messages is built in that time, and would keep the free space. So a process vacuums the
+postings itself when it has written as many rows as they have.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +29,10 @@ MANY = 32
 """The number of new documents of an update from which on they are entered at once and are never pending."""
 
 
+_FEW_ROWS = 1_000
+"""The number of written rows before which a vacuum is not worth its time."""
+
+
 class Entering:
     """The statements that enter terms into the postings of one schema.
 
@@ -39,6 +49,32 @@ class Entering:
             "SELECT * FROM {schema}.recall_lock_pending(%s::integer, %s::integer, %s::bigint, %s::integer)"
         )
         self._entered = composed("SELECT {schema}.recall_note_entered(%s::bigint, %s::integer[])")
+        self._vacuum = composed("VACUUM (SKIP_LOCKED, TRUNCATE false) {schema}.recall_postings")
+        self._rows = composed(
+            "SELECT c.reltuples::bigint FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n "
+            "ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = 'recall_postings'"
+        )
+        self._schema = schema
+        self._written = 0
+        self._enough_written = _FEW_ROWS
+
+    @property
+    def wants_vacuum(self) -> bool:
+        """True if this process has written so many rows that `vacuum` gives back much space."""
+        return self._written >= self._enough_written
+
+    async def vacuum(self, connection: Connection) -> None:
+        """Give the space of old rows of postings to new ones.
+
+        A role that may not vacuum the table, or another vacuum at the same time, leaves it as it is.
+
+        Args:
+            connection: a connection in autocommit mode.
+        """
+        self._written = 0
+        await connection.execute(self._vacuum)
+        ((count,),) = await rows(self._rows, (self._schema,), connection)
+        self._enough_written = max(_FEW_ROWS, count)
 
     async def enter_pending(self, scope: int, connection: Connection) -> bool:
         """Enter the terms of a batch of pending documents; return True if more may be pending.
@@ -78,7 +114,9 @@ class Entering:
             for term, counts in by_term.items()
             for chunk in entered(chunks[term], counts)
         }
-        await self._packing.write(scope, rewritten(held, changes), connection)
+        done = rewritten(held, changes)
+        self._written += len(done.rows)
+        await self._packing.write(scope, done, connection)
 
 
 class PackedRows:

@@ -17,7 +17,7 @@ from recuerda.recall.facts import NewFact
 from recuerda.recall.index import Document, Forgetting, NewDocument, Position, ThreadUpdate
 from recuerda.recall.postgres.entering import MANY, Entering
 from recuerda.recall.postgres.schema import ANSWER, SHAPE
-from recuerda.recall.postgres.terms import Leaving, counts_of
+from recuerda.recall.postgres.terms import HIGHEST_COUNT, Leaving, counts_of
 from recuerda.recall.postgres.texts import digest_of, stored_text
 from recuerda.recall.vectors import rounded
 
@@ -40,7 +40,7 @@ class Following:
             "SELECT * FROM {schema}.recall_apply(%s::integer, %s::integer, %s, "
             "%s, %s, %s::bigint, %s, %s::bigint, %s, %s, %s::bigint, %s, %s::bigint, "
             "%s::boolean, %s::bigint, %s::bigint[], %s::bigint[], %s::integer[], %s::bigint[], %s::integer[], "
-            "%s::integer[], %s::integer[], %s::boolean[], %s::text[], %s::text[], %s::bigint[], %s::text[], "
+            "%s::integer[], %s::integer[], %s::boolean[], %s::text[], %s::text[], %s::integer[], %s::text[], "
             "%s::bytea[])"
         )
         self._forget = composed(
@@ -195,8 +195,8 @@ def _columns(added: Sequence[NewDocument], *, is_pending: bool) -> tuple[list[An
         [of.position for of in documents],
         [of.created_us for of in documents],
         [new.traits for new in added],
-        [new.size for new in added],
-        [len(new.terms) for new in added],
+        [min(new.size, HIGHEST_COUNT) for new in added],
+        [min(len(new.terms), HIGHEST_COUNT) for new in added],
         [of.role == ANSWER for of in documents],
         [of.speaker or "" for of in documents],
         ["" if of.turn == before else of.turn_id for of, before in zip(documents, turns, strict=False)],

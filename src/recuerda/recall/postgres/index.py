@@ -106,6 +106,7 @@ class PostgresRecallIndex(RecallIndex):
         self._entries = Entering(schema, lock_timeout_ms=lock_timeout_ms)
         self._following = Following(schema, self._entries, lock_timeout_ms=lock_timeout_ms)
         self._entering: dict[int, asyncio.Task[None]] = {}
+        self._vacuuming: asyncio.Task[None] | None = None
         self._state: State | None = None
         self._epoch = 0
         self._has_asked_for_vectors = False
@@ -138,6 +139,8 @@ class PostgresRecallIndex(RecallIndex):
             await self._enter(scope)
         elif waiting >= MAX_WAITING and scope not in self._entering:
             self._entering[scope] = asyncio.create_task(self._enter_later(scope))
+        if self._entries.wants_vacuum and self._vacuuming is None:
+            self._vacuuming = asyncio.create_task(self._vacuum_later())
         return True
 
     async def scope_info(self, scope: str) -> ScopeInfo:
@@ -221,7 +224,8 @@ class PostgresRecallIndex(RecallIndex):
 
     async def close(self) -> None:
         loop = asyncio.get_running_loop()
-        await asyncio.gather(*(task for task in self._entering.values() if task.get_loop() is loop))
+        running = [*self._entering.values(), *([] if self._vacuuming is None else [self._vacuuming])]
+        await asyncio.gather(*(task for task in running if task.get_loop() is loop))
         await self._database.close()
 
     async def _enter(self, scope: int) -> None:
@@ -240,6 +244,19 @@ class PostgresRecallIndex(RecallIndex):
             )
         finally:
             self._entering.pop(scope, None)
+
+    async def _vacuum_later(self) -> None:
+        """Give the space of old rows to new ones while nobody waits. PostgreSQL's own vacuum comes later."""
+        try:
+            await self._run(self._entries.vacuum)
+        except StorageError as error:
+            _logger.debug(
+                "the postings of memories could not be vacuumed: %s",
+                error,
+                extra=fields("postings_not_vacuumed", error=type(error).__name__),
+            )
+        finally:
+            self._vacuuming = None
 
     async def _run(self, work: Work[T]) -> T:
         """Run `work` on a connection. If somebody has dropped the tables, they are created again, once."""

@@ -48,18 +48,19 @@ CREATE TABLE {schema}.recall_threads (
 
 -- The key packs the thread's key and the place in the thread, so neighbours are found without an index. The postings
 -- name a document by its number. `terms` is the number of its terms, by which a removal knows that it found all of them.
+-- Its indexes fill their pages to the end, because keys and times mostly ascend.
 -- `turn_id` is '' in all documents of a turn but the first one, and `speaker` is '' without a speaker: a row without a
--- NULL is smaller. `digest` is of the text, and `data` is the compressed text; see `texts.py`.
+-- NULL is smaller. `digest` is of the text, and `data` is the compressed text; see `texts.py`. The scope is
+-- that of the thread.
 CREATE TABLE {schema}.recall_documents (
-    key bigint PRIMARY KEY,
+    key bigint PRIMARY KEY WITH (fillfactor = 100),
     created_us bigint NOT NULL,
-    digest bigint NOT NULL,
-    scope integer NOT NULL,
+    digest integer NOT NULL,
     number integer NOT NULL,
     turn integer NOT NULL,
     position integer NOT NULL,
-    size integer NOT NULL,
-    terms integer NOT NULL,
+    size smallint NOT NULL,
+    terms smallint NOT NULL,
     traits smallint NOT NULL,
     is_answer boolean NOT NULL,
     speaker text COLLATE "C" NOT NULL,
@@ -184,8 +185,10 @@ CREATE TABLE IF NOT EXISTS {schema}.recall_fact_progress (
 
 CREATE INDEX recall_threads_by_scope ON {schema}.recall_threads (scope);
 
--- It finds the copies of a turn in forks, which have its time and its texts. It takes less space than an index of the ids.
-CREATE INDEX recall_documents_by_turn ON {schema}.recall_documents (created_us, digest) WHERE turn_id <> '';
+-- It finds the copies of a turn in forks, which have its time and its texts, by the time and some bits of the digest in one
+-- number. An index of the ids would take far more space.
+CREATE INDEX recall_documents_by_turn ON {schema}.recall_documents (((created_us << 12) | (digest & 4095)))
+    WITH (fillfactor = 100) WHERE turn_id <> '';
 CREATE INDEX recall_vectors_by_scope ON {schema}.recall_vectors (scope, model);
 CREATE INDEX IF NOT EXISTS recall_facts_by_scope ON {schema}.recall_facts (scope, valid_from_us);
 CREATE INDEX IF NOT EXISTS recall_facts_by_successor ON {schema}.recall_facts (superseded_by)
@@ -322,20 +325,22 @@ BEGIN
         )
     ) c CROSS JOIN generate_series(-p_reach, p_reach) AS step;
 
-    -- Planned for these very arrays: a plan for arrays of unknown length would join some hundreds in nested loops. So
-    -- would a plan that expects few of the documents to be of the scope, and nearly all of them are: of a CASE, the
-    -- planner expects half.
+    -- Planned for these very arrays: a plan for arrays of unknown length would join some hundreds in nested loops. The
+    -- keys are all of threads of the scope: numbers and vectors are the scope's own, and neighbours are in their thread.
     IF cardinality(p_near) > 0 THEN
         RETURN QUERY EXECUTE '
-            SELECT d.key, d.number, d.turn, d.is_answer, d.speaker, d.created_us, d.traits, d.size, v.similarity, NULL
+            SELECT
+                d.key, d.number, d.turn, d.is_answer, d.speaker, d.created_us, d.traits, d.size::integer, v.similarity,
+                NULL
             FROM {schema}.recall_documents d LEFT JOIN unnest($1, $2) AS v (key, similarity) ON v.key = d.key
-            WHERE d.key = ANY ($3) AND CASE WHEN d.scope = $4 THEN true END'
-        USING p_near, p_similarities, v_keys, v_scope;
+            WHERE d.key = ANY ($3)'
+        USING p_near, p_similarities, v_keys;
     ELSE
         RETURN QUERY EXECUTE '
-            SELECT d.key, d.number, d.turn, d.is_answer, d.speaker, d.created_us, d.traits, d.size, NULL::real, NULL
-            FROM {schema}.recall_documents d WHERE d.key = ANY ($1) AND CASE WHEN d.scope = $2 THEN true END'
-        USING v_keys, v_scope;
+            SELECT
+                d.key, d.number, d.turn, d.is_answer, d.speaker, d.created_us, d.traits, d.size::integer, NULL::real, NULL
+            FROM {schema}.recall_documents d WHERE d.key = ANY ($1)'
+        USING v_keys;
     END IF;
     RETURN QUERY
         SELECT
@@ -377,9 +382,11 @@ LANGUAGE sql STABLE SET enable_seqscan = off AS $$
         SELECT * FROM {schema}.recall_documents f
         WHERE f.key >= t.key << 32 AND f.key < (t.key + 1) << 32 AND f.turn = p_turn AND f.turn_id <> '' LIMIT 1
     ) d
-    JOIN {schema}.recall_documents c ON c.created_us = d.created_us AND c.digest = d.digest AND c.scope = d.scope
-        AND c.turn_id = d.turn_id AND c.turn_id <> '' AND c.position = d.position
-    JOIN {schema}.recall_threads o ON o.key = c.key >> 32
+    JOIN {schema}.recall_documents c
+        ON ((c.created_us << 12) | (c.digest & 4095)) = ((d.created_us << 12) | (d.digest & 4095))
+        AND c.created_us = d.created_us AND c.digest = d.digest AND c.turn_id = d.turn_id AND c.turn_id <> ''
+        AND c.position = d.position
+    JOIN {schema}.recall_threads o ON o.key = c.key >> 32 AND o.scope = t.scope
     WHERE t.id = p_thread_id
 $$;
 
@@ -415,7 +422,7 @@ CREATE OR REPLACE FUNCTION {schema}.recall_apply(
     p_scope text, p_incarnation text, p_revision bigint, p_record_id text, p_edits bigint,
     p_is_fresh boolean, p_first bigint, p_undone bigint[],
     p_turns bigint[], p_positions integer[], p_created bigint[], p_traits integer[], p_sizes integer[],
-    p_terms integer[], p_are_answers boolean[], p_speakers text[], p_turn_ids text[], p_digests bigint[],
+    p_terms integer[], p_are_answers boolean[], p_speakers text[], p_turn_ids text[], p_digests integer[],
     p_counts text[], p_data bytea[]
 ) RETURNS TABLE (scope bigint, waiting bigint, places bigint[], numbers integer[])
 LANGUAGE plpgsql AS $$
@@ -513,9 +520,8 @@ BEGIN
         SELECT w.*, ((w.block << 4) + (w.place & 15))::integer AS number FROM placed w
     ), added AS (
         INSERT INTO {schema}.recall_documents
-            (key, created_us, digest, scope, number, turn, position, size, terms, traits, is_answer, speaker, turn_id,
-            data)
-        SELECT (v_thread << 32) + w.place, w.created_us, w.digest, v_scope, w.number, w.turn, w.position, w.size, w.terms,
+            (key, created_us, digest, number, turn, position, size, terms, traits, is_answer, speaker, turn_id, data)
+        SELECT (v_thread << 32) + w.place, w.created_us, w.digest, w.number, w.turn, w.position, w.size, w.terms,
             w.traits, w.is_answer, w.speaker, w.turn_id, w.data
         FROM numbered w ORDER BY w.n
         RETURNING speaker
@@ -579,24 +585,25 @@ DECLARE
     v_numbers integer[];
     v_waiting bigint;
 BEGIN
+    SELECT t.scope INTO v_scope FROM {schema}.recall_threads t WHERE t.key = p_thread;
     WITH gone AS (
         DELETE FROM {schema}.recall_documents d
         WHERE d.key >= p_thread << 32 AND d.key < (p_thread + 1) << 32 AND d.turn BETWEEN p_first AND p_last
-        RETURNING d.scope, d.speaker, d.size, d.number, d.terms, d.data
+        RETURNING d.speaker, d.size, d.number, d.terms, d.data
     ), leaving AS (
         INSERT INTO {schema}.recall_leaving (scope, number, terms, speaker, data)
-        SELECT g.scope, g.number, g.terms, g.speaker, g.data FROM gone g
-        WHERE NOT EXISTS (SELECT FROM {schema}.recall_pending w WHERE w.scope = g.scope AND w.number = g.number)
+        SELECT v_scope, g.number, g.terms, g.speaker, g.data FROM gone g
+        WHERE NOT EXISTS (SELECT FROM {schema}.recall_pending w WHERE w.scope = v_scope AND w.number = g.number)
     ), counted AS (
         UPDATE {schema}.recall_scopes s SET documents = s.documents - g.documents, size = s.size - g.size
-        FROM (SELECT scope, count(*) AS documents, sum(size) AS size FROM gone GROUP BY scope) g WHERE s.key = g.scope
+        FROM (SELECT count(*) AS documents, sum(size) AS size FROM gone HAVING count(*) > 0) g WHERE s.key = v_scope
     ), named AS (
         UPDATE {schema}.recall_speakers s SET documents = s.documents - g.documents
-        FROM (SELECT scope, speaker, count(*) AS documents FROM gone GROUP BY scope, speaker) g
-        WHERE s.scope = g.scope AND s.name = g.speaker
+        FROM (SELECT speaker, count(*) AS documents FROM gone GROUP BY speaker) g
+        WHERE s.scope = v_scope AND s.name = g.speaker
     )
-    SELECT min(g.scope), array_agg(g.number) INTO v_scope, v_numbers FROM gone g;
-    IF v_scope IS NULL THEN
+    SELECT array_agg(g.number) INTO v_numbers FROM gone g;
+    IF v_numbers IS NULL THEN
         RETURN 0;
     END IF;
     DELETE FROM {schema}.recall_speakers s WHERE s.scope = v_scope AND s.documents < 1;
@@ -766,10 +773,11 @@ LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('lock_timeout', p_lock_timeout_ms::text, true);
     INSERT INTO {schema}.recall_vectors (document, scope, model, data)
-    SELECT d.key, d.scope, p_model, v.data::real[]
+    SELECT d.key, s.key, p_model, v.data::real[]
     FROM unnest(p_documents, p_data) AS v (document, data)
     JOIN {schema}.recall_documents d ON d.key = v.document
-    JOIN {schema}.recall_scopes s ON s.key = d.scope AND s.id = p_scope
+    JOIN {schema}.recall_threads t ON t.key = d.key >> 32
+    JOIN {schema}.recall_scopes s ON s.key = t.scope AND s.id = p_scope
     ORDER BY d.key FOR KEY SHARE OF d
     ON CONFLICT (document) DO UPDATE SET model = excluded.model, data = excluded.data;
 END $$;

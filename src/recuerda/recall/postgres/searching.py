@@ -90,11 +90,15 @@ class Searching:
         self._holders = composed("SELECT thread_id, incarnation, turn FROM {schema}.recall_holders(%s, %s::bigint)")
         self._copied_vectors = composed(
             "SELECT DISTINCT ON (d.key) d.key, array_send(v.data) FROM {schema}.recall_documents d "
-            "JOIN {schema}.recall_scopes s ON s.key = d.scope AND s.id = %s "
+            "JOIN {schema}.recall_threads t ON t.key = d.key >> 32 "
+            "JOIN {schema}.recall_scopes s ON s.key = t.scope AND s.id = %s "
             "CROSS JOIN LATERAL (SELECT f.* FROM {schema}.recall_documents f "
             "WHERE f.key <= d.key AND f.turn_id <> '' ORDER BY f.key DESC LIMIT 1) f "
-            "JOIN {schema}.recall_documents g ON g.created_us = f.created_us AND g.digest = f.digest "
-            "AND g.turn_id = f.turn_id AND g.turn_id <> '' AND g.scope = d.scope AND g.key <> f.key "
+            "JOIN {schema}.recall_documents g "
+            "ON ((g.created_us << 12) | (g.digest & 4095)) = ((f.created_us << 12) | (f.digest & 4095)) "
+            "AND g.created_us = f.created_us AND g.digest = f.digest "
+            "AND g.turn_id = f.turn_id AND g.turn_id <> '' AND g.key <> f.key "
+            "JOIN {schema}.recall_threads o ON o.key = g.key >> 32 AND o.scope = s.key "
             "JOIN {schema}.recall_documents c ON c.key = g.key + d.key - f.key AND c.digest = d.digest "
             "JOIN {schema}.recall_vectors v ON v.document = c.key AND v.model = %s WHERE d.key = ANY (%s::bigint[])"
         )

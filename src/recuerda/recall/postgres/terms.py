@@ -17,6 +17,9 @@ from recuerda.recall.postgres.texts import original_text
 from recuerda.recall.postings import RANGE_BITS, Chunk, without
 from recuerda.recall.text import probable_terms
 
+HIGHEST_COUNT = 2**15 - 1
+"""The highest number of a document's terms, and of its words, that is stored. It stands for any higher number, too."""
+
 
 def counts_of(terms: Mapping[str, int]) -> str:
     """Return the terms and their counts as a JSON object."""
@@ -27,7 +30,7 @@ class Leaving:
     """The statements that take the terms of removed documents out of the postings of one schema.
 
     The terms are not stored, but made from the texts again. If a document had other terms, which depend on more than
-    its text, all postings of its scope are searched.
+    its text, or more terms than are counted, all postings of its scope are searched.
     """
 
     def __init__(self, schema: str) -> None:
@@ -49,7 +52,7 @@ class Leaving:
         held = await self._packing.between(scope, bounds, connection)
         changes: dict[Key, bytes] = {}
         found = _take_out(held, lambda term: by_term.get(term, ()), changes)
-        if missed := [number for number, terms, *_ in documents if found[number] < terms]:
+        if missed := [number for number, terms, *_ in documents if found[number] < terms or terms == HIGHEST_COUNT]:
             held = await self._packing.all(scope, connection)
             await asyncio.to_thread(_take_out, held, lambda _: missed, changes)
         await self._packing.write(scope, rewritten(held, changes), connection)
