@@ -201,21 +201,21 @@ class _Scores:
 
     def _words(self, candidate: Candidate) -> Iterator[ScorePart]:
         """Yield the points of each word of the query, and what the message loses for the other words."""
-        worth = worth_of(self._question, self._info, self._candidates)
+        worth = worth_of(self._question, self._info, self._candidates, self._weights)
         terms: dict[int, dict[str, int]] = {}
         for term, count in candidate.matches.items():
-            terms.setdefault(self._question.terms[term], {})[term] = count
+            terms.setdefault(self._question.word(term), {})[term] = count
         total = 0.0
         for number, forms in sorted(terms.items()):
             points = self._score_of(msgspec.structs.replace(candidate, matches=forms), worth, 1)
             total += points
             yield ScorePart(reason="word", points=points, word=self._word(number), terms=tuple(forms))
-        whole = self._score_of(candidate, worth, max(1, len(set(self._question.terms.values()))))
+        whole = self._score_of(candidate, worth, max(1, len(self._question.words())))
         yield ScorePart(reason="coverage", points=whole - total)
 
     def _word(self, number: int) -> str:
         """Return a word of the query: the longest of its terms, because the other terms are stems."""
-        terms = [term for term, of in self._question.terms.items() if of == number]
+        terms = [term for term in self._question.terms if self._question.word(term) == number]
         return max(terms, key=len).lstrip("=")
 
     def _score_of(self, candidate: Candidate, worth: Mapping[str, tuple[int, float]], asked: int) -> float:

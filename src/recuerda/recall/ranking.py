@@ -34,7 +34,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from recuerda.recall.about_me import facts_asked, words_of_kinds
 from recuerda.recall.dates import NamedTimes, named_times
+from recuerda.recall.folding import fold
 from recuerda.recall.index import THREAD_BITS, Candidate, Candidates, ScopeInfo
 from recuerda.recall.text import ABOUT_ASKER, IDENTITY, name_words, query_terms, speaker_terms, words_of
 from recuerda.recall.traits import (
@@ -61,6 +63,9 @@ _ROLES = ("user", "assistant", "")
 """The roles of messages, and that of an item that nobody has said."""
 _DEVIATIONS = 5
 """The number of standard deviations above the mean at which a similarity counts as much as it can."""
+
+_FACT = -1
+"""The number of the words that ask for a fact about the asker."""
 
 _WORDS_OF_AN_ANSWER = 4
 """The largest number of words of a question that are expected in an answer."""
@@ -90,6 +95,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
         standing: raises a user's standing instructions and preferences, if an assistant replied to them.
         correction: raises messages of people that have all words of the question and say that something holds no
             longer, or was wrong.
+        fact: the weight of a fact about the asker that the question asks for, relative to a word that is as rare.
         assistant: lowers an assistant's messages, unless the question asks what the assistant has said.
         date: raises a message for each named part of the date that fits.
         time: raises messages that name a time, if the question asks for a time.
@@ -117,6 +123,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     personal: float = 0.2
     standing: float = 0.5
     correction: float = 0.2
+    fact: float = 1.5
     assistant: float = 0.5
     date: float = 1.0
     time: float = 0.6
@@ -132,6 +139,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         terms: the terms to look for, each with the number of the word of which it is a form.
+        facts: the terms of the facts about the asker that the query asks for.
+        of_facts: the numbers of the words that ask for such a fact, and the number of the fact. They count as one word.
         speakers: the speakers of the scope whom the query names.
         times: the times that the query names.
         asks_when: True if the query asks for a time.
@@ -143,6 +152,17 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     times: NamedTimes
     asks_when: bool
     asks_assistant: bool = False
+    of_facts: frozenset[int] = frozenset()
+    facts: frozenset[str] = frozenset()
+
+    def word(self, term: str) -> int:
+        """Return the number of the word of a term, which is the same for all words that ask for a fact."""
+        number = self.terms[term]
+        return _FACT if number in self.of_facts else number
+
+    def words(self) -> frozenset[int]:
+        """Return the numbers of all words."""
+        return frozenset(map(self.word, self.terms))
 
 
 def question_of(query: str, info: ScopeInfo, now_us: int, zone: tzinfo = UTC) -> Question:
@@ -154,8 +174,18 @@ def question_of(query: str, info: ScopeInfo, now_us: int, zone: tzinfo = UTC) ->
     terms = query_terms(query, without=names)
     if not terms or _is_only_about_asker(query, names):
         terms = _terms_without_words(query, names, has_times=bool(times))
+    of_facts = frozenset[int]()
+    folded = fold(query)
+    facts = [] if names else facts_asked(folded)
+    if facts:
+        asking = query_terms(words_of_kinds(folded))
+        number = 1 + max(terms.values(), default=-1)
+        of_facts = frozenset([number, *(terms[term] for term in terms.keys() & asking.keys())])
+        terms = terms | dict.fromkeys(facts, number)
     return Question(
         terms=terms,
+        of_facts=of_facts,
+        facts=frozenset(facts),
         speakers=speakers,
         times=times,
         asks_when=asks_when(query),
@@ -198,9 +228,10 @@ def best_score(question: Question, info: ScopeInfo, candidates: Candidates, weig
     has. A word that the scope does not have counts like the rarest word that it has, unless meanings are compared too:
     the answer may say the same in other words, or in another language.
     """
-    words = dict.fromkeys(question.terms.values(), 0.0)
+    words = dict.fromkeys(question.words(), 0.0)
     for term, frequency in candidates.frequencies.items():
-        if (word := question.terms.get(term)) is not None:
+        if term in question.terms:
+            word = question.word(term)
             words[word] = max(words[word], idf(frequency, max(info.documents, frequency)))
     known = [value for value in words.values() if value]
     compared = sum(candidate.similarity is not None for candidate in candidates.found.values())
@@ -245,8 +276,8 @@ def is_echo(candidate: Candidate, question: Question) -> bool:
 
 def own_scores(question: Question, info: ScopeInfo, candidates: Candidates, weights: Weights) -> dict[int, float]:
     """Return the scores of the candidates that have one of their own, in the order of keys."""
-    worth = worth_of(question, info, candidates)
-    asked = max(1, len(set(question.terms.values())))
+    worth = worth_of(question, info, candidates, weights)
+    asked = max(1, len(question.words()))
     likeness = _likeness(candidates.found)
     most = weights.similarity * idf(1, info.documents)
     own: dict[int, float] = {}
@@ -262,13 +293,24 @@ def own_scores(question: Question, info: ScopeInfo, candidates: Candidates, weig
     return own
 
 
-def worth_of(question: Question, info: ScopeInfo, candidates: Candidates) -> dict[str, tuple[int, float]]:
-    """Return the number of its word and the inverse document frequency of each term of the question that occurs."""
-    return {
-        term: (question.terms[term], idf(frequency, max(info.documents, frequency)))
+def worth_of(
+    question: Question, info: ScopeInfo, candidates: Candidates, weights: Weights
+) -> dict[str, tuple[int, float]]:
+    """Return the number of its word and the inverse document frequency of each term of the question that occurs.
+
+    A fact about the asker is worth more than the words that ask for it, however rare these are.
+    """
+    worth = {
+        term: idf(frequency, max(info.documents, frequency))
         for term, frequency in candidates.frequencies.items()
         if term in question.terms
     }
+    known = [worth[term] for term in question.facts if term in worth]
+    if known:
+        for term, value in worth.items():
+            if question.word(term) == _FACT:
+                worth[term] = min(known) * weights.fact if term in question.facts else min(value, *known)
+    return {term: (question.word(term), value) for term, value in worth.items()}
 
 
 def _likeness(found: Mapping[int, Candidate]) -> dict[int, float]:
@@ -401,8 +443,8 @@ class Likelihoods:
         return factor
 
     def _has_all_words(self, candidate: Candidate) -> bool:
-        terms = self._question.terms
-        return bool(terms) and {terms[term] for term in candidate.matches} == set(terms.values())
+        question = self._question
+        return bool(question.terms) and frozenset(map(question.word, candidate.matches)) == question.words()
 
 
 class _Kind(NamedTuple):

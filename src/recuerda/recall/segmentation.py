@@ -75,6 +75,7 @@ _BEHIND_VERB_WORDS = "je tu il elle on ils elles ce t ci moi toi le la les lui l
 _BEHIND_VERBS = frozenset(_BEHIND_VERB_WORDS.split())
 _OF_ADDRESSES = frozenset(("com", "org", "net", "www", "http", "https"))
 _HUMPS = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{2,}(?![a-z])")
+_NAME_WITH_NUMBER = re.compile(r"([^\W\d_]{3,})(\d{1,6})")
 _VERSION = re.compile(r"[vV]?(\d+(?:\.\d+){1,4})")
 _DIGIT = re.compile(r"\d")
 _JOINABLE = re.compile(r"[\d#+&]")
@@ -91,12 +92,13 @@ _MEASURE = re.compile(rf"(?<![\w.,])(\d+(?:[.,]\d+)?)( ?)({_UNITS})\b", re.IGNOR
 _GROUPS = re.compile(r"(?<![\w.])(\+?)\(?(\d{1,4})\)?((?:[ ./\-]{1,2}\(?\d{2,8}\)?(?!\w)){1,6})")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
 _LETTERS_AND_NUMBER = re.compile(
-    r"\b[A-Z]{2} ?\d{2,4}(?: \d{2,4}){1,5}\b|\b[A-Z]{2,4} \d{3,10}\b|\b[A-Z]{1,3}[ -][A-Z]{1,3}[ -]?\d{1,4}\b"
+    r"\b[A-Z]{2} ?\d{2,4}(?: \d{2,4}){1,5}\b|\b[A-Z]{1,3}[ -][A-Z]{1,3}[ -]?\d{1,4}\b"
     r"|\b[A-Z]{2}[ -]?\d{2,4}[ -][A-Z]{2,3}\b|\b[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}\b"
     r"|\b[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}\b"
+    r"|\b[A-Z]{1,4} \d{1,10}\b|\b(?:[A-Z]\d|\d[A-Z]) \d{2,5}\b|\b\d{1,3} [A-HJ-Z]\b"
 )
-"""VAT numbers, flights such as "LH 1234", number plates such as "M-AB 1234", "AB-123-CD" and "AB12 CDE", British
-postcodes, and addresses of network cards."""
+"""VAT numbers, number plates such as "M-AB 1234", "AB-123-CD" and "AB12 CDE", British postcodes, addresses of network
+cards, flights such as "LH 1234" and "U2 8213", and short names with a number, such as "PS 5" and "12 A"."""
 
 
 class Word(NamedTuple):
@@ -238,11 +240,13 @@ def _compound(token: str) -> Iterator[Word]:
 
 
 def _with_humps(token: str) -> Iterator[Word]:
-    """Yield a word and, of a name such as "getUserById", its parts."""
+    """Yield a word and, of a name such as "getUserById" or "iPhone15", its parts."""
     yield _exact(fold(token)) if _DIGIT.search(token) else _plain(token)
     humps = _HUMPS.findall(token)
     if len(humps) > 1 and not token.isupper():
         yield from (_plain(hump) for hump in humps if len(hump) >= _MANY_LETTERS)
+    if (named := _NAME_WITH_NUMBER.fullmatch(token)) is not None:
+        yield from (_plain(named[1]), _exact(fold(named[2])))
 
 
 def _with_apostrophe(token: str) -> Iterator[Word]:

@@ -15,16 +15,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 
 import msgspec
 
+from recuerda.recall.about_me import facts_told
 from recuerda.recall.folding import composed, fold
 from recuerda.recall.languages import ENGLISH, STOPWORDS, languages_of, stem, stems
 from recuerda.recall.segmentation import Word, tokens_of
 
-TERMS_VERSION = 13
+TERMS_VERSION = 14
 """The version of the rules that make terms. An index that was built with another version is rebuilt."""
 
 MAX_TEXT = 20_000
@@ -47,7 +48,10 @@ _MIDDLE_WORDS = 100
 _MANY_WORDS = 20
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
-_LETTERS_AND_DIGITS = re.compile(r"\b([A-Za-z]{1,4})[ -](\d{2,10})\b")
+_LETTERS_AND_DIGITS = re.compile(r"\b([A-Za-z]{1,4}|[A-Za-z]\d|\d[A-Za-z])[ -](\d{2,10})\b")
+_CODE = re.compile(r"([a-z]{0,8}|[a-z]\d|\d[a-z])(\d{1,6})")
+_LONGEST_NUMBER = 6
+_TELLING_DIGITS = 3
 _EMOJI = re.compile(
     "[\U0001f1e6-\U0001f1ff]{2}|[\u231a-\u23ff\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001f1e5\U0001f200-\U0001f3fa]"
     "|[\U0001f400-\U0001faff]"
@@ -115,7 +119,30 @@ def query_terms(question: str, *, without: Collection[str] = ()) -> dict[str, in
     for letters, digits in _LETTERS_AND_DIGITS.findall(question):
         if digits in numbers:
             terms.setdefault(fold(letters) + digits, numbers[digits])
+    for term, number in sorted(terms.items(), key=lambda one: not one[0].isdecimal()):
+        for form in _other_codes(term):
+            terms.setdefault(form, number)
     return terms
+
+
+def _other_codes(term: str) -> Iterator[str]:
+    """Yield other forms of a number or a code: without and with zeros, and the number of a code alone.
+
+    A flight is "BA 286", "BA0286" or "BA-286", and an invoice is 42 or "INV-0042". A zero before one digit stays,
+    because it is that of a day or a month.
+    """
+    code = _CODE.fullmatch(term)
+    if code is None:
+        return
+    letters, digits = code.groups()
+    least = digits.lstrip("0")
+    if not least or (len(least) == 1 and len(digits) == 2):
+        return
+    longer = range(max(_TELLING_DIGITS, len(least) + 1), _LONGEST_NUMBER + 1)
+    forms = [least, *(least.zfill(size) for size in longer)]
+    yield from (letters + form for form in forms)
+    if letters and len(least) >= _TELLING_DIGITS:
+        yield from forms
 
 
 def query_words(question: str) -> set[str]:
@@ -155,7 +182,8 @@ def speaker_terms(name: str | None) -> list[str]:
 
 def probable_terms(text: str, speaker: str | None) -> set[str]:
     """Return the terms that a document with this text probably has, also if more than the text decides about them."""
-    return {*terms_of(text).counts, *speaker_terms(speaker), *emoji_terms(text), ABOUT_ASKER, IDENTITY, STANDING}
+    marks = (ABOUT_ASKER, IDENTITY, STANDING, *facts_told(text, fold(text)))
+    return {*terms_of(text).counts, *speaker_terms(speaker), *emoji_terms(text), *marks}
 
 
 def name_words(name: str) -> list[str]:

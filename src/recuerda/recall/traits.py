@@ -48,8 +48,9 @@ _ABOUT_ASKER = _PERSONAL | {"soy", "estoy", "tengo", "sono", "sou", "tenho"}
 # In Chinese, Japanese and Korean, the word for "I" stands beside others without a space.
 _PERSONAL_CHARACTERS = re.compile("[我私僕俺]|(?:저는|제가|저의|나는|내가|저희|우리)|(?:제|내|나) ")
 _TIME = re.compile(
-    r"\b(?:yesterday|today|tonight|tomorrow|last|next|ago|weeks?|weekend|months?|years?|\w+day|recently|since|morning|"
-    r"january|february|march|april|june|july|august|september|october|november|december|(?:19|20)\d\d|ayer|hoy|manana|"
+    r"\b(?:yesterday|today|tonight|tomorrow|last|next|ago|weeks?|weekend|months?|years?|(?!birthday)\w+day|recently|since|morning|"
+    r"january|february|march|april|(?:in|of|\d(?:st|nd|rd|th)?) may|may \d|june|july|august|september|october|"
+    r"november|december|(?:19|20)\d\d|ayer|hoy|manana|"
     r"semanas?|mes|meses|anos?|lunes|martes|miercoles|jueves|viernes|sabado|domingo|pasad[oa]|proxim[oa]|hace|"
     r"enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre)\b"
 )
@@ -66,14 +67,16 @@ _MEMORY_WORDS = """
     herinner weet beschrijf
 """
 _OF_MEMORIES = frozenset(_MEMORY_WORDS.split())
+# It is searched in every message, so all of its alternatives begin with the start of a word, which is tried first.
 _CORRECTION = re.compile(
-    r"\bactually,|\bno longer\b|\bany ?more\b(?! than)|\bi (?:just )?(?:quit|switched|was wrong|meant)\b|"
-    r"\b(?:used to|correction:|instead of|changed my mind)|, not (?:my |the |in |at |on |dr\.? )?\w+\.?$|"
-    r"\bya no\b|\ben realidad\b|\bme equivoque\b|\bnicht mehr\b|\beigentlich\b|\bkorrektur\b|\bstatt\b|"
-    r"\bne \w+ plus\b|\ben fait\b|\bnon \w+ piu\b|\bin realta\b|\bnao \w+ mais\b|\bna verdade\b|"
-    r"\bniet meer\b|(?<!\w)больше не |\bjuz nie\b|\binte langre\b|\bikke lenger\b|\bartik\b|"
-    r"其实|不再|実は|もう.{1,12}ない|사실은|더 이상"
+    r"\b(?:actually,|no longer\b|any ?more\b(?! than)|i (?:just )?(?:quit|switched|was wrong|meant)\b|"
+    r"(?:used to|correction:|instead of|changed my mind)|"
+    r"ya no\b|en realidad\b|me equivoque\b|nicht mehr\b|eigentlich\b|korrektur\b|statt\b|"
+    r"ne \w+ plus\b|en fait\b|non \w+ piu\b|in realta\b|nao \w+ mais\b|na verdade\b|"
+    r"niet meer\b|больше не |juz nie\b|inte langre\b|ikke lenger\b|artik\b)"
 )
+_NOT_THAT = re.compile(r", not (?:my |the |in |at |on |dr\.? )?\w+\.?$")
+_CORRECTION_CHARACTERS = re.compile("其实|不再|実は|もう.{1,12}ない|사실은|더 이상")
 _SAID = "recommend|suggest|said|say|told|tell me|advise|propose|mention|explain|explained|wrote|gave|give me"
 _ASKS_ASSISTANT = re.compile(
     rf"\b(?:did|have|had) you (?:{_SAID})|\byou (?:{_SAID})(?:ed|d)?\b|\byour (?:\w+ )?(?:recommend|suggest|advice|"
@@ -95,7 +98,7 @@ def traits_of(text: str) -> int:
         found |= HAS_TIME
     if _NAME.search(text):
         found |= HAS_NAME
-    if _CORRECTION.search(folded):
+    if _corrects(folded):
         found |= IS_CORRECTION
     return found | (IS_STANDING if is_standing(folded) else 0)
 
@@ -119,6 +122,12 @@ def asks_for_memories(question: str) -> bool:
 def asks_assistant(question: str) -> bool:
     """Return True if a question asks what the assistant has said."""
     return bool(_ASKS_ASSISTANT.search(fold(question)))
+
+
+def _corrects(folded: str) -> bool:
+    if _CORRECTION.search(folded) or (", not " in folded and _NOT_THAT.search(folded)):
+        return True
+    return not folded.isascii() and _CORRECTION_CHARACTERS.search(folded) is not None
 
 
 def _has_asker(text: str) -> bool:

@@ -1,0 +1,455 @@
+r"""Facts about people themselves: what a message tells, and what a question asks for.
+
+"How old am I?" has no word in common with "I turned 41 last May", and "Where do I live?" none with "I moved to Bergen".
+So a user's message has a term for each kind of fact that it tells, and a question about the asker looks for the kinds
+that it asks for. Both are recognized by phrases, in English, Spanish, German, French, Portuguese and Italian.
+
+A line of `_TOLD` begins with the words that may begin the phrase, separated by slashes. The rest is a regular
+expression. `#` stands for a number. Lines of `_ASKED` are regular expressions for any place of a question. All of it
+is folded, and English "I'm" is "i am".
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+
+_END = 1_000
+
+_NUMBER = r"(?:\d{1,3}|[^\W\d_]+(?:(?:-| | y | e )[^\W\d_]+)?)"
+_AGE = r"\d{1,2}\b(?=(?: now| already| today| this year)?(?:\s*[,;!)]|\s*\.(?!\d)|\s*$| and\b| but\b| so\b))"
+_KIN = r"(?:sons?|daughters?|kids?|child(?:ren)?|twins|boys|girls)"
+_PET = (
+    r"(?:dogs?|cats?|puppy|puppies|kittens?|hamsters?|rabbits?|parrots?|birds?|fish|turtles?|tortoises?|horses?|pets?)"
+)
+_OCCUPATION = (
+    r"(?!fan\b|member\b|beginner\b|owner\b|lover\b|believer\b|father\b|mother\b|brother\b|sister\b|vegetarian\b|"
+    r"person\b|human\b|loser\b|winner\b|fighter\b|man\b|woman\b)"
+    r"(?:\w+ ){0,2}?\w*(?:er|or|ist|ician|arian|ant|eer|nurse|chef|cook|pilot|clerk|vet|judge|student|agent|doctor|"
+    r"electrician|architect|accountant|designer|developer|surgeon|coach|guide|nanny|soldier|paramedic|mechanic)\b"
+)
+_SPANISH_OCCUPATION = (
+    r"(?!solter|vegetarian|extranjer|mayor\b|menor\b|mejor\b|peor\b|el mejor|senor)(?:una? )?\w*(?:er[oa]|ista|d?ora?|"
+    r"ogad[oa]|[oó]log[oa]|ente|ante|medic[oa]|nic[oa]|atric|triz|chef|piloto|autonom[oa]|profe\w*|maestr[oa]|"
+    r"arquitect[oa]|jubilad[oa]|abogad[oa]|veterinari[oa]|funcionari[oa])\b"
+)
+_GERMAN_OCCUPATION = (
+    r"(?!immer\b|sicher\b|leider\b|wieder\b|hier\b|aber\b|sehr\b|nur\b|unter\b|uber\b|hinter\b|sauer\b|lieber\b|"
+    r"besser\b|schwanger\b|vegetarier|veganer|single|der\b|\w*vater|\w*mutter|\w*bruder|\w*schwester (?:von|der))"
+    r"(?:von beruf )?(?:eine? )?\w*(?:er|erin|tor|torin|ist|istin|arzt|arztin|schwester|pfleger|mann|frau|anwalt|"
+    r"anwaltin|ent|entin|eur|eurin|oge|ogin|wirt|wirtin|koch|kochin|pilot|pilotin|beamt\w+|student|azubi|hebamme)\b"
+)
+_FRENCH_OCCUPATION = (
+    r"(?!derriere|fier|celibataire|vegetarien|etranger|premier|dernier)(?:une? )?\w*(?:eur|euse|ien|ienne|iste|ier|"
+    r"iere|ere|trice|ante?|medecin|prof\w*|avocate?|architecte|chef|pilote|notaire|retraitee?|secretaire|veterinaire)\b"
+)
+_PORTUGUESE_OCCUPATION = (
+    r"(?!solteir|vegetarian|estrangeir|maior\b|melhor\b|pior\b|brasileir)(?:uma? |o |a )?\w*(?:eir[oa]|ista|d?ora?|"
+    r"nic[oa]|ente|ante|ogad[oa]|log[oa]|medic[oa]|chef|pilot[oa]|arquitet[oa]|reformad[oa]|aposentad[oa]|profe\w*)\b"
+)
+_ITALIAN_OCCUPATION = (
+    r"(?!vegetarian|straniero|il migliore|fiero)(?:una? |un')?\w*(?:ier[ea]|ista|t?ore|trice|nic[oa]|ente|ante|"
+    r"olog[oa]|medico|avvocat\w+|cuoc[oa]|infermier\w|architett[oa]|pensionat[oa]|impiegat[oa]|veterinari[oa]|chef|pilota)\b"
+)
+_NO_PORTUGUESE_NOUN = r"(?<!(?:um|no|do|ao) trabalho )(?<!\bo trabalho )(?<![ms]eu trabalho )"
+"""Words for "work" that are also "I work": behind an article, they are nouns."""
+
+_TOLD = {
+    "age": rf"""
+        i am (?:now |only |already |just |about |almost |nearly )?(?:{_AGE}|# ?-?years? ?-?old|an? \d+[ -]year)
+        i am (?:in my (?:early |mid |late |mid-)?(?:\d0s|twent|thirt|fort|fift|sixt|sevent|eight)|turning #)
+        i (?:will be|will turn|turned|turn|just turned) \d+\b(?! degrees)
+        my (?:\d+(?:st|nd|rd|th) birthday|age is)
+        i (?:just |recently )?(?:had|celebrated) my \d+(?:st|nd|rd|th) birthday
+        tengo # anos|tengo ya \d
+        cumpli/cumplo/cumplire/cumplir (?:los )?\d
+        mi/la edad es
+        ich bin (?:jetzt |schon |erst |gerade |nun )?(?:{_AGE}|# jahre|(?:\w+ ){{0,3}}?\d+(?: jahre(?: alt)?)? geworden)
+        ich (?:wurde|werde) (?:\w+ ){{0,3}}?(?:{_AGE}|\d+ (?:jahre|geworden))
+        mein/meinen (?:\d+\. geburtstag|alter ist)
+        j'ai (?:eu |deja |maintenant )?# ans\b
+        mes \d+ ans\b
+        mon age est
+        tenho # anos
+        fiz/faco/completei/fazer \d+(?: anos| em\b| no\b| na\b| ontem| hoje|[.!,]|$)
+        minha idade e\b
+        ho # anni
+        compiuto/compiuti/compio/compiro (?:gli )?\d
+    """,
+    "home": r"""
+        i (?:have |just |recently |finally |have just )?(?:moved|relocated) (?:back )?(?:to|into|in|here)\b
+        i am (?:now |currently |still )?(?:based|living|settled|moving) (?:in|at|near|to)\b
+        i (?:now |still |currently )?(?:live|reside|lived) (?:in|at|near|on|by|with|close|alone)\b
+        and/but/now/then (?:now )?live (?:in|at|near|on|by|with)\b
+        i have (?:been living|lived|settled|bought a (?:house|flat))\b
+        my (?:new |current |home )?(?:flat|apartment|home|house|address|place) (?:is|address)\b
+        me (?:mude|mudo|he mudado|traslade)\b
+        mudamos/mudado/mude (?:a|en|al)\b
+        vivo/resido/viviendo (?:en|a|con|cerca|in|em|no|na|nos|nas|com|nel\w*)\b
+        mi/la (?:nueva )?(?:casa|piso|apartamento|departamento|direccion) (?:esta|es|queda)\b
+        ich (?:wohne|lebe|ziehe)\b
+        ich bin (?:\w+ ){0,4}?(?:nach|in) [^.!?]{1,40}?(?:um)?gezogen
+        wohne/lebe (?:jetzt |nun |noch )?in\b
+        mein/meine (?:neues? )?(?:wohnung|haus|zuhause|adresse) (?:ist|liegt)\b
+        j'habite
+        je vis (?:a|en|dans|au|aux|avec)\b
+        j'ai (?:\w+ )?demenage
+        je suis (?:\w+ )?(?:installee?|basee?) (?:a|en|dans|au)\b
+        mon/ma/mes (?:nouvel )?(?:appartement|adresse|domicile|maison) est
+        moro/morando
+        mudei/mudei-me (?:me )?(?:para|pra)\b
+        minha/meu (?:casa|morada|residencia|apartamento|endereco) (?:e|fica)\b
+        abito/risiedo
+        mi sono (?:\w+ )?trasferit
+        mia/mio (?:\w+ )?(?:casa|appartamento|indirizzo) (?:e|si trova)\b
+    """,
+    "work": rf"""
+        i am (?:currently |now |still )?(?:an? |the ){_OCCUPATION}
+        i am (?:working (?:as|at|for)|(?:self-)?employed|unemployed|retired|a freelanc|between jobs)
+        i (?:now |currently |still )?(?:work (?:as|at|for|in|with|part|full|from|nights)|teach|run an?|own an?|manage)\b
+        i (?:became|have become) an? \w
+        and/but/now/then (?:now )?work (?:as|at|for|in)\b
+        i (?:have )?(?:just |recently )?(?:started (?:at|as|working|my (?:new )?job)|joined)\b
+        i (?:have )?(?:just |recently )?got (?:an?|the) (?:new )?job\b
+        my (?:new |current |day )?(?:job|profession|occupation|career|employer|boss|company|work) (?:is|as|at)\b
+        trabajo (?<!(?:el|un|mi|al|su|tu) trabajo )(?:en|como|de|para|con)\b
+        soy {_SPANISH_OCCUPATION}
+        me dedico
+        mi (?:trabajo|profesion|oficio|empleo|jefe|jefa|empresa) (?:es|esta|se)\b
+        empece/empiezo (?:a trabajar|en mi nuevo trabajo)
+        ich (?:arbeite|unterrichte)\b
+        ich bin {_GERMAN_OCCUPATION}
+        ich bin (?:arbeitslos|selbst(?:st)?andig|angestellt|in rente)
+        mein/meine (?:beruf|job|arbeitgeber|chef|chefin|arbeit|firma|stelle) (?:ist|heisst|bei)\b
+        je travaille
+        je suis {_FRENCH_OCCUPATION}
+        mon/ma (?:metier|travail|emploi|boulot|patron|employeur|entreprise|profession) (?:est|c'est)\b
+        trabalho {_NO_PORTUGUESE_NOUN}(?:como|em|na|no|para|com|numa?|de)\b
+        sou {_PORTUGUESE_OCCUPATION}
+        meu/minha (?:trabalho|emprego|chefe|profissao|empresa) (?:e|chama)\b
+        lavoro (?<!(?:il|un|al|io) lavoro )(?<!del lavoro )(?:come|a|da|in|per|con|nel\w*|all\w*|presso)\b
+        sono {_ITALIAN_OCCUPATION}
+        mio/mia (?:lavoro|mestiere|capo|professione|azienda) (?:e|si)\b
+    """,
+    "birth": r"""
+        i was born
+        my (?:\w+ )?(?:birthday|date of birth|dob|birth date|birthdate) (?:is|was|falls)\b
+        i turn \d+ (?:on|in|next)\b
+        naci/nasci
+        mi (?:cumpleanos|cumple|fecha de nacimiento) (?:es|fue|cae)\b
+        cumplo anos
+        ich (?:bin|wurde) [^!?]{0,40}?geboren
+        mein (?:geburtstag|geburtsdatum) (?:ist|war)\b
+        ich habe? (?:\S+ ){0,4}?geburtstag
+        je suis nee?
+        mon/ma (?:anniversaire|date de naissance) (?:est|c'est|tombe)\b
+        meu/minha (?:aniversario|data de nascimento) e\b
+        faco anos
+        sono nat[oa]
+        mio/mia (?:compleanno|data di nascita) (?:e|cade)\b
+    """,
+    "name": r"""
+        my (?:full |first |last |middle |real |nick|sur)?name is
+        call me (?!when|back|later|if|at|on|after|before|in|once|now|and|or|for|to|about|crazy|tomorrow|an?\b|\d)
+        i am (?:called|named|known as)
+        i go by
+        me (?:llamo|chamo)\b
+        mi nombre es
+        mein name ist
+        ich heisse
+        je m'appelle
+        mon nom est
+        chamo-me
+        meu nome e
+        mi chiamo
+        mio nome e
+    """,
+    "partner": r"""
+        my (?:wife|husband|partner|girlfriend|boyfriend|fiancee?|spouse)\b
+        i (?:married|got married|got engaged)\b
+        i am (?:married|engaged|single|divorced|widowed|dating)\b
+        mi (?:mujer|esposa|esposo|marido|novi[oa]|pareja)\b
+        estoy/soy (?:casad[oa]|solter[oa]|divorciad[oa]|viud[oa])\b
+        me case
+        mein/meine (?:frau|mann|freund|freundin|verlobter?|partner|partnerin)\b
+        ich bin (?:\w+ )?(?:verheiratet|ledig|single|geschieden|verlobt|verwitwet)\b
+        ma/mon (?:femme|copine|fiancee|compagne|mari|copain|fiance|compagnon)\b
+        je suis (?:mariee?|celibataire|divorcee?|pacsee?)\b
+        minha/meu (?:mulher|esposa|namorada|noiva|marido|esposo|namorado|noivo)\b
+        sou (?:casad[oa]|solteir[oa]|divorciad[oa])\b
+        mia/mio (?:moglie|marito|ragazz[oa]|fidanzat[oa]|compagn[oa])\b
+        sono (?:sposat[oa]|single|divorziat[oa])\b
+    """,
+    "children": rf"""
+        my (?:\w+ )?{_KIN}\b
+        i have (?:got )?(?:#|an?|no) (?:\w+ )?{_KIN}\b
+        mi/mis (?:\w+ )?hij[oa]s?\b
+        tengo # (?:hij|nin)[oa]s?\b
+        mein/meine (?:\w+ )?(?:sohn|tochter|kind|kinder|sohne)\b
+        ich habe (?:\w+ ){{1,2}}(?:kind|kinder|sohn|sohne|tochter)\b
+        mon/ma/mes (?:fils|fille|enfants?|filles)\b
+        j'ai # (?:enfants?|filles?|fils|garcons?)\b
+        meu/minha/meus/minhas filh[oa]s?\b
+        tenho # filh[oa]s?\b
+        mio/mia/miei/mie figli[oae]?\b
+        ho # figli[oae]?\b
+    """,
+    "pets": rf"""
+        my (?:\w+ )?{_PET}\b
+        i have (?:got )?(?:#|an?) (?:\w+ )?{_PET}\b
+        mi/mis (?:perr[oa]s?|gat[oa]s?|mascotas?|conejos?|loros?|caballos?)\b
+        tengo # (?:perr[oa]s?|gat[oa]s?|mascotas?|conejos?|loros?|caballos?)\b
+        mein/meine (?:hund|hunde|hundin|katze|katzen|kater|hamster|kaninchen|pferd|haustiere?|wellensittich|papagei)\b
+        ich habe (?:\w+ ){{1,2}}(?:hunde?|katzen?|kater|hamster|kaninchen|pferde?|haustiere?|wellensittich|papagei)\b
+        mon/ma/mes (?:chiens?|chienne|chats?|chatte|lapins?|cheval|hamster|perroquet)\b
+        j'ai # (?:chiens?|chienne|chats?|chatte|lapins?|cheval|hamsters?|perroquets?)\b
+        meu/minha/meus/minhas (?:cao|caes|cachorr[oa]s?|gat[oa]s?|cadela|coelhos?|cavalo|papagaio)\b
+        tenho # (?:cao|caes|cachorr[oa]s?|gat[oa]s?|cadelas?|coelhos?|cavalos?|papagaios?)\b
+        mio/mia/miei/mie (?:can[ei]|gatt[oaie]|cagna|conigli[oa]?|cavallo|criceto|pappagallo)\b
+        ho # (?:can[ei]|gatt[oaie]|conigli[oa]?|cavall[oi]|criceto|pappagallo)\b
+    """,
+    "origin": r"""
+        i am (?:originally |half[ -])?(?:from\b|(?!vegetarian|librarian|guardian)\w{3,}(?:ian|ese)\b)
+        i come from
+        i was born in
+        i grew up
+        my (?:hometown|home country|nationality|family is from)\b
+        soy/vengo/provengo (?:de|del)\b
+        naci/nasci (?:en|em|no|na)\b
+        me crie
+        ich (?:komme|stamme) (?:\w+ )?aus\b
+        ich bin (?:\w+ )?(?:aus\b|in [^.!?]{1,30}(?:geboren|aufgewachsen))
+        ich wurde in [^.!?]{1,30}geboren
+        meine heimat
+        je viens (?:du|des|d'|de (?!\w+(?:er|ir|re)\b))
+        je suis (?:originaire|nee? (?:a|en|au|aux))\b
+        j'ai grandi
+        sou/venho (?:de|do|da|dos|das)\b
+        cresci (?:em|no|na)\b
+        vengo (?:da|dal\w*|dall\w*)\b
+        sono (?:di|originari[oa]|nat[oa] (?:a|in)|cresciut[oa])\b
+    """,
+    "height": r"""
+        i am (?:\d(?:[.,]\d+)? ?(?:m|metres?|meters?|feet|foot|ft)\b|\d+ ?(?:cm|centi)|\d' ?\d|\d[.,]\d\d\b)
+        my height
+        mido
+        mi (?:altura|estatura)\b
+        ich bin \d+(?:[.,]\d+)? ?(?:m|cm|meter)\b
+        meine (?:grosse|korpergrosse) (?:ist|betragt)
+        je (?:mesure|fais) \d[ m.,]
+        meco \d
+        minha altura
+        sono alt[oa]
+        mia altezza
+    """,
+    "weight": r"""
+        i weigh
+        i am \d+(?:[.,]\d+)? ?(?:kg|kilos?|pounds|lbs|stone)\b
+        my weight
+        peso \d
+        mi peso
+        ich wiege
+        mein gewicht
+        je pese
+        mon poids
+        meu peso
+        mio peso
+    """,
+    "phone": r"""
+        my (?:\w+ ){0,2}?(?:phone|number|mobile|cell|telephone)\b[^!?]{0,30}\d
+        call/reach/text/ring/phone me (?:at|on|under) \+?\(?\d
+        mi (?:numero|telefono|movil|celular)\b[^!?]{0,30}\d
+        meine (?:nummer|telefonnummer|handynummer|handy)\b[^!?]{0,30}\d
+        mon (?:numero|telephone|portable)\b[^!?]{0,30}\d
+        meu (?:numero|telefone|telemovel|celular)\b[^!?]{0,30}\d
+        mio (?:numero|telefono|cellulare)\b[^!?]{0,30}\d
+    """,
+}
+"""Maps the kinds of facts to the phrases that tell them."""
+
+_ASKED = {
+    "age": r"""
+        how old (?:am|was|will) i\b|\bmy age\b|cuantos anos (?:tengo|cumpl)|que edad tengo|\bmi edad\b
+        wie alt (?:bin|war|werde) ich|\bmein alter\b|quel age (?:ai-je|j'ai|est-ce que j'ai)|j'ai quel age|mon age\b
+        quantos anos (?:eu )?(?:tenho|fa)|(?:minha|que) idade|quanti anni (?:ho|compio)|che eta ho|mia eta\b
+    """,
+    "home": r"""
+        where (?:do|did|am) i (?:\w+ )?(?:live|living|reside|based)\b
+        (?:what|which) (?:\w+ )?(?:city|town|country|place|street|area|state) (?:do|am) i (?:live|living|based)\b
+        where is my (?:home|house|flat|apartment|place)\b|my (?:home )?address\b|donde (?:vivo|resido)\b
+        en (?:que|cual) \w+ vivo\b|donde esta mi casa|mi direccion\b|wo (?:wohne|lebe) ich\b
+        in welche[rm] \w+ (?:wohne|lebe) ich\b|meine adresse\b|ou (?:est-ce que )?(?:j'habite|je vis)\b
+        ou (?:habite|vis)-je\b|dans quelle? \w+ (?:est-ce que )?(?:j'habite|je vis|habite-je|vis-je)\b|j'habite ou\b
+        onde (?:e que )?(?:eu )?(?:moro|vivo)\b|em que \w+ (?:eu )?(?:moro|vivo)\b|(?:minha morada|meu endereco)\b
+        dove (?:abito|vivo|risiedo)\b|in (?:che|quale) \w+ (?:abito|vivo)\b|mio indirizzo\b
+    """,
+    "work": r"""
+        what do i do (?:for (?:work|a living|a job)|professionally|all day)|^\W*what do i do\W*$
+        what is my (?:\w+ )?(?:job|profession|occupation|career|work)\b|where do i work\b|who do i work for\b
+        my (?:employer|boss|job|occupation|profession)\b|what (?:kind|sort|type) of (?:work|job) do i\b
+        what (?:work )?do i work\b|(?:en|de) que trabajo\b|a que me dedico\b
+        (?:cual|que|donde) (?:es|esta) mi (?:trabajo|profesion|oficio|empleo)\b|(?:donde|para quien) trabajo\b
+        was bin ich von beruf|was (?:mache|tue) ich beruflich|(?:was|wo|als was) arbeite ich\b
+        mein(?:en)? (?:beruf|job)\b|(?:bei|fur) wem arbeite ich\b
+        (?:mon|ma) (?:metier|travail|profession|emploi|boulot)\b|je fais (?:quoi )?dans la vie|fais-je dans la vie
+        ou (?:est-ce que )?(?:je travaille|travaille-je)\b|que fais-je comme|je fais comme (?:travail|metier)
+        (?:meu|minha) (?:trabalho|profissao|emprego)\b|que (?:e que )?(?:eu )?faco (?:na|da) vida
+        em que (?:e que )?(?:eu )?trabalho\b|onde (?:eu )?trabalho\b|che lavoro (?:faccio|ho)\b
+        cosa faccio (?:nella vita|di lavoro|per lavoro)|(?:mio lavoro|mia professione|mio mestiere)\b|dove lavoro\b
+        di cosa mi occupo\b
+    """,
+    "birth": r"""
+        (?:when|where|what year|what day|which year) was i born|my (?:birthday|date of birth|dob|birth ?date)\b
+        (?:cuando|donde|ano|dia) naci\b|mi (?:cumple|fecha de nacimiento)|cuando cumplo\b
+        wann (?:habe|hab) ich geburtstag|mein geburts|(?:wann|wo|jahr) (?:bin|wurde) ich geboren|mon anniversaire
+        ma date de naissance|(?:quand|ou) (?:est-ce que )?(?:suis-je|je suis) nee?\b|meu aniversario
+        minha data de nascimento|(?:quando|onde|ano) (?:eu )?(?:nasci|faco anos)\b|mio compleanno
+        mia data di nascita|(?:quando|dove) sono nat[oa]\b
+    """,
+    "name": r"""
+        \bmy (?:full |first |last |middle |real |sur)?name\b|what am i called|como me (?:llamo|chamo)\b|mi nombre\b
+        wie heisse ich\b|mein name\b|mon (?:pre)?nom\b|m'appelle-je\b|(?:comment (?:est-ce que )?je m'appelle)\b
+        je m'appelle comment|como (?:eu )?me chamo\b|meu nome\b|come mi chiamo\b|mio nome\b
+    """,
+    "partner": r"""
+        who (?:am|was) i (?:married|engaged|dating)\b
+        who (?:was|is) my (?:wife|husband|partner|girlfriend|boyfriend|spouse|fiancee?)\b
+        am i (?:married|single|engaged|divorced)\b
+        (?:name of )?my (?:wife|husband|partner|girlfriend|boyfriend|spouse|fiancee?)(?:'s)? (?:name|called)
+        name of my (?:wife|husband|partner|girlfriend|boyfriend|spouse|fiancee?)|my (?:marital|relationship) status
+        (?:con quien )?estoy casad[oa]\b|como se llama mi (?:mujer|espos|marido|novi|pareja)
+        quien es mi (?:mujer|espos|marido|novi|pareja)|(?:mit wem )?bin ich (?:verheiratet|verlobt|zusammen)\b
+        (?:wie heisst|wer ist) meine? (?:frau|mann|freund|verlobt|partner)
+        (?:avec qui )?(?:je suis|suis-je) mariee?\b
+        (?:comment s'appelle|qui est) (?:ma|mon) (?:femme|mari|copine|copain|compagn|fiance)
+        (?:com quem )?(?:sou|estou) casad[oa]\b
+        (?:como se chama|quem e) (?:o |a )?(?:minha|meu) (?:mulher|espos|marido|namorad|noiv)
+        (?:con chi )?sono sposat[oa]\b
+        (?:come si chiama|chi e) (?:la |il )?(?:mia|mio) (?:moglie|marito|ragazz|fidanzat|compagn)
+    """,
+    "children": rf"""
+        (?:do i have|have i(?: got)?|how many) (?:any |a )?{_KIN}\b|(?:name|names|age|ages) of my {_KIN}\b
+        my {_KIN}(?:'s|')? (?:name|called|age)|tengo hij|cuant[oa]s hij|llama\w* mis? hij
+        habe ich (?:\w+ )?(?:kinder|tochter|sohne?)\b|wie ?viele (?:kinder|tochter|sohne)\b
+        heiss(?:t|en) meine? (?:kind|sohn|tochter)|(?:j'ai|ai-je) des enfants|combien d'enfants
+        appelle(?:nt)? m(?:es|on|a) (?:enfant|fil)|tenho filh|quant[oa]s filh
+        chamam? (?:o |a |os |as )?m(?:eu|inha)s? filh|\bho figli|quant[ie] figli|chiama\w* (?:\w+ )?mi[oae]i? figli
+    """,
+    "pets": rf"""
+        (?:do i have|have i(?: got)?|how many|what|which) (?:any |a |kind of )?(?:{_PET}|animals)\b
+        my {_PET}(?:'s|')? (?:name|called)|names? of my {_PET}\b|tengo (?:mascota|animal)|que mascota
+        mis? mascotas?\b|habe ich (?:ein |welche )?haustier|welche haustiere|meine? haustier
+        (?:j'ai|ai-je) des animaux|quels? anim\w+ (?:j'ai|ai-je)|tenho (?:animais|bichos|algum animal)
+        \bho (?:\w+ )?animali|che animali ho
+    """,
+    "origin": r"""
+        where (?:am|was|do|did) i (?:originally )?(?:from|come from|born|grow up|originate)\b
+        my (?:nationality|hometown|home country)\b|de donde (?:soy|vengo)\b|donde naci\b|mi nacionalidad
+        woher (?:komme|stamme|bin) ich\b|wo (?:bin|wurde) ich (?:geboren|aufgewachsen)|aus welchem land
+        d'ou (?:est-ce que )?(?:je viens|viens-je|suis-je|je suis)\b|je viens d'ou|ou (?:suis-je|je suis) nee?\b
+        ma nationalite|de onde (?:eu )?(?:sou|venho)\b|onde (?:eu )?nasci\b|(?:di|da) dove (?:sono|vengo)\b
+        dove sono nat[oa]\b|mia nazionalita
+    """,
+    "height": r"""
+        how tall am i\b|my height\b|cuanto mido\b|mi (?:altura|estatura)\b|wie gross bin ich\b|combien je mesure
+        (?:je mesure|mesure-je) combien|ma taille\b|quanto (?:eu )?meco\b|minha altura\b|quanto sono alt[oa]\b
+        mia altezza\b
+    """,
+    "weight": r"""
+        how (?:much do i weigh|heavy am i)\b|my weight\b|cuanto peso\b|mi peso\b|wie ?viel wiege ich\b
+        wie schwer bin ich\b|mein gewicht\b|combien je pese|mon poids\b|quanto (?:eu )?peso\b|meu peso\b|mio peso\b
+    """,
+    "phone": r"""
+        my (?:\w+ )?(?:phone|mobile|cell|telephone)\b|my number\b|mi (?:numero|telefono|movil|celular)\b
+        meine (?:\w*nummer)\b|mon (?:numero|telephone)\b|meu (?:numero|telefone|telemovel|celular)\b
+        mio (?:numero|telefono|cellulare)\b
+    """,
+    "mail": r"""
+        my (?:\w+ )?e-?mail\b|mi (?:correo|e-?mail)\b|meine (?:e-?mail|mail)
+        mon (?:adresse )?(?:e-?mail|mail|courriel)\b|meu e-?mail\b|mia (?:e-?mail|mail)\b
+    """,
+}
+"""Maps the kinds of facts to the phrases that ask for them."""
+
+_NAMED = re.compile(
+    r"\b(?:I(?:['\u2019]m| am)|[Ss]oy|[Ii]ch bin|[Jj]e suis|[Ss]ou(?: [ao])?|[Ss]ono) [A-Z\u00c0-\u00de][^\W\d_]+"
+    r"(?=(?: [A-Z\u00c0-\u00de][^\W\d_]+)?(?:[.,!;\n]|$| and| y | und | et | e ))"
+)
+"""A name behind "I am", in the text with its capitals."""
+
+_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.\w")
+_QUESTION = re.compile(r"[^.!?\u2026\n]*\?")
+_WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
+_SHORT_FORM = re.compile(r"\b(?:(i)'(?:(m)|(ve)|ll)|(name|birthday|what|who|where|when)'s)\b")
+
+_NEAR = {"age": ("birth",), "birth": ("age",)}
+"""Other kinds of facts that answer a question, too: who knows a date of birth knows the age."""
+
+
+def _by_first_word() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+    """Return the phrases that tell a fact by their first word: what follows it, and the kind of the fact."""
+    rests: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for kind, lines in _TOLD.items():
+        for line in filter(None, map(str.strip, lines.splitlines())):
+            heads, _, rest = line.partition(" ")
+            for head in heads.split("/"):
+                rests[head][kind].append(f" {rest.replace('#', _NUMBER)}" if rest else "")
+    return {
+        head: [(kind, re.compile("|".join(of_kind))) for kind, of_kind in kinds.items()]
+        for head, kinds in rests.items()
+    }
+
+
+_FOLLOWING = _by_first_word()
+_QUESTIONS = {
+    kind: re.compile("|".join(filter(None, map(str.strip, lines.splitlines())))) for kind, lines in _ASKED.items()
+}
+
+
+def facts_told(text: str, folded: str) -> list[str]:
+    """Return a term for each kind of fact about themselves that a user tells. Questions and long texts tell none.
+
+    Args:
+        text: the message.
+        folded: the same, folded.
+    """
+    said = folded[:_END]
+    said = _long_forms(_QUESTION.sub(" ", said) if "?" in said else said)
+    kinds = {
+        kind
+        for word in _WORD.finditer(said)
+        for kind, rest in _FOLLOWING.get(word[0], ())
+        if rest.match(said, word.end())
+    }
+    if _NAMED.search(text[:_END]):
+        kinds.add("name")
+    if "@" in said and _ADDRESS.search(said):
+        kinds.add("mail")
+    return sorted(map(_term, kinds))
+
+
+def facts_asked(folded: str) -> list[str]:
+    """Return the terms of the kinds of facts about the asker that a folded question asks for."""
+    asked = _long_forms(folded[:_END])
+    kinds = [kind for kind, pattern in _QUESTIONS.items() if pattern.search(asked)]
+    return list(dict.fromkeys(map(_term, [near for kind in kinds for near in (kind, *_NEAR.get(kind, ()))])))
+
+
+def words_of_kinds(folded: str) -> str:
+    """Return the part of a folded question that asks for facts about the asker."""
+    asked = _long_forms(folded[:_END])
+    return " ".join(match[0] for pattern in _QUESTIONS.values() for match in pattern.finditer(asked))
+
+
+def _term(kind: str) -> str:
+    return f"=={kind}"
+
+
+def _long_forms(folded: str) -> str:
+    return _SHORT_FORM.sub(_long_form, folded) if "'" in folded else folded
+
+
+def _long_form(short: re.Match[str]) -> str:
+    if short[4]:
+        return f"{short[4]} is"
+    return "i am" if short[2] else "i have" if short[3] else "i will"
