@@ -220,6 +220,29 @@ async def test_a_response_that_was_overtaken_conflicts(store: Ours, another: Sto
     assert await ids(store) == ["i1", "i2", "i4"]
 
 
+async def test_a_response_that_went_on_while_another_began_does_not_get_into_it(
+    store: Ours, another: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await begun(store)
+    first, second = Request(), Request()
+    other = opened(another)
+    await store.add_thread_item("t", asked("i1"), first)
+    save = another.save_draft
+
+    async def late(*args: Any, **kwargs: Any) -> str:
+        # The second response has cut the first one off, and has not begun its own turn yet.
+        monkeypatch.setattr(another, "save_draft", save)
+        await store.add_thread_item("t", called("i3", "completed"), first)
+        return await save(*args, **kwargs)
+
+    monkeypatch.setattr(another, "save_draft", late)
+    await other.add_thread_item("t", asked("i2"), second)
+    with pytest.raises(ThreadConflict):
+        await store.add_thread_item("t", answered("i4"), first)
+    await other.add_thread_item("t", answered("i5"), second)
+    assert await ids(store) == ["i1", "i3", "i2", "i5"]
+
+
 async def test_two_writers_at_once_lose_nothing(store: Ours, another: Storage) -> None:
     await begun(store)
     other = opened(another)

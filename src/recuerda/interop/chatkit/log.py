@@ -324,7 +324,8 @@ class ThreadLog:
         appended = await self._append(end, whole, replaces=last.number)
         for line in lines_of(whole.messages, ""):
             self._numbers[line.id] = appended.revision
-        return Begun(end.turn_id, is_done=True)
+        # Another question may have cut the turn off in the middle of its response, which then still goes on.
+        return Begun(end.turn_id, is_done=is_answered(lines_of(whole.messages, "")))
 
     async def _append(self, end: End, turn: Turn, *, replaces: int | None = None) -> Appended:
         new = new_turn(turn, self._storage, id=end.turn_id)
