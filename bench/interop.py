@@ -2,9 +2,10 @@
 
 Run `python -m bench.interop`. A turn reads the newest 20 items, or all items if the framework can only read all, and
 adds a question and an answer of 300 characters, as the framework adds them. Each turn is made with a new session, as a
-web request makes one, on a store that stays open. The backends of a framework take turns, and the best time of each
-counts. The faults are counted with the programs of `recuerda.testing.conversation_contract`: processes that are killed,
-two writers at once, and a run that is sent again. `python -m bench.interop_langgraph` has more about LangGraph.
+web request makes one, on a store that stays open and was opened some seconds ago. The backends of a framework take
+turns, and the best time of each counts. The faults are counted with the programs of
+`recuerda.testing.conversation_contract`: processes that are killed, two writers at once, and a run that is sent again.
+`python -m bench.interop_langgraph` has more about LangGraph.
 
 The row "objects alone" is the time that a framework needs to make the objects of all messages from ready JSON, without
 any store. No store that gives new objects can load them in less.
@@ -44,6 +45,9 @@ WINDOW = 20
 WORDS = "m" * 300
 MESSAGES = 1_000
 """The number of messages of the conversation whose bytes are counted."""
+
+SETTLED_S = 3.5
+"""The pause after the stores were opened. From then on, a storage on SQLite looks at its folder alone."""
 
 RACES = 10
 
@@ -221,7 +225,9 @@ async def _time_turns(
         opened: list[tuple[Measured, Adapter, Any]] = []
         for measured, backend, adapter in backends:
             store = await stack.enter_async_context(adapter.open(folder / backend.name))
+            await _turn(adapter, store, "the first turn", f"opens the files {adapter.reads}")
             opened.append((measured, adapter, store))
+        await asyncio.sleep(SETTLED_S)
         for size in sizes:
             times: list[list[float]] = [[] for _ in opened]
             for number in range(turns):

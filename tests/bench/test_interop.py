@@ -11,6 +11,7 @@ from bench.interop import FRAMEWORKS, main
 @pytest.fixture(autouse=True)
 def few_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interop, "MESSAGES", 20)
+    monkeypatch.setattr(interop, "SETTLED_S", 0.0)
 
 
 @pytest.mark.parametrize("framework", ["agents", "chatkit"])

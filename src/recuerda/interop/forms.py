@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from recuerda.interop.encoded import data_uri
-from recuerda.json_value import Json, JsonObject, replaced, to_json_object
+from recuerda.json_value import Json, JsonObject, to_json_object
 from recuerda.messages.message import (
     ChatMessage,
     DataContent,
@@ -81,48 +81,71 @@ def keep(items: Sequence[JsonObject], form: Form) -> list[ChatMessage]:
     Raises:
         EncodeError: an item is not JSON; the error names its place.
     """
-    kept: list[ChatMessage] = []
-    for number, item in enumerate(items):
-        kept.extend(_kept(to_json_object(item, f"items[{number}]"), form))
-    return kept
+    return kept(plain(items), form)
+
+
+def plain(items: Sequence[JsonObject]) -> list[JsonObject]:
+    """Return copies of items, as plain JSON data.
+
+    Raises:
+        EncodeError: an item is not JSON; the error names its place.
+    """
+    return [to_json_object(item, f"items[{number}]") for number, item in enumerate(items)]
+
+
+def kept(items: Sequence[JsonObject], form: Form) -> list[ChatMessage]:
+    """Return the messages that keep items of plain JSON data. The messages may share data with the items."""
+    return [message for item in items for message in _kept(item, form)]
 
 
 def restore(messages: Sequence[ChatMessage], form: Form) -> list[JsonObject]:
     """Return the items of messages: exactly the items that were kept in this form, and the others converted."""
-    return [item for group in grouped(messages) for item in restored(group, form)]
+    items: list[JsonObject] = []
+    start = 0
+    while start < len(messages):
+        mark = _read(messages[start])
+        end = start + (mark.messages if mark else 1)
+        items += _restored(mark, messages[start:end], form)
+        start = end
+    return items
 
 
 def grouped(messages: Sequence[ChatMessage]) -> Iterator[Sequence[ChatMessage]]:
     """Yield the messages of one item after the other."""
     start = 0
     while start < len(messages):
-        kept = _read(messages[start])
-        end = start + (kept.messages if kept else 1)
+        mark = _read(messages[start])
+        end = start + (mark.messages if mark else 1)
         yield messages[start:end]
         start = end
 
 
 def is_kept(group: Sequence[ChatMessage], form: Form) -> bool:
     """Return whether the messages hold the very item, in this form."""
-    kept = _read(group[0])
-    return kept is not None and kept.form == form.name and kept.item is not None
+    mark = _read(group[0])
+    return mark is not None and mark.form == form.name and mark.item is not None
 
 
-def restored(group: Sequence[ChatMessage], form: Form) -> list[JsonObject]:
+def restored(group: Sequence[ChatMessage], form: Form) -> Sequence[JsonObject]:
     """Return the items of the messages of one item."""
-    kept = _read(group[0])
-    if kept and kept.form == form.name and kept.item is not None:
-        return [_whole(kept.item, _texts(group)) if kept.refers else kept.item]
+    return _restored(_read(group[0]), group, form)
+
+
+def _restored(mark: _Kept | None, group: Sequence[ChatMessage], form: Form) -> Sequence[JsonObject]:
+    if mark and mark.form == form.name and mark.item is not None:
+        return [_whole(mark.item, _texts(group)) if mark.refers else mark.item]
+    if len(group) == 1:
+        return form.to_items(_plain(group[0]))
     return [item for message in group for item in form.to_items(_plain(message))]
 
 
 def _kept(item: JsonObject, form: Form) -> Sequence[ChatMessage]:
     messages = form.to_messages(item)
-    if len(messages) == 1 and is_same(form.to_items(messages[0]), [item]):
+    is_said = is_same([other for message in messages for other in form.to_items(message)], [item])
+    if is_said and len(messages) == 1:
         return messages
-    known = [other for message in messages for other in form.to_items(message)]
     mark = _Kept(form.name, len(messages))
-    if not is_same(known, [item]):
+    if not is_said:
         mark.item = _without_texts(item, messages)
         mark.refers = mark.item is not item
     return [with_properties(messages[0], {KEPT: msgspec.to_builtins(mark)}), *messages[1:]]
@@ -132,6 +155,9 @@ def _texts(group: Sequence[ChatMessage]) -> list[str]:
     """Return the texts of messages to which an item may refer."""
     found: list[str] = []
     for message in group:
+        if isinstance(message.content, str):
+            found.append(message.content)
+            continue
         results = [part for part in message.contents if isinstance(part, FunctionResultContent)]
         for part in (*message.contents, *(part for result in results for part in result.parts)):
             match part:
@@ -158,32 +184,42 @@ def _without_texts(item: JsonObject, messages: Sequence[ChatMessage]) -> JsonObj
     if not texts or REFERENCE.encode() in msgspec.json.encode(item):
         return item
 
-    def reference(value: Json) -> Json:
-        number = texts.get(value) if isinstance(value, str) else None
-        return None if number is None else {REFERENCE: number}
+    return {name: _referring(value, texts) for name, value in item.items()}
 
-    return {name: replaced(value, reference) for name, value in item.items()}
+
+def _referring(value: Json, texts: Mapping[str, int]) -> Json:
+    if isinstance(value, str):
+        number = texts.get(value)
+        return value if number is None else {REFERENCE: number}
+    if isinstance(value, list):
+        return [_referring(one, texts) for one in value]
+    if isinstance(value, dict):
+        return {name: _referring(one, texts) for name, one in value.items()}
+    return value
 
 
 def _whole(item: JsonObject, texts: Sequence[str]) -> JsonObject:
     """Return an item with its texts in place of the references."""
+    return {name: _resolved(value, texts) for name, value in item.items()}
 
-    def text(value: Json) -> Json:
-        match value:
-            case {"recuerda.text": int(number)} if len(value) == 1 and number < len(texts):
-                return texts[number]
-            case _:
-                return None
 
-    return {name: replaced(value, text) for name, value in item.items()}
+def _resolved(value: Json, texts: Sequence[str]) -> Json:
+    if isinstance(value, list):
+        return [_resolved(one, texts) for one in value]
+    if isinstance(value, dict):
+        number = value.get(REFERENCE) if len(value) == 1 else None
+        if isinstance(number, int) and number < len(texts):
+            return texts[number]
+        return {name: _resolved(one, texts) for name, one in value.items()}
+    return value
 
 
 def _read(message: ChatMessage) -> _Kept | None:
-    kept = (message.additional_properties or {}).get(KEPT)
-    if kept is None:
+    mark = message.additional_properties and message.additional_properties.get(KEPT)
+    if mark is None:
         return None
     try:
-        found = msgspec.convert(kept, _Kept)
+        found = msgspec.convert(mark, _Kept)
     except msgspec.ValidationError:
         return None
     return found if found.messages >= 1 else None
@@ -199,5 +235,5 @@ def _plain(message: ChatMessage) -> ChatMessage:
 
 def is_same(one: object, other: object) -> bool:
     """Return whether two JSON values are the same."""
-    # Python says that 1, 1.0 and True are equal, so the texts are compared.
-    return _sorted.encode(one) == _sorted.encode(other)
+    # Python says that 1, 1.0 and True are equal, so the texts of equal values are compared.
+    return one == other and _sorted.encode(one) == _sorted.encode(other)

@@ -24,9 +24,9 @@ from recuerda.agent.steps import RunningTurn, Step, encode_step
 from recuerda.errors import DraftConflict, ThreadConflict
 from recuerda.ids import new_id
 from recuerda.interop.calls import call_ids, result_ids
-from recuerda.interop.forms import Form, grouped, keep, restored
+from recuerda.interop.forms import Form, grouped, keep, kept, plain, restored
 from recuerda.interop.retries import insist
-from recuerda.interop.turn_items import items_of, items_of_turn, listed, newest
+from recuerda.interop.turn_items import TurnItems, items_of, items_of_turn, listed, newest, turn_items
 from recuerda.interop.warm_threads import KnownTurns, warm_threads
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import (
@@ -36,7 +36,7 @@ from recuerda.messages.message import (
     Turn,
 )
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import DraftStep, Expected, Version, revision_of
+from recuerda.storage.records import Appended, DraftStep, Expected, Version, revision_of
 from recuerda.threads.conflicts import exact_version
 from recuerda.threads.history import StoredTurn
 from recuerda.threads.new_turn import new_turn, rewritten_body
@@ -70,6 +70,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
             on an earlier revision, whose items the next step takes.
         draft_id: the id under which that turn was begun. It differs from `turn_id` if the thread has changed since.
         turn: the state of that turn. It is replaced and never changed.
+        items: the items of that turn, if this writer has added all of them. Nobody changes them.
         is_own: True if this writer has begun the turn; False if it was found in the thread.
         may_be_known: True if the turn has an id that the caller chose, so the thread may hold the turn already.
     """
@@ -80,6 +81,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     last_id: str = ""
     draft_id: str | None = None
     turn: RunningTurn = msgspec.field(default_factory=RunningTurn)
+    items: Sequence[JsonObject] | None = ()
     is_own: bool = False
     may_be_known: bool = False
 
@@ -99,7 +101,8 @@ class ItemLog:
         self.store: ChatMessageStore = ChatMessageStore(storage=storage, thread_id=thread_id, user_id=user_id)
         self._form = form
         self._warm = warm_threads(self.store.storage)
-        self._known = KnownTurns(partial(items_of_turn, form))
+        self._make = partial(items_of_turn, form)
+        self._known: KnownTurns[TurnItems] | None = None
         self.place: Place | None = None
 
     # -- reading -------------------------------------------------------------------------------------------------------
@@ -113,17 +116,17 @@ class ItemLog:
             limit: the largest number of items; None for all. A limited read costs the same however long the thread is.
             without: the id of a turn to leave out, because a retry is about to say it again. None leaves out nothing.
         """
-        turns = await self._refresh(limit)
+        turns, known = await self._refresh(limit)
         place = await self._end()
         running = () if place.turn_id == without else place.turn.messages
         if limit is not None:
             turns = await self._with_older(turns, limit, without)
-        parts = (self._known.of(stored) for stored in reversed(turns) if stored.id != without)
+        parts = (known.of(stored) for stored in reversed(turns) if stored.id != without)
         newest_first = chain([items_of(running, self._form)] if running else (), parts)
         return _items.decode(listed(newest_first) if limit is None else newest(newest_first, limit, self._form))
 
-    async def _refresh(self, limit: int | None) -> Sequence[StoredTurn]:
-        """Read what is new, and return the turns that hold the newest messages, `limit` of them if there are."""
+    async def _refresh(self, limit: int | None) -> tuple[Sequence[StoredTurn], KnownTurns[TurnItems]]:
+        """Read what is new. Return the turns that hold the newest messages, `limit` of them if there are, and items."""
         # Whole turns are read, so the newest turns that fit into the limit may hold fewer messages than the limit.
         window = None if limit is None else _window(limit + _SPARE)
         await self.store.refresh(window, keep_files=None, warm=self._warm.histories)
@@ -132,9 +135,9 @@ class ItemLog:
         turns = [*history.turns_with_files(last=None if limit is None else limit + 1)]
         place, has_draft = Place(version=history.version), history.has_draft
         history.files.release(history.turns)
-        self._known = self._warm.known(history, self._form.name, partial(items_of_turn, self._form))
+        known = self._known = self._warm.known(history, self._form.name, self._make)
         self.place = await self._with_draft(place) if has_draft else place
-        return turns
+        return turns, known
 
     async def _with_older(self, held: Sequence[StoredTurn], limit: int, without: str | None) -> Sequence[StoredTurn]:
         """Return turns and older ones, until they hold enough messages without those of one turn."""
@@ -165,7 +168,7 @@ class ItemLog:
         turn = running_turn(draft)
         if draft.revision != revision_of(place.version):
             # The storage continues a draft only on the revision on which it began. So another draft takes its items.
-            return structs.replace(place, last_id=draft.steps[-1].id, draft_id=draft.turn_id, turn=turn)
+            return structs.replace(place, last_id=draft.steps[-1].id, draft_id=draft.turn_id, turn=turn, items=None)
         return structs.replace(
             place,
             turn_id=draft.turn_id,
@@ -173,6 +176,7 @@ class ItemLog:
             last_id=draft.steps[-1].id,
             draft_id=draft.turn_id,
             turn=turn,
+            items=None,
         )
 
     # -- writing -------------------------------------------------------------------------------------------------------
@@ -192,13 +196,14 @@ class ItemLog:
             ThreadConflict: another writer has written behind `at`.
             EncodeError: an item is not JSON; nothing was written.
         """
-        messages = keep(items, self._form)
+        added = plain(items)
+        messages = kept(added, self._form)
         if not messages:
             return at or await self._end()
         if at is None:
-            return await insist(lambda: self._add(messages, None, turn_id))
+            return await insist(lambda: self._add(added, messages, None, turn_id))
         try:
-            return await self._add(messages, at, turn_id)
+            return await self._add(added, messages, at, turn_id)
         except (ThreadConflict, DraftConflict):
             raise self._conflict(at) from None
 
@@ -207,12 +212,14 @@ class ItemLog:
             await self._refresh(1)
         return self.place or Place()
 
-    async def _add(self, messages: Sequence[ChatMessage], at: Place | None, turn_id: str | None) -> Place:
+    async def _add(
+        self, items: Sequence[JsonObject], messages: Sequence[ChatMessage], at: Place | None, turn_id: str | None
+    ) -> Place:
         place = at or await self._end()
         self.place = None
-        turn, removed = place.turn, 0
+        turn, removed, known = place.turn, 0, place.items
         if place.turn_id == turn_id:
-            turn, removed = RunningTurn(), len(turn.messages)
+            turn, removed, known = RunningTurn(), len(turn.messages), ()
         elif _is_input(messages[0]) and (turn.new or (turn.input and not place.is_own)):
             # Another question belongs to another turn. The run that said the first one may still be at work: it then
             # finds its turn committed, and conflicts.
@@ -220,15 +227,17 @@ class ItemLog:
                 # A run that is cut off leaves its id free. Otherwise a retry would find the id taken, and be lost.
                 place = structs.replace(place, turn_id=new_id(), may_be_known=False)
             place = await self._commit(place, turn, is_interrupted=not is_answered)
-            turn = place.turn
+            turn, known = place.turn, place.items
         step = _step(turn, messages, removed=removed)
         if turn_id is not None and not place.turn.messages:
             place = structs.replace(place, turn_id=turn_id, may_be_known=True)
         turn = _with(place.turn, step)
+        place = structs.replace(place, items=None if known is None else [*known, *items])
         self.place = await (self._commit(place, turn) if _is_answered(turn) else self._save(place, turn, step))
         return self.place
 
     async def _save(self, place: Place, turn: RunningTurn, step: Step) -> Place:
+        """Save a step as a part of the draft. The items of the place are the items of the turn with this step."""
         draft = DraftStep(
             turn_id=place.turn_id,
             revision=revision_of(place.version),
@@ -259,13 +268,23 @@ class ItemLog:
             and appended.record.body != new_turn(turn, self.store.view).body
         ):
             raise self._conflict(place)
-        self._warm.keep(self.store.history)
+        self._note(appended, place)
         if appended.replayed or not isinstance(place.version, Version):
             # A turn that was there already, or the first turn of a thread: only a read tells the thread's version.
             await self._refresh(1)
             return Place(version=self.store.version)
         record = appended.record
         return Place(version=structs.replace(place.version, revision=record.number, record_id=record.id))
+
+    def _note(self, appended: Appended, place: Place) -> None:
+        """Keep a turn that was just committed for the next reader, with its items if they are known."""
+        history = self.store.history
+        self._warm.keep(history)
+        if appended.replayed or place.items is None or self._known is None or not history.turns:
+            return
+        stored = history.turns[-1]
+        if stored.number == appended.record.number:
+            self._known.put(stored, turn_items(stored.messages, place.items))
 
     def _conflict(self, place: Place) -> ThreadConflict:
         revision = revision_of(place.version)
@@ -279,11 +298,12 @@ class ItemLog:
         Raises:
             ThreadConflict: another writer has changed the thread at the same time.
         """
-        turns, place = await self._refresh(1), await self._end()
+        turns, _ = await self._refresh(1)
+        place = await self._end()
         messages = _replaced(place.turn.messages, is_wanted, item, self._form)
         if messages is not None:
             step = structs.replace(_step(RunningTurn(), messages), removed=len(place.turn.messages))
-            self.place = await self._save(place, _with(place.turn, step), step)
+            self.place = await self._save(structs.replace(place, items=None), _with(place.turn, step), step)
             return True
         async with aclosing(self._newest_first(turns)) as newest:
             async for stored in newest:
@@ -308,13 +328,14 @@ class ItemLog:
         return await insist(self._pop)
 
     async def _pop(self) -> JsonObject | None:
-        turns, place = await self._refresh(1), await self._end()
+        turns, _ = await self._refresh(1)
+        place = await self._end()
         if not (messages := place.turn.messages):
             return await self._pop_from(turns[-1], place) if turns else None
         *rest, group = grouped(messages)
         if rest:
             step = Step(removed=len(group))
-            self.place = await self._save(place, _with(place.turn, step), step)
+            self.place = await self._save(structs.replace(place, items=None), _with(place.turn, step), step)
         else:
             await self.store.view.drop_draft(self.store.thread_id, turn_id=place.draft_id, last_step=place.last_id)
             self.place = Place(version=place.version)
@@ -362,7 +383,7 @@ def remember(known: dict[int, T], run: object, value: T) -> None:
 
 
 def _with(turn: RunningTurn, step: Step) -> RunningTurn:
-    return RunningTurn([turn.whole(), step])
+    return RunningTurn([turn.whole(), step] if turn.messages or turn.metadata is not None else [step])
 
 
 def _step(turn: RunningTurn, messages: Sequence[ChatMessage], *, removed: int = 0) -> Step:

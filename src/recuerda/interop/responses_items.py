@@ -24,6 +24,8 @@ from recuerda.messages.message import (
     TextReasoningContent,
     UnknownContent,
     UriContent,
+    plain_content,
+    trusted_message,
 )
 
 _TEXTS = ("input_text", "output_text", "text", "summary_text", "reasoning_text")
@@ -53,9 +55,10 @@ def _message(item: JsonObject) -> ChatMessage:
     item_id = identity if isinstance(identity, str) else None
     match data:
         case {"role": str(role), "content": str(text)} if role in _ROLES:
-            return ChatMessage(role, text, message_id=item_id)
+            return trusted_message(role, text, None, item_id, None)
         case {"role": str(role), "content": list()} if role in _ROLES:
-            return ChatMessage(role, [_part(part) for part in data["content"]], message_id=item_id)
+            parts = tuple([_part(part) for part in data["content"]])
+            return trusted_message(role, plain_content(parts), None, item_id, None)
         case {"type": "function_call", "call_id": str(call_id), "name": str(name), "arguments": str(arguments)}:
             return ChatMessage("assistant", FunctionCallContent(call_id, name, arguments), message_id=item_id)
         case {"type": "function_call_output", "call_id": str(call_id), "output": output}:
@@ -152,7 +155,9 @@ def _said(message: ChatMessage, parts: Sequence[JsonObject], message_id: str | N
     if message.role != "assistant":
         return [{"role": _role(message), "content": [*parts]}]
     if message_id is not None:
-        content: list[JsonObject] = [{**part, "annotations": []} if "text" in part else part for part in parts]
+        content: list[JsonObject] = [
+            {**part, "annotations": [], "logprobs": []} if "text" in part else part for part in parts
+        ]
         return [
             {
                 "id": message_id,

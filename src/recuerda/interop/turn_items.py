@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from recuerda.interop.calls import call_ids, result_ids
-from recuerda.interop.forms import Form, grouped, restored
+from recuerda.interop.forms import Form, grouped, restore, restored
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import ChatMessage
 from recuerda.threads.history import StoredTurn
@@ -34,7 +34,11 @@ class TurnItems(msgspec.Struct, frozen=True, gc=False):
 
 def items_of(messages: Sequence[ChatMessage], form: Form) -> TurnItems:
     """Return the items that messages stand for."""
-    items = [item for group in grouped(messages) for item in restored(group, form)]
+    return turn_items(messages, restore(messages, form))
+
+
+def turn_items(messages: Sequence[ChatMessage], items: Sequence[JsonObject]) -> TurnItems:
+    """Return the items that are known to be the items of messages."""
     return TurnItems(messages, _joined(items), len(items), bool(messages) and bool(result_ids(messages[:1])))
 
 
@@ -76,7 +80,7 @@ def newest(parts: Iterable[TurnItems], limit: int, form: Form) -> bytes:
 
 def _end_of(part: TurnItems, limit: int, form: Form) -> bytes:
     """Return the newest items of one turn, without results at the start whose calls are left out."""
-    chosen: list[tuple[Sequence[ChatMessage], list[JsonObject]]] = []
+    chosen: list[tuple[Sequence[ChatMessage], Sequence[JsonObject]]] = []
     for group in reversed([*grouped(part.messages)]):
         items = restored(group, form)
         limit -= len(items)

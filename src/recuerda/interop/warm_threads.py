@@ -45,6 +45,11 @@ class KnownTurns(Generic[T]):
             self._known[stored.number] = stored, made
         return made
 
+    def put(self, stored: StoredTurn, made: T) -> None:
+        """Note what was made of a turn elsewhere."""
+        if not stored.blobs:
+            self._known[stored.number] = stored, made
+
     def shrink(self, history: History) -> None:
         """Forget turns if there are far more than the history has."""
         if len(self._known) > 2 * len(history.turns) + 100:

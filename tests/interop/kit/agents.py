@@ -26,7 +26,7 @@ class AgentsAdapter(KitAdapter[Any, Any]):
     def session(self, store: Any, conversation_id: str, run_id: str | None = None) -> SessionABC:
         raise NotImplementedError
 
-    def options(self) -> dict[str, Any]:
+    def options(self, wrapper: RunContextWrapper[Any]) -> dict[str, Any]:
         """Return what the SDK's runner gives to each call of one run."""
         return {}
 
@@ -39,8 +39,10 @@ class AgentsAdapter(KitAdapter[Any, Any]):
             case "result":
                 return {"type": "function_call_output", "call_id": text, "output": "clear"}
             case "answer":
-                said: dict[str, Any] = {"type": "output_text", "text": text, "annotations": []}
-                return {"id": "msg_1", "type": "message", "role": "assistant", "content": [said]}
+                # The SDK's models give an answer all of these fields.
+                said: dict[str, Any] = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+                message: dict[str, Any] = {"id": "msg_1", "type": "message", "status": "completed"}
+                return {**message, "role": "assistant", "content": [said]}
 
     def dump(self, item: Any) -> bytes:
         return msgspec.json.encode(item, order="sorted")
@@ -52,7 +54,7 @@ class AgentsAdapter(KitAdapter[Any, Any]):
         self, store: Any, conversation_id: str, items: Sequence[Any], *, pause: Pause, run_id: str
     ) -> None:
         session = self.session(store, conversation_id, run_id)
-        options = self.options()
+        options = self.options(RunContextWrapper(None))  # the runner makes it for any session
         await session.get_items(self.reads, **options)
         first, *between, last = items
         await session.add_items([first], **options)
@@ -87,8 +89,8 @@ class OurSessions(AgentsAdapter):
     def session(self, store: Storage, conversation_id: str, run_id: str | None = None) -> SessionABC:
         return RecuerdaSession(conversation_id, store, turn_id=run_id)
 
-    def options(self) -> dict[str, Any]:
-        return {"wrapper": RunContextWrapper(None)}
+    def options(self, wrapper: RunContextWrapper[Any]) -> dict[str, Any]:
+        return {"wrapper": wrapper}
 
 
 class OurSessionsInFiles(OurSessions):

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from collections.abc import Sequence
 from typing import Any, cast
 
 import msgspec
@@ -26,7 +27,11 @@ from recuerda import (
     ThreadOwnershipError,
     Turn,
 )
+from recuerda.interop import turn_items
+from recuerda.interop.forms import Form, keep, restore
 from recuerda.interop.openai_agents import RecuerdaSession
+from recuerda.interop.responses_items import ResponsesForm
+from recuerda.interop.warm_threads import warm_threads
 from recuerda.storage.records import ReadQuery, ThreadSlice
 from recuerda.testing import ScriptedChatClient
 from recuerda.threads.new_turn import new_turn
@@ -48,7 +53,7 @@ ANSWER: Any = {
     "type": "message",
     "role": "assistant",
     "status": "completed",
-    "content": [{"type": "output_text", "text": "It is sunny.", "annotations": NOTHING}],
+    "content": [{"type": "output_text", "text": "It is sunny.", "annotations": NOTHING, "logprobs": NOTHING}],
 }
 RUN = [USER, CALL, OUTPUT, ANSWER]
 
@@ -105,6 +110,8 @@ async def test_items_come_back_in_order_and_unchanged(storage: Storage) -> None:
     for item in (*RUN, *odd):
         await session.add_items([item])
     assert await session.get_items() == [*RUN, *odd]
+    assert await RecuerdaSession("t", storage).get_items() == [*RUN, *odd]
+    warm_threads(storage).histories.clear()  # as in another process
     assert await RecuerdaSession("t", storage).get_items() == [*RUN, *odd]
 
 
@@ -497,11 +504,41 @@ PARTS = st.lists(st.dictionaries(NAMES, VALUES, max_size=4), max_size=3)
 
 @given(st.lists(st.dictionaries(NAMES, VALUES | PARTS, max_size=6) | st.sampled_from(RUN), min_size=1, max_size=5))
 async def test_any_json_object_comes_back_the_same(items: list[Any]) -> None:
-    session = RecuerdaSession("t", MemoryStorage())
+    storage = MemoryStorage()
+    session = RecuerdaSession("t", storage)
     await session.add_items(items)
-    # Python says that 1, 1.0 and True are equal; the texts tell them apart.
-    found, written = (msgspec.json.encode(one, order="sorted") for one in (await session.get_items(), items))
-    assert found == written
+    for _ in range(2):
+        # Python says that 1, 1.0 and True are equal; the texts tell them apart.
+        found, written = (msgspec.json.encode(one, order="sorted") for one in (await session.get_items(), items))
+        assert found == written
+        warm_threads(storage).histories.clear()  # as in another process
+
+
+async def test_items_that_a_session_has_added_are_not_made_from_messages(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    def counted(messages: Sequence[ChatMessage], form: Form) -> list[Any]:
+        made.append(len(messages))
+        return restore(messages, form)
+
+    monkeypatch.setattr(turn_items, "restore", counted)
+    await RecuerdaSession("t", storage).add_items(RUN)  # finds no thread that could be kept in memory
+    session = RecuerdaSession("t", storage)
+    assert await items_of(session) == RUN
+    made.clear()
+    run: list[Any] = [said("And in Porto?"), {**CALL, "odd": 1.0}, OUTPUT, ANSWER]
+    for item in run:
+        await session.add_items([item])
+    assert await items_of(RecuerdaSession("t", storage)) == [*RUN, *run]
+    assert made == []
+    await session.pop_item()
+    assert await items_of(RecuerdaSession("t", storage), 3) == run[:3]
+
+
+def test_the_items_that_the_sdk_makes_are_not_kept_beside_their_messages() -> None:
+    assert not any(message.additional_properties for message in keep(RUN, ResponsesForm()))
 
 
 async def test_items_that_follow_a_known_end_do_not_join_the_turn_of_a_thread_that_was_begun_anew(

@@ -48,7 +48,9 @@ class RecuerdaSession(SessionABC):
     ) -> None:
         self.session_id = session_id
         # The runner resolves its own settings against an object, and would fail at a dictionary in the middle of a run.
-        self.session_settings: SessionSettings | None = coerce_session_settings(session_settings or {})
+        self.session_settings: SessionSettings | None = (
+            coerce_session_settings(session_settings) if session_settings else SessionSettings()
+        )
         self._turn_id = None if turn_id is None else check_id(turn_id, "turn id")
         self.log: ItemLog = ItemLog(storage, session_id, ResponsesForm(), user_id=user_id)
         self.places: dict[int, Place] = {}
