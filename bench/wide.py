@@ -1,13 +1,15 @@
-"""Many threads in one SQLite file or one PostgreSQL: `python -m bench.wide --turns 10000000 --threads 1000000`.
+"""Many threads in SQLite, PostgreSQL or Redis: `python -m bench.wide --turns 10000000 --threads 1000000`.
 
-The rows are written by SQL statements, because appending ten million turns would take hours. Then each operation
-runs on threads that are chosen at random, so that most of their pages have not been read before.
+The rows are written by SQL statements, because appending ten million turns would take hours. In Redis, a script copies
+one thread. Then each operation runs on threads that are chosen at random, so that most of their pages have not been
+read before. Redis keeps everything in RAM: ten million turns take 13 GB.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 import sqlite3
 import sys
 import tempfile
@@ -22,10 +24,12 @@ import psycopg
 
 from bench.conversation import Conversation
 from bench.library import encode
-from recuerda import Storage, open_storage
+from recuerda import NewTurn, Storage, open_storage
 from recuerda.copying import copy_threads
+from recuerda.redis.lua import HEAD
 from recuerda.sqlite.backup import back_up
 from tests.servers.postgres_server import PostgresServer
+from tests.servers.redis_server import RedisServer
 
 THREADS_EACH = 10
 """The threads of a user."""
@@ -64,6 +68,27 @@ _POSTGRES_TURNS = """
     FROM recuerda.threads CROSS JOIN generate_series(1, %s) AS n
     WHERE key > %s AND key <= %s
 """
+
+# Copies the thread KEYS[1], and lists each copy with a time and a user of its own.
+_REDIS_THREADS = (
+    HEAD
+    + """
+local first, last, users = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local head = cmsgpack.unpack(redis.call('HGET', KEYS[1], 'head'))
+for i = first, last do
+  local id, user = string.format('thread-%08d', i), string.format('user-%d', i * 7919 % users)
+  local thread = 'recuerda:{' .. id .. '}'
+  head[USER], head[UPDATED] = user, string.format('%018d', 2000000 + i * 7)
+  redis.call('COPY', KEYS[1], thread)
+  redis.call('HSET', thread, 'head', cmsgpack.pack(head))
+  local entry = entry_of(head, id)
+  redis.call('ZADD', 'recuerda/ids', i, id)
+  redis.call('ZADD', 'recuerda/ids:' .. user, i, id)
+  redis.call('ZADD', 'recuerda/threads', 0, entry)
+  redis.call('ZADD', 'recuerda/user:' .. user, 0, entry)
+end
+"""
+)
 
 
 @dataclass(frozen=True)
@@ -131,6 +156,28 @@ async def measure_postgres(url: str, *, turns: int, threads: int, rounds: int) -
         yield _once("vacuum", lambda: _vacuum_postgres(url))
 
 
+async def measure_redis(server: RedisServer, *, turns: int, threads: int, rounds: int) -> AsyncIterator[Cost]:
+    """Fill an empty server and yield the cost of each operation, and of a snapshot. See `measure_sqlite`."""
+    yield await _once_async("fill", fill_redis(server, turns=turns, threads=threads))
+    async with open_storage(server.url) as storage, open_storage(f"{server.url}?key_prefix=target") as target:
+        async for cost in _operations(storage, target, threads=threads, rounds=rounds):
+            yield cost
+    yield _once("backup", lambda: _snapshot(server))
+
+
+async def fill_redis(server: RedisServer, *, turns: int, threads: int) -> None:
+    """Write threads of equal length into a server that has none."""
+    (turn,) = encode(Conversation(1).messages(2))
+    turns_of_one = [NewTurn(body=turn.body, message_count=2, created_us=1_000_000 + i) for i in range(turns // threads)]
+    users = max(1, threads // THREADS_EACH)
+    async with open_storage(server.url) as storage:
+        await storage.append_all("template", turns_of_one)
+        for first in range(1, threads + 1, 2000):
+            last = min(threads, first + 1999)
+            server.command("EVAL", _REDIS_THREADS, "1", "recuerda:{template}", *map(str, (first, last, users)))
+        await storage.delete("template")
+
+
 def fill_postgres(url: str, *, turns: int, threads: int) -> None:
     """Write threads of equal length into the database of a storage that has its tables and no thread."""
     (turn,) = encode(Conversation(1).messages(2))
@@ -179,6 +226,12 @@ async def _copy(storage: Storage, target: Storage, user: str) -> None:
         pass
 
 
+def _snapshot(server: RedisServer) -> None:
+    server.command("BGSAVE")
+    while "rdb_bgsave_in_progress:1" in server.command("INFO", "persistence"):
+        time.sleep(0.01)
+
+
 def _vacuum(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("VACUUM")
@@ -188,6 +241,13 @@ def _vacuum(path: Path) -> None:
 def _once(name: str, work: Callable[[], None]) -> Cost:
     started = time.perf_counter()
     work()
+    taken = time.perf_counter() - started
+    return Cost(name, 1, taken, taken)
+
+
+async def _once_async(name: str, work: Awaitable[None]) -> Cost:
+    started = time.perf_counter()
+    await work
     taken = time.perf_counter() - started
     return Cost(name, 1, taken, taken)
 
@@ -210,7 +270,7 @@ async def _print(costs: AsyncIterator[Cost]) -> None:
 async def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench.wide", description="Measure a storage, long and wide.")
-    parser.add_argument("--storage", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--storage", choices=("sqlite", "postgresql", "redis"), default="sqlite")
     parser.add_argument("--turns", type=int, default=10_000_000, metavar="N", help="in all (default 10000000)")
     parser.add_argument("--threads", type=int, default=1_000_000, metavar="N", help="(default 1000000)")
     parser.add_argument("--rounds", type=int, default=300, metavar="N", help="of each operation (default 300)")
@@ -225,6 +285,15 @@ async def main(arguments: Sequence[str] | None = None) -> int:
             await _print(measure_postgres(server.url, **size))
         finally:
             server.stop()
+    elif options.storage == "redis":
+        always_synced = ("--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-percentage", "0")
+        redis_server = RedisServer(*always_synced)
+        try:
+            await _print(measure_redis(redis_server, **size))
+            (peak,) = re.findall(r"used_memory_peak:(\d+)", redis_server.command("INFO", "memory"))
+            print(f"{options.turns:,} turns in {options.threads:,} threads: {int(peak) / 1e9:.2f} GB of RAM")
+        finally:
+            redis_server.stop()
     else:
         with tempfile.TemporaryDirectory(prefix="recuerda-wide-", dir=options.dir) as folder:
             path = Path(folder) / "wide.db"

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.wide import fill, fill_postgres, main, measure_postgres, measure_sqlite
-from recuerda import Storage, ThreadInfo, open_storage
+from bench.wide import fill, fill_postgres, fill_redis, main, measure_postgres, measure_redis, measure_sqlite
+from recuerda import NewTurn, Storage, ThreadInfo, open_storage
 from tests.servers.postgres_server import PostgresServer
+from tests.servers.redis_server import RedisServer
 
 OPERATIONS = [
     ("a turn: read 20 messages, append two", 20),
@@ -24,6 +25,13 @@ OPERATIONS = [
 @pytest.fixture
 def server() -> Iterator[PostgresServer]:
     server = PostgresServer(is_durable=False)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    server = RedisServer()
     yield server
     server.stop()
 
@@ -53,6 +61,21 @@ async def test_the_filled_database_is_one_that_the_storage_would_have_written(se
         await storage.list_threads()
         fill_postgres(server.url, turns=1200, threads=60)
         await check_filled(storage)
+
+
+async def test_the_filled_redis_is_one_that_the_storage_would_have_written(redis_server: RedisServer) -> None:
+    await fill_redis(redis_server, turns=1200, threads=60)
+    async with open_storage(redis_server.url) as storage:
+        await check_filled(storage)
+        assert (await storage.list_threads(limit=1)).threads[0].id == "thread-00000060"
+        await storage.append("new", NewTurn(body=b"{}", message_count=1))
+        assert [info.id async for info in storage.threads()][-1] == "new"
+
+
+async def test_each_operation_on_redis_is_measured(redis_server: RedisServer) -> None:
+    costs = [cost async for cost in measure_redis(redis_server, turns=400, threads=40, rounds=20)]
+    assert [(cost.name, cost.times) for cost in costs] == [("fill", 1), *OPERATIONS, ("backup", 1)]
+    assert all(0 < cost.median_s <= cost.p99_s for cost in costs)
 
 
 async def test_each_operation_on_postgresql_is_measured(server: PostgresServer) -> None:
