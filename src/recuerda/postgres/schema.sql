@@ -143,6 +143,9 @@ CREATE INDEX turns_summaries ON {schema}.turns (thread_key, number) WHERE kind =
 -- row when it changes anything else of the thread. So a transaction that cannot see the change, because its isolation
 -- level is higher, fails and is tried again.
 --
+-- One statement may append to several threads. It locks their rows in the order of their ids, and waits for a lock only
+-- for a moment.
+--
 -- A function that is refused says so in r_outcome: 'owner' (the thread is another user's), 'conflict' (the thread is not
 -- in the expected state; its revision comes too), 'dropped' (the thread dropped the turn of this id).
 --

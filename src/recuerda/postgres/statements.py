@@ -20,6 +20,18 @@ class Statements:
             "%s::text, %s::boolean, %s::bigint, %s::text, %s::bigint, %s::bigint, %s::integer, %b::bytea, %s::text, "
             "%s::bigint, %s::text, %s::bigint, %s::json, %s::integer)"
         )
+        self.append_together: bytes = compose(
+            "SELECT g.place, r.* FROM unnest("
+            "%s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], "
+            "%s::text[], %s::boolean[], %s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::integer[], "
+            "%b::bytea[], %s::text[], %s::bigint[], %s::text[], %s::bigint[], %s::json[]"
+            ") WITH ORDINALITY AS g (thread_id, user_id, revision, incarnation, record_id, edits, last_step, "
+            "may_exist, call, id, created_us, committed_us, message_count, body, kind, target, undo_id, keep_messages, "
+            "title, place) CROSS JOIN LATERAL {schema}.append_record("
+            "g.thread_id, g.user_id, g.revision, g.incarnation, g.record_id, g.edits, g.last_step, g.may_exist, "
+            "g.call, g.id, g.created_us, g.committed_us, g.message_count, g.body, g.kind, g.target, g.undo_id, "
+            "g.keep_messages, g.title, %s::integer) AS r"
+        )
         self.append_with_blobs: bytes = compose(
             "SELECT * FROM {schema}.append_record_with_blobs("
             "%s::text, %s::text, %s::bigint, %s::text, %s::text, %s::bigint, "
@@ -40,6 +52,13 @@ class Statements:
         self.read: bytes = compose(
             "SELECT * FROM {schema}.read_thread(%s::text, %s::bigint, %s::text, %s::text, %s::bigint, %s::bigint, "
             "%s::bigint, %s::text, %s::boolean, %s::bigint, %s::bigint, %s::text[])"
+        )
+        self.read_together: bytes = compose(
+            "SELECT g.place, r.* FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], "
+            "%s::bigint[], %s::bigint[], %s::text[], %s::boolean[], %s::bigint[]) WITH ORDINALITY AS g (thread_id, "
+            "after, incarnation, record_id, edits, last_messages, last_turns, turn_id, with_summary, before, place) "
+            "CROSS JOIN LATERAL {schema}.read_thread(g.thread_id, g.after, g.incarnation, g.record_id, g.edits, "
+            "g.last_messages, g.last_turns, g.turn_id, g.with_summary, g.before, 0, NULL) AS r"
         )
         self.heads: bytes = compose("SELECT {schema}.info(t) FROM {schema}.threads AS t WHERE t.id = ANY (%s::text[])")
         self.update: bytes = compose(

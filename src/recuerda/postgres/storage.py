@@ -5,6 +5,9 @@ for the turn's id, numbers the turn from the row and writes it. So a turn costs 
 append, and the order of turns comes from the thread, not from a sequence or a clock. Statements run in autocommit mode
 and leave nothing behind in a session. So any connection will do, including a connection through PgBouncer in
 transaction mode.
+
+When many conversations append and read at the same time, one statement makes the appends, or the reads, that wait
+(`groups.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import msgspec
 
+from recuerda._drivers.per_loop import PerLoop
 from recuerda._drivers.postgres.address import DEFAULT_SCHEMA, PostgresAddress, check_schema, split_schema
 from recuerda._drivers.postgres.database import Database, Row, Work, rows
 from recuerda._drivers.postgres.failures import DRIVER_ERRORS, translate
@@ -30,11 +34,13 @@ from recuerda.errors import (
     TurnGone,
 )
 from recuerda.ids import check_limit, new_call
+from recuerda.postgres.groups import Answer, Call, Groups, split, to_columns
 from recuerda.postgres.refusals import check_outcome
 from recuerda.postgres.rows import to_appended, to_info, to_metadata_json, to_slice
 from recuerda.postgres.schema import ensure_tables
 from recuerda.postgres.statements import Statements
 from recuerda.storage.contract import Clock, Storage, system_clock
+from recuerda.storage.finishing import settled
 from recuerda.storage.hooks import WALK_PAGE
 from recuerda.storage.records import (
     Appended,
@@ -58,6 +64,15 @@ T = TypeVar("T")
 _MAX_BIGINT = 2**63 - 1
 _TRIP_RECORDS = 500
 _TRIP_BYTES = 8_000_000
+
+_GROUPED_BYTES = 64 * 1024
+"""The longest body that is appended together with others."""
+
+_GROUPED_MESSAGES = 200
+"""The largest window that is read together with others."""
+
+_GROUP_LOCK_TIMEOUT_MS = 20
+"""The time that a group waits for a thread that another writer has locked. Then each of its appends is made alone."""
 
 
 class PostgresStorage(Storage):
@@ -88,8 +103,8 @@ class PostgresStorage(Storage):
     # A field has up to 1 GB: https://www.postgresql.org/docs/current/limits.html
     max_body_bytes: ClassVar[int | None] = 1_000_000_000
     max_blob_bytes: ClassVar[int | None] = 1_000_000_000
-    # The driver cancels the statement on the server, and waits for the outcome.
-    write_patience_s: float | None = 0.0
+    # `_change` and `Groups` see to this.
+    write_patience_s: float | None = None
 
     def __init__(
         self,
@@ -117,6 +132,8 @@ class PostgresStorage(Storage):
             given=pool,
         )
         self._database = Database(settings)
+        self._appends = PerLoop(partial(Groups, are_writes=True), Groups.close)
+        self._reads = PerLoop(partial(Groups, are_writes=False), Groups.close)
         self._has_tables = False
         self._lock_timeout_ms = max(1, round(timeout_s * 1000))
         self._sql = Statements(schema)
@@ -132,32 +149,35 @@ class PostgresStorage(Storage):
         return f"{type(self).__name__}({self.place!r}, schema={self.schema!r})"
 
     async def _append(self, thread_id: str, record: NewRecord, guard: Guard) -> Appended:
-        def values(*, may_exist: bool) -> Sequence[Any]:
-            return (
-                *_conditions(thread_id, guard),
-                guard.last_step,
-                may_exist,
-                record.call or None,
-                record.id,
-                record.created_us,
-                None if record.committed_us == record.created_us else record.committed_us,
-                record.message_count,
-                record.body,
-                record.kind,
-                record.target,
-                record.undo_id,
-                _bigint(record.keep_messages),
-                _json(record.title),
-                self._lock_timeout_ms,
-                *files,
-            )
-
         files = _blob_values(record.blobs) if record.blobs else ()
-        row, *names = await self._query(
-            self._sql.append_with_blobs if files else self._sql.append,
-            values(may_exist=not record.is_new_id),
-            again=values(may_exist=True),
+        conditions = (*_conditions(thread_id, guard), guard.last_step)
+        given = (
+            record.call or None,
+            record.id,
+            record.created_us,
+            None if record.committed_us == record.created_us else record.committed_us,
+            record.message_count,
+            record.body,
+            record.kind,
+            record.target,
+            record.undo_id,
+            _bigint(record.keep_messages),
+            _json(record.title),
+            self._lock_timeout_ms,
+            *files,
         )
+        call = (*conditions, not record.is_new_id, *given)
+
+        async def alone(*, is_again: bool) -> Answer:
+            statement = self._sql.append_with_blobs if files else self._sql.append
+            again = (*conditions, True, *given)
+            return await self._write(statement, again if is_again else call, again=again)
+
+        if files or len(record.body) > _GROUPED_BYTES:
+            row, *names = await alone(is_again=False)
+        else:
+            appends = await self._appends.get()
+            row, *names = await appends.make(call, alone=alone, together=self._append_together)
         if row[0] == "dropped" and record.is_new_id:
             # An attempt whose answer was lost has written the record, and another writer has deleted it since.
             return to_appended(("created" if row[1] == 1 else "appended", row[1]), record)
@@ -167,6 +187,24 @@ class PostgresStorage(Storage):
         if row[0] == "gone":
             raise TurnGone(thread_id, turn=record.target or 0, revision=row[1])
         return to_appended(row, record, names)
+
+    async def _append_together(self, calls: Sequence[Call]) -> Sequence[Answer]:
+        columns = to_columns(calls)
+        columns[-1] = _GROUP_LOCK_TIMEOUT_MS
+        return await self._together(self._sql.append_together, columns, len(calls))
+
+    async def _read_together(self, calls: Sequence[Call]) -> Sequence[Answer | None]:
+        *columns, _ = to_columns(calls)
+        answers = await self._together(self._sql.read_together, columns, len(calls))
+        # Blobs may be large, so a read that needs some is made alone.
+        return [
+            None if call[-1] and any(row[0] == "name" for row in answer) else answer
+            for call, answer in zip(calls, answers, strict=True)
+        ]
+
+    async def _together(self, statement: bytes, columns: Sequence[Any], count: int) -> Sequence[Answer]:
+        work = partial(self._with_tables, partial(rows, statement, columns))
+        return split(await self._database.once(work), count)
 
     async def _append_all(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> list[Appended]:
         async def append_all(connection: Connection) -> list[Appended]:
@@ -196,7 +234,7 @@ class PostgresStorage(Storage):
                     done += [to_appended(row, record, names) for row, record in zip(found, part, strict=False)]
             return done
 
-        return await self._run(append_all) if records else []
+        return await self._change(append_all) if records else []
 
     async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
         values = (
@@ -213,7 +251,15 @@ class PostgresStorage(Storage):
             _bigint(query.blobs),
             list(query.digests) or None,
         )
-        return to_slice(await self._query(self._sql.read, values))
+
+        async def alone(**_: bool) -> Answer:
+            return await self._query(self._sql.read, values)
+
+        if query.digests or not _is_short(query):
+            return to_slice(await alone())
+        reads = await self._reads.get()
+        call = (*values[:-2], query.blobs != 0)
+        return to_slice(await reads.make(call, alone=alone, together=self._read_together))
 
     async def _heads(self, thread_ids: Sequence[str]) -> dict[str, ThreadInfo]:
         infos = [to_info(text) for (text,) in await self._query(self._sql.heads, (list(thread_ids),))]
@@ -253,7 +299,7 @@ class PostgresStorage(Storage):
             changes.changed_us,
             self._lock_timeout_ms,
         )
-        ((outcome, revision, text),) = await self._query(self._sql.update, values)
+        ((outcome, revision, text),) = await self._write(self._sql.update, values)
         check_outcome(thread_id, guard, outcome, revision)
         return to_info(text)
 
@@ -269,7 +315,7 @@ class PostgresStorage(Storage):
                 )
             return found
 
-        ((outcome, revision),) = await self._run(partial(rows, self._sql.delete, values), delete_again)
+        ((outcome, revision),) = await self._change(partial(rows, self._sql.delete, values), delete_again)
         check_outcome(thread_id, guard, outcome, revision)
         return outcome == "done"
 
@@ -285,7 +331,7 @@ class PostgresStorage(Storage):
             step.created_us,
             self._lock_timeout_ms,
         )
-        ((outcome, revision, incarnation),) = await self._query(self._sql.save_draft, values)
+        ((outcome, revision, incarnation),) = await self._write(self._sql.save_draft, values)
         check_outcome(thread_id, guard, outcome, revision)
         if outcome == "draft":
             raise DraftConflict(thread_id, turn_id=step.turn_id, number=step.number)
@@ -309,7 +355,7 @@ class PostgresStorage(Storage):
 
     async def _drop_draft(self, thread_id: str, turn_id: str | None, guard: Guard) -> bool:
         values = (*_conditions(thread_id, guard), guard.last_step, turn_id, new_call(), self._lock_timeout_ms)
-        ((outcome, revision),) = await self._query(self._sql.drop_draft, values)
+        ((outcome, revision),) = await self._write(self._sql.drop_draft, values)
         check_outcome(thread_id, guard, outcome, revision)
         if outcome == "draft":
             raise DraftConflict(thread_id, turn_id=turn_id or "", number=0)
@@ -320,42 +366,52 @@ class PostgresStorage(Storage):
         names = [number for number, _ in pairs], [digest for _, digest in pairs]
         bodies = list(change.bodies.keys()), list(change.bodies.values())
         given = (new_call(), *bodies, *names, now_us, self._lock_timeout_ms)
-        ((outcome, revision, edits),) = await self._query(self._sql.rewrite, (*_conditions(thread_id, guard), *given))
+        ((outcome, revision, edits),) = await self._write(self._sql.rewrite, (*_conditions(thread_id, guard), *given))
         check_outcome(thread_id, guard, outcome, revision)
         return edits
 
     async def _replace_blob(self, thread_id: str, digest: str, blob: Blob, guard: Guard) -> bool:
         values = (*_conditions(thread_id, guard), digest, blob.digest, blob.data, self._lock_timeout_ms)
-        ((outcome, revision),) = await self._query(self._sql.replace_blob, values)
+        ((outcome, revision),) = await self._write(self._sql.replace_blob, values)
         check_outcome(thread_id, guard, outcome, revision)
         return outcome == "done"
 
     async def _lease(self, thread_id: str, holder: str, ttl_us: int, guard: Guard) -> bool:
         values = (thread_id, guard.user_id, holder, ttl_us, self._lock_timeout_ms)
-        ((outcome,),) = await self._query(self._sql.lease, values)
+        ((outcome,),) = await self._write(self._sql.lease, values)
         check_outcome(thread_id, guard, outcome, 0)
         return outcome == "done"
 
     async def _release(self, thread_id: str, holder: str) -> None:
-        await self._query(self._sql.release, (thread_id, holder))
+        await self._write(self._sql.release, (thread_id, holder))
 
     async def _list_leases(self, limit: int) -> list[LeaseInfo]:
         rows = await self._query(self._sql.list_leases, (limit,))
         return [LeaseInfo(thread_id=thread_id, left_us=left_us) for thread_id, left_us in rows]
 
     async def _close(self) -> None:
+        await self._appends.close()
+        await self._reads.close()
         await self._database.close()
 
     def _translate(self, error: Exception, action: str) -> RecuerdaError:
         return translate(error, f"could not {action}: {self.place}")
 
-    async def _query(
+    async def _query(self, statement: bytes, values: Sequence[Any]) -> Sequence[Row]:
+        """Run one statement that only reads."""
+        return await self._run(partial(rows, statement, values))
+
+    async def _write(
         self, statement: bytes, values: Sequence[Any], *, again: Sequence[Any] | None = None
     ) -> Sequence[Row]:
-        """Run one statement. `again` has the values for another attempt, if the answer to the first one was lost."""
-        return await self._run(
-            partial(rows, statement, values), None if again is None else partial(rows, statement, again)
-        )
+        """Run one statement that writes. `again` has the values for another attempt, if the answer was lost."""
+        second = None if again is None else partial(rows, statement, again)
+        return await self._change(partial(rows, statement, values), second)
+
+    async def _change(self, work: Work[T], again: Work[T] | None = None) -> T:
+        """Run work that writes. If the caller is cancelled, the work ends when its outcome is certain."""
+        # The driver cancels a statement on the server at once, and waits for the outcome.
+        return await settled(self._run(work, again), patience_s=0.0)
 
     async def _run(self, work: Work[T], again: Work[T] | None = None) -> T:
         return await self._database.run(
@@ -400,6 +456,12 @@ def _trips(records: Sequence[NewRecord]) -> Iterator[list[NewRecord]]:
         part[record.id] = record
         size += _size(record)
     yield list(part.values())
+
+
+def _is_short(query: ReadQuery) -> bool:
+    """Return whether a read returns a few records, and cannot hold up the others of its group."""
+    limit = query.last_messages if query.last_turns is None else query.last_turns
+    return query.after > 0 or (limit is not None and limit <= _GROUPED_MESSAGES)
 
 
 def _blob_values(blobs: Sequence[Blob]) -> tuple[list[str], list[bytes]]:

@@ -78,6 +78,17 @@ class Database:
             await asyncio.sleep(wait_s)
             wait_s = min(0.001 + 2 * wait_s, _LONGEST_WAIT_S)
 
+    async def once(self, work: Work[T]) -> T:
+        """Run `work` on a connection. If it fails, the caller decides whether to repeat it.
+
+        Raises:
+            StorageUnavailable: the database has been closed.
+            StorageBusy: all connections were in use for too long.
+            psycopg.Error: the work failed.
+        """
+        async with (await self._pools.get()).connection() as connection:
+            return await work(connection)
+
     async def close(self) -> None:
         """Wait for the work in progress, then close every connection. Closing twice is fine."""
         await self._pools.close()
