@@ -57,7 +57,7 @@ class PostgresServer:
     def start(self) -> None:
         """Start it, or start it again."""
         self._server.ensure_postgres_running()
-        self._process = psutil.Process(self._server.get_postmaster_info().pid)
+        self.process = psutil.Process(self._server.get_postmaster_info().pid)
 
     @property
     def url(self) -> str:
@@ -66,8 +66,8 @@ class PostgresServer:
 
     def kill(self) -> None:
         """End it with SIGKILL, and return when all of its processes are gone."""
-        processes = [self._process, *self._process.children(recursive=True)]
-        self._process.send_signal(signal.SIGKILL)
+        processes = [self.process, *self.process.children(recursive=True)]
+        self.process.send_signal(signal.SIGKILL)
         _, alive = psutil.wait_procs(processes, timeout=10)
         assert not alive
 
@@ -76,7 +76,7 @@ class PostgresServer:
         if self._folder.exists():
             self._watch.kill()
             self._watch.communicate()
-            if self._process.is_running():
+            if self.process.is_running():
                 self.kill()
             shutil.rmtree(self._folder, ignore_errors=True)
 
