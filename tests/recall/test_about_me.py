@@ -5,26 +5,30 @@ from datetime import timedelta
 import pytest
 
 from recuerda.recall import RecallProvider
-from recuerda.recall.about_me import facts_asked, facts_told
+from recuerda.recall.about_me import as_asked_of_me, facts_asked, facts_told
 from recuerda.recall.folding import fold
 from recuerda.sqlite import SQLiteStorage
-from tests.recall.talking import NOW, pair, say
+from tests.recall.talking import NOW, pair, person, say
 
 TOLD = {
     "age": """
-        I am 41. / I'm 41 years old, can you believe that / I turned 41 last May. / I'll be 42 in June.
-        I'm in my late forties. / Tengo 41 años. / Cumplí 41 en mayo. / Ich bin 41. / Ich bin im Mai 41 geworden.
-        Ich werde im Juni 42. / J'ai 41 ans. / J'ai eu 41 ans en mai. / Fiz 41 em maio. / Tenho quarenta e um anos.
-        Ho 41 anni. / Ho compiuto 41 anni.
+        I'm thirty-four. / Turned 30 yesterday, ugh. / Ya tengo 41. / Gestern bin ich 30 geworden.
+        J'ai quarante et un ans. / I am 41. / I'm 41 years old, can you believe that / I turned 41 last May.
+        I'll be 42 in June. / I'm in my late forties. / Tengo 41 años. / Cumplí 41 en mayo. / Ich bin 41.
+        Ich bin im Mai 41 geworden. / Ich werde im Juni 42. / J'ai 41 ans. / J'ai eu 41 ans en mai. / Fiz 41 em maio.
+        Tenho quarenta e um anos. / Ho 41 anni. / Ho compiuto 41 anni.
     """,
     "home": """
-        I moved to Bergen. / I'm based in Bergen now. / I live in Bergen. / My flat is in Bergen.
-        I've just moved into a flat. / Me mudé a Bergen. / Vivo en Bergen. / Nos hemos mudado a Bergen.
-        Ich bin nach Bergen gezogen. / Ich wohne in Bergen. / Ich bin letzten Monat in eine neue Wohnung gezogen.
-        J'ai déménagé à Bergen. / J'habite à Bergen. / Moro em Bergen. / Mudei-me para Bergen.
-        Mi sono trasferito a Bergen. / Abito a Bergen. / La mia casa è a Bergen.
+        We moved to Leeds. / I've been in Leeds since 2020. / Nos mudamos a Gijón. / Wir wohnen in Halle.
+        Seit 2020 wohne ich in Halle. / I moved to Bergen. / I'm based in Bergen now. / I live in Bergen.
+        My flat is in Bergen. / I've just moved into a flat. / Me mudé a Bergen. / Vivo en Bergen.
+        Nos hemos mudado a Bergen. / Ich bin nach Bergen gezogen. / Ich wohne in Bergen.
+        Ich bin letzten Monat in eine neue Wohnung gezogen. / J'ai déménagé à Bergen. / J'habite à Bergen.
+        Moro em Bergen. / Mudei-me para Bergen. / Mi sono trasferito a Bergen. / Abito a Bergen.
+        La mia casa è a Bergen.
     """,
     "work": """
+        I've been a teacher for ten years. / Estoy trabajando en un banco. / Faccio il panettiere.
         I work as a nurse. / I'm a nurse. / I am a software developer at a bank. / My job is teaching.
         I became a nurse. / Soy enfermera. / Trabajo como enfermera. / Me dedico a la enseñanza. / Ich bin Lehrer.
         Ich arbeite als Lehrerin. / Ich bin von Beruf Arzt. / Je suis infirmière. / Je travaille à l'hôpital.
@@ -46,12 +50,14 @@ TOLD = {
         Mia moglie si chiama Ana.
     """,
     "children": """
-        My son Leo is 5. / I have two kids. / Mi hijo tiene 5 años. / Tengo dos hijas. / Ich habe zwei Töchter.
-        Mon fils a 5 ans. / J'ai deux filles. / O meu filho tem 5 anos. / Ho due figlie.
+        We have three kids. / My little girl starts school. / Tenemos tres hijos. / Wir haben drei Kinder.
+        Abbiamo tre figli. / My son Leo is 5. / I have two kids. / Mi hijo tiene 5 años. / Tengo dos hijas.
+        Ich habe zwei Töchter. / Mon fils a 5 ans. / J'ai deux filles. / O meu filho tem 5 anos. / Ho due figlie.
     """,
     "pets": """
-        My dog Rex is ill. / I have a cat. / Mi perro está enfermo. / Tengo un gato. / Mein Hund ist krank.
-        Ich habe eine Katze. / Mon chien est malade. / J'ai un chat. / O meu cão está doente. / Ho un gatto.
+        We have a dog called Rex. / Wir haben einen Hund. / My dog Rex is ill. / I have a cat.
+        Mi perro está enfermo. / Tengo un gato. / Mein Hund ist krank. / Ich habe eine Katze. / Mon chien est malade.
+        J'ai un chat. / O meu cão está doente. / Ho un gatto.
     """,
     "origin": """
         I come from Peru. / I'm from Peru. / I'm Peruvian. / I grew up in Lima. / Soy de Lima. / Vengo de Lima.
@@ -173,6 +179,42 @@ async def test_a_question_about_the_asker_finds_what_they_told_in_other_words(
             await say(storage, f"{place}", *pair(text), at=NOW - timedelta(days=90 - number))
     await say(storage, "told", *pair(told), at=NOW - timedelta(days=90))
     assert (await recall.search(question, roles=["user"]))[0].text == told
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ("How old is Bea?", "I turned 41 last May."),
+        ("Where does Bea live?", "I moved to Bergen."),
+        ("What is Bea's job?", "I'm a nurse."),
+        ("Does Bea have kids?", "My son Leo is 5."),
+        ("¿Dónde vive Bea?", "Me mudé a Bergen."),
+        ("Wie alt ist Bea?", "Ich bin 41."),
+        ("Wo wohnt Bea?", "Ich bin nach Bergen gezogen."),
+    ],
+)
+async def test_a_question_about_a_speaker_finds_what_they_told_of_themselves(
+    storage: SQLiteStorage, recall: RecallProvider, question: str, told: str
+) -> None:
+    said = [
+        ("Ana", "I like the old town."),
+        ("Bea", "We should buy a tent."),
+        ("Ana", "The work is done."),
+        ("Bea", told),
+    ]
+    for number, (name, text) in enumerate(said):
+        await say(storage, f"t{number}", person(name, text), at=NOW - timedelta(days=90 - number))
+    await say(
+        storage, "ana", person("Ana", "I'm 30, a teacher, and I live in Oslo with my kids."), at=NOW - timedelta(days=9)
+    )
+    found = [memory.text for memory in await recall.search(question)]
+    assert found[0] == told
+
+
+def test_a_question_about_a_person_becomes_one_about_the_asker() -> None:
+    assert as_asked_of_me("how old is ana maria now?", ["ana", "maria"]) == "how old am i now?"
+    assert as_asked_of_me("what is bea's job?", ["bea"]) == "what is my job?"
+    assert as_asked_of_me("what is the capital of peru?", ["bea"]) == "what is the capital of peru?"
 
 
 async def test_of_two_facts_of_a_kind_the_newer_one_comes_first(storage: SQLiteStorage, recall: RecallProvider) -> None:

@@ -13,11 +13,19 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 
 _END = 1_000
 
-_NUMBER = r"(?:\d{1,3}|[^\W\d_]+(?:(?:-| | y | e )[^\W\d_]+)?)"
-_AGE = r"\d{1,2}\b(?=(?: now| already| today| this year)?(?:\s*[,;!)]|\s*\.(?!\d)|\s*$| and\b| but\b| so\b))"
+_NUMBER = r"(?:\d{1,3}|[^\W\d_]+(?:(?:-| | y | e |-et-| et )[^\W\d_]+)?)"
+_TENS = (
+    r"(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)"
+    r"(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?"
+)
+_AGE = (
+    rf"(?:\d{{1,2}}|{_TENS})\b(?=(?: now| already| today| this year)?"
+    r"(?:\s*[,;!)]|\s*\.(?!\d)|\s*$| and\b| but\b| so\b| und\b))"
+)
 _KIN = r"(?:sons?|daughters?|kids?|child(?:ren)?|twins|boys|girls)"
 _PET = (
     r"(?:dogs?|cats?|puppy|puppies|kittens?|hamsters?|rabbits?|parrots?|birds?|fish|turtles?|tortoises?|horses?|pets?)"
@@ -49,7 +57,8 @@ _PORTUGUESE_OCCUPATION = (
 )
 _ITALIAN_OCCUPATION = (
     r"(?!vegetarian|straniero|il migliore|fiero)(?:una? |un')?\w*(?:ier[ea]|ista|t?ore|trice|nic[oa]|ente|ante|"
-    r"olog[oa]|medico|avvocat\w+|cuoc[oa]|infermier\w|architett[oa]|pensionat[oa]|impiegat[oa]|veterinari[oa]|chef|pilota)\b"
+    r"aio|falegname|olog[oa]|medico|avvocat\w+|cuoc[oa]|infermier\w|architett[oa]|pensionat[oa]|impiegat[oa]|"
+    r"veterinari[oa]|chef|pilota)\b"
 )
 _NO_PORTUGUESE_NOUN = r"(?<!(?:um|no|do|ao) trabalho )(?<!\bo trabalho )(?<![ms]eu trabalho )"
 """Words for "work" that are also "I work": behind an article, they are nouns."""
@@ -61,14 +70,16 @@ _TOLD = {
         i (?:will be|will turn|turned|turn|just turned) \d+\b(?! degrees)
         my (?:\d+(?:st|nd|rd|th) birthday|age is)
         i (?:just |recently )?(?:had|celebrated) my \d+(?:st|nd|rd|th) birthday
-        tengo # anos|tengo ya \d
+        turned (?<=^turned )\d
+        tengo (?:# anos|(?:ya )?{_AGE})
         cumpli/cumplo/cumplire/cumplir (?:los )?\d
         mi/la edad es
         ich bin (?:jetzt |schon |erst |gerade |nun )?(?:{_AGE}|# jahre|(?:\w+ ){{0,3}}?\d+(?: jahre(?: alt)?)? geworden)
         ich (?:wurde|werde) (?:\w+ ){{0,3}}?(?:{_AGE}|\d+ (?:jahre|geworden))
+        bin/wurde/werde ich (?:\w+ ){{0,3}}?\d+(?: jahre(?: alt)?| geworden|[.!]?$)
         mein/meinen (?:\d+\. geburtstag|alter ist)
         j'ai (?:eu |deja |maintenant )?# ans\b
-        mes \d+ ans\b
+        mes/d'avoir \d+ ans\b
         mon age est
         tenho # anos
         fiz/faco/completei/fazer \d+(?: anos| em\b| no\b| na\b| ontem| hoje|[.!,]|$)
@@ -77,30 +88,34 @@ _TOLD = {
         compiuto/compiuti/compio/compiro (?:gli )?\d
     """,
     "home": r"""
-        i (?:have |just |recently |finally |have just )?(?:moved|relocated) (?:back )?(?:to|into|in|here)\b
+        i/we (?:have |just |recently |finally |have just )?(?:moved|relocated) (?:back )?(?:to|into|in|here)\b
         i am (?:now |currently |still )?(?:based|living|settled|moving) (?:in|at|near|to)\b
-        i (?:now |still |currently )?(?:live|reside|lived) (?:in|at|near|on|by|with|close|alone)\b
+        i/we (?:now |still |currently )?(?:live|reside|lived) (?:in|at|near|on|by|with|close|alone)\b
         and/but/now/then (?:now )?live (?:in|at|near|on|by|with)\b
-        i have (?:been living|lived|settled|bought a (?:house|flat))\b
-        my (?:new |current |home )?(?:flat|apartment|home|house|address|place) (?:is|address)\b
+        i/we have (?:been living|been in \w+ (?:since|for)|lived|settled|bought a (?:house|flat))\b
+        my/our (?:new |current |home )?(?:flat|apartment|home|house|address|place) (?:is|address)\b
         me (?:mude|mudo|he mudado|traslade)\b
         mudamos/mudado/mude (?:a|en|al)\b
-        vivo/resido/viviendo (?:en|a|con|cerca|in|em|no|na|nos|nas|com|nel\w*)\b
+        vivo/vivimos/resido/viviendo/viviamo/vivemos (?:en|a|con|cerca|in|em|no|na|nos|nas|com|nel\w*)\b
         mi/la (?:nueva )?(?:casa|piso|apartamento|departamento|direccion) (?:esta|es|queda)\b
         ich (?:wohne|lebe|ziehe)\b
+        wohne/lebe ich\b
+        wir (?:wohnen|leben|ziehen)\b
+        wir sind (?:\w+ ){0,4}?(?:nach|in) [^.!?]{1,40}?(?:um)?gezogen
         ich bin (?:\w+ ){0,4}?(?:nach|in) [^.!?]{1,40}?(?:um)?gezogen
         wohne/lebe (?:jetzt |nun |noch )?in\b
         mein/meine (?:neues? )?(?:wohnung|haus|zuhause|adresse) (?:ist|liegt)\b
         j'habite
+        on/nous (?:habite|habitons|(?:a|avons) (?:\w+ )?demenage)\b
         je vis (?:a|en|dans|au|aux|avec)\b
         j'ai (?:\w+ )?demenage
         je suis (?:\w+ )?(?:installee?|basee?) (?:a|en|dans|au)\b
         mon/ma/mes (?:nouvel )?(?:appartement|adresse|domicile|maison) est
-        moro/morando
-        mudei/mudei-me (?:me )?(?:para|pra)\b
+        moro/moramos/morando
+        mudei/mudei-me/mudamos/mudamo-nos (?:me )?(?:para|pra)\b
         minha/meu (?:casa|morada|residencia|apartamento|endereco) (?:e|fica)\b
-        abito/risiedo
-        mi sono (?:\w+ )?trasferit
+        abito/abitiamo/risiedo
+        mi/ci (?:sono|siamo) (?:\w+ )?trasferit
         mia/mio (?:\w+ )?(?:casa|appartamento|indirizzo) (?:e|si trova)\b
     """,
     "work": rf"""
@@ -108,6 +123,7 @@ _TOLD = {
         i am (?:working (?:as|at|for)|(?:self-)?employed|unemployed|retired|a freelanc|between jobs)
         i (?:now |currently |still )?(?:work (?:as|at|for|in|with|part|full|from|nights)|teach|run an?|own an?|manage)\b
         i (?:became|have become) an? \w
+        i have been (?:an? ){_OCCUPATION}
         and/but/now/then (?:now )?work (?:as|at|for|in)\b
         i (?:have )?(?:just |recently )?(?:started (?:at|as|working|my (?:new )?job)|joined)\b
         i (?:have )?(?:just |recently )?got (?:an?|the) (?:new )?job\b
@@ -115,6 +131,9 @@ _TOLD = {
         trabajo (?<!(?:el|un|mi|al|su|tu) trabajo )(?:en|como|de|para|con)\b
         soy {_SPANISH_OCCUPATION}
         me dedico
+        estoy trabajando (?:en|de|para|como)\b
+        estou (?:a trabalhar|trabalhando) (?:em|no|na|num|numa|para|como)\b
+        sto lavorando (?:in|da|per|come)\b
         mi (?:trabajo|profesion|oficio|empleo|jefe|jefa|empresa) (?:es|esta|se)\b
         empece/empiezo (?:a trabajar|en mi nuevo trabajo)
         ich (?:arbeite|unterrichte)\b
@@ -129,10 +148,13 @@ _TOLD = {
         meu/minha (?:trabalho|emprego|chefe|profissao|empresa) (?:e|chama)\b
         lavoro (?<!(?:il|un|al|io) lavoro )(?<!del lavoro )(?:come|a|da|in|per|con|nel\w*|all\w*|presso)\b
         sono {_ITALIAN_OCCUPATION}
+        faccio (?:il |la |l'|lo )\w*(?:ier[ea]|ista|ore|trice|nic[oa]|ente|ante|ai[oa]|cuoc[oa])\b
         mio/mia (?:lavoro|mestiere|capo|professione|azienda) (?:e|si)\b
     """,
     "birth": r"""
         i was born
+        born (?<=^born )(?:in|on) \w
+        it is my birthday
         my (?:\w+ )?(?:birthday|date of birth|dob|birth date|birthdate) (?:is|was|falls)\b
         i turn \d+ (?:on|in|next)\b
         naci/nasci
@@ -181,38 +203,39 @@ _TOLD = {
         sono (?:sposat[oa]|single|divorziat[oa])\b
     """,
     "children": rf"""
-        my (?:\w+ )?{_KIN}\b
-        i have (?:got )?(?:#|an?|no) (?:\w+ )?{_KIN}\b
+        my/our (?:\w+ )?(?:{_KIN}|(?:little|baby) (?:girl|boy|one))\b
+        i/we have (?:got )?(?:#|an?|no) (?:\w+ )?{_KIN}\b
         mi/mis (?:\w+ )?hij[oa]s?\b
-        tengo # (?:hij|nin)[oa]s?\b
+        tengo/tenemos # (?:hij|nin)[oa]s?\b
         mein/meine (?:\w+ )?(?:sohn|tochter|kind|kinder|sohne)\b
-        ich habe (?:\w+ ){{1,2}}(?:kind|kinder|sohn|sohne|tochter)\b
+        ich/wir haben? (?:\w+ ){{1,2}}(?:kind|kinder|sohn|sohne|tochter)\b
         mon/ma/mes (?:fils|fille|enfants?|filles)\b
-        j'ai # (?:enfants?|filles?|fils|garcons?)\b
+        j'ai/avons # (?:enfants?|filles?|fils|garcons?)\b
         meu/minha/meus/minhas filh[oa]s?\b
-        tenho # filh[oa]s?\b
+        tenho/temos # filh[oa]s?\b
         mio/mia/miei/mie figli[oae]?\b
-        ho # figli[oae]?\b
+        ho/abbiamo # figli[oae]?\b
     """,
     "pets": rf"""
-        my (?:\w+ )?{_PET}\b
-        i have (?:got )?(?:#|an?) (?:\w+ )?{_PET}\b
+        my/our (?:\w+ )?{_PET}\b
+        i/we have (?:got )?(?:#|an?) (?:\w+ )?{_PET}\b
         mi/mis (?:perr[oa]s?|gat[oa]s?|mascotas?|conejos?|loros?|caballos?)\b
-        tengo # (?:perr[oa]s?|gat[oa]s?|mascotas?|conejos?|loros?|caballos?)\b
+        tengo/tenemos # (?:perr[oa]s?|gat[oa]s?|mascotas?|conejos?|loros?|caballos?)\b
         mein/meine (?:hund|hunde|hundin|katze|katzen|kater|hamster|kaninchen|pferd|haustiere?|wellensittich|papagei)\b
-        ich habe (?:\w+ ){{1,2}}(?:hunde?|katzen?|kater|hamster|kaninchen|pferde?|haustiere?|wellensittich|papagei)\b
+        ich/wir haben? (?:\w+ ){{1,2}}(?:hunde?|katzen?|kater|hamster|kaninchen|pferde?|haustiere?|papagei)\b
         mon/ma/mes (?:chiens?|chienne|chats?|chatte|lapins?|cheval|hamster|perroquet)\b
-        j'ai # (?:chiens?|chienne|chats?|chatte|lapins?|cheval|hamsters?|perroquets?)\b
+        j'ai/avons # (?:chiens?|chienne|chats?|chatte|lapins?|cheval|hamsters?|perroquets?)\b
         meu/minha/meus/minhas (?:cao|caes|cachorr[oa]s?|gat[oa]s?|cadela|coelhos?|cavalo|papagaio)\b
-        tenho # (?:cao|caes|cachorr[oa]s?|gat[oa]s?|cadelas?|coelhos?|cavalos?|papagaios?)\b
+        tenho/temos # (?:cao|caes|cachorr[oa]s?|gat[oa]s?|cadelas?|coelhos?|cavalos?|papagaios?)\b
         mio/mia/miei/mie (?:can[ei]|gatt[oaie]|cagna|conigli[oa]?|cavallo|criceto|pappagallo)\b
-        ho # (?:can[ei]|gatt[oaie]|conigli[oa]?|cavall[oi]|criceto|pappagallo)\b
+        ho/abbiamo # (?:can[ei]|gatt[oaie]|conigli[oa]?|cavall[oi]|criceto|pappagallo)\b
     """,
     "origin": r"""
         i am (?:originally |half[ -])?(?:from\b|(?!vegetarian|librarian|guardian)\w{3,}(?:ian|ese)\b)
         i come from
         i was born in
         i grew up
+        i was raised
         my (?:hometown|home country|nationality|family is from)\b
         soy/vengo/provengo (?:de|del)\b
         naci/nasci (?:en|em|no|na)\b
@@ -231,6 +254,7 @@ _TOLD = {
     """,
     "height": r"""
         i am (?:\d(?:[.,]\d+)? ?(?:m|metres?|meters?|feet|foot|ft)\b|\d+ ?(?:cm|centi)|\d' ?\d|\d[.,]\d\d\b)
+        i am \w+ (?:foot|feet)\b
         my height
         mido
         mi (?:altura|estatura)\b
@@ -244,7 +268,7 @@ _TOLD = {
     """,
     "weight": r"""
         i weigh
-        i am \d+(?:[.,]\d+)? ?(?:kg|kilos?|pounds|lbs|stone)\b
+        i am (?:down to |up to |at )?\d+(?:[.,]\d+)? ?(?:kg|kilos?|pounds|lbs|stone)\b
         my weight
         peso \d
         mi peso
@@ -269,25 +293,27 @@ _TOLD = {
 
 _ASKED = {
     "age": r"""
-        how old (?:am|was|will) i\b|\bmy age\b|cuantos anos (?:tengo|cumpl)|que edad tengo|\bmi edad\b
-        wie alt (?:bin|war|werde) ich|\bmein alter\b|quel age (?:ai-je|j'ai|est-ce que j'ai)|j'ai quel age|mon age\b
-        quantos anos (?:eu )?(?:tenho|fa)|(?:minha|que) idade|quanti anni (?:ho|compio)|che eta ho|mia eta\b
+        how old (?:(?:am|was|will) i|i (?:am|was))\b|\bmy age\b|cuantos anos (?:tengo|cumpl)|que edad tengo
+        \bmi edad\b|wie alt (?:(?:bin|war|werde) ich|ich (?:bin|war))|\bmein alter\b
+        quel age (?:ai-je|j'ai|est-ce que j'ai)|j'ai quel age|mon age\b|quantos anos (?:eu )?(?:tenho|fa)
+        (?:minha|que) idade|quanti anni (?:ho|compio)|che eta ho|mia eta\b
     """,
     "home": r"""
-        where (?:do|did|am) i (?:\w+ )?(?:live|living|reside|based)\b
+        where (?:(?:do|did|am) )?i (?:\w+ )?(?:live|living|reside|based)\b
         (?:what|which) (?:\w+ )?(?:city|town|country|place|street|area|state) (?:do|am) i (?:live|living|based)\b
-        where is my (?:home|house|flat|apartment|place)\b|my (?:home )?address\b|donde (?:vivo|resido)\b
-        en (?:que|cual) \w+ vivo\b|donde esta mi casa|mi direccion\b|wo (?:wohne|lebe) ich\b
-        in welche[rm] \w+ (?:wohne|lebe) ich\b|meine adresse\b|ou (?:est-ce que )?(?:j'habite|je vis)\b
-        ou (?:habite|vis)-je\b|dans quelle? \w+ (?:est-ce que )?(?:j'habite|je vis|habite-je|vis-je)\b|j'habite ou\b
+        where is my (?:home|house|flat|apartment|place)\b|my (?:home )?address\b
+        donde (?:vivo|vivimos|resido|estoy viviendo)\b|en (?:que|cual) \w+ vivo\b|donde esta mi casa|mi direccion\b
+        wo (?:(?:wohne|lebe) ich|ich (?:wohne|lebe))\b|in welche[rm] \w+ (?:wohne|lebe) ich\b|meine adresse\b
+        ou (?:est-ce que )?(?:j'habite|je vis|on habite)\b|ou (?:habite|vis)-je\b
+        dans quelle? \w+ (?:est-ce que )?(?:j'habite|je vis|habite-je|vis-je)\b|j'habite ou\b
         onde (?:e que )?(?:eu )?(?:moro|vivo)\b|em que \w+ (?:eu )?(?:moro|vivo)\b|(?:minha morada|meu endereco)\b
         dove (?:abito|vivo|risiedo)\b|in (?:che|quale) \w+ (?:abito|vivo)\b|mio indirizzo\b
     """,
     "work": r"""
         what do i do (?:for (?:work|a living|a job)|professionally|all day)|^\W*what do i do\W*$
-        what is my (?:\w+ )?(?:job|profession|occupation|career|work)\b|where do i work\b|who do i work for\b
+        what is my (?:\w+ )?(?:job|profession|occupation|career|work)\b|where (?:do )?i work\b|who do i work for\b
         my (?:employer|boss|job|occupation|profession)\b|what (?:kind|sort|type) of (?:work|job) do i\b
-        what (?:work )?do i work\b|(?:en|de) que trabajo\b|a que me dedico\b
+        what (?:work )?do i work\b|(?:en|de) que (?:estoy )?trabaj(?:o|ando)\b|a que me dedico\b
         (?:cual|que|donde) (?:es|esta) mi (?:trabajo|profesion|oficio|empleo)\b|(?:donde|para quien) trabajo\b
         was bin ich von beruf|was (?:mache|tue) ich beruflich|(?:was|wo|als was) arbeite ich\b
         mein(?:en)? (?:beruf|job)\b|(?:bei|fur) wem arbeite ich\b
@@ -308,8 +334,9 @@ _ASKED = {
     """,
     "name": r"""
         \bmy (?:full |first |last |middle |real |sur)?name\b|what am i called|como me (?:llamo|chamo)\b|mi nombre\b
-        wie heisse ich\b|mein name\b|mon (?:pre)?nom\b|m'appelle-je\b|(?:comment (?:est-ce que )?je m'appelle)\b
-        je m'appelle comment|como (?:eu )?me chamo\b|meu nome\b|come mi chiamo\b|mio nome\b
+        wie (?:heisse ich|ich heisse)\b|mein name\b|mon (?:pre)?nom\b|m'appelle-je\b
+        (?:comment (?:est-ce que )?je m'appelle)\b|je m'appelle comment|como (?:eu )?me chamo\b|meu nome\b
+        come mi chiamo\b|mio nome\b
     """,
     "partner": r"""
         who (?:am|was) i (?:married|engaged|dating)\b
@@ -338,7 +365,7 @@ _ASKED = {
     "pets": rf"""
         (?:do i have|have i(?: got)?|how many|what|which) (?:any |a |kind of )?(?:{_PET}|animals)\b
         my {_PET}(?:'s|')? (?:name|called)|names? of my {_PET}\b|tengo (?:mascota|animal)|que mascota
-        mis? mascotas?\b|habe ich (?:ein |welche )?haustier|welche haustiere|meine? haustier
+        mis? mascotas?\b|habe ich (?:ein |welche )?haustier|welche[snr]? haustier|meine? haustier
         (?:j'ai|ai-je) des animaux|quels? anim\w+ (?:j'ai|ai-je)|tenho (?:animais|bichos|algum animal)
         \bho (?:\w+ )?animali|che animali ho
     """,
@@ -381,6 +408,30 @@ _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.\w")
 _QUESTION = re.compile(r"[^.!?\u2026\n]*\?")
 _WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 _SHORT_FORM = re.compile(r"\b(?:(i)'(?:(m)|(ve)|ll)|(name|birthday|what|who|where|when)'s)\b")
+
+_OF_ANOTHER = (
+    (r"\bis NAME\b(?!'s)", "am i"),
+    (r"\b(was|does|did|has|will) NAME\b(?!'s)", r"\1 i"),
+    (r"\bNAME's?(?: |$)", "my "),
+    (r"\bvive NAME\b", "vivo"),
+    (r"\btrabaja NAME\b", "trabajo"),
+    (r"\btiene NAME\b", "tengo"),
+    (r"\bes NAME\b", "soy"),
+    (r"\bist NAME\b", "bin ich"),
+    (r"\bwohnt NAME\b", "wohne ich"),
+    (r"\blebt NAME\b", "lebe ich"),
+    (r"\barbeitet NAME\b", "arbeite ich"),
+    (r"\bmacht NAME\b", "mache ich"),
+    (r"\bkommt NAME\b", "komme ich"),
+    (r"\bhat NAME\b", "habe ich"),
+    (r"\bheisst NAMEs ", "heisst meine "),
+    (r"\bnacio NAME\b", "naci"),
+    (r"\b(?:a|tem) NAME\b", "ai-je"),
+    (r"\bhabite NAME\b", "j'habite"),
+    (r"\bmora NAME\b", "moro"),
+    (r"\babita NAME\b", "abito"),
+)
+"""How a question about another person becomes one about the asker. NAME stands for any word of the person's name."""
 
 _NEAR = {"age": ("birth",), "birth": ("age",)}
 """Other kinds of facts that answer a question, too: who knows a date of birth knows the age."""
@@ -426,6 +477,19 @@ def facts_told(text: str, folded: str) -> list[str]:
     if "@" in said and _ADDRESS.search(said):
         kinds.add("mail")
     return sorted(map(_term, kinds))
+
+
+def as_asked_of_me(folded: str, names: Iterable[str]) -> str:
+    """Return a folded question about a person as if the person asked about themselves: "how old am i".
+
+    Args:
+        folded: the question.
+        names: the folded words of the person's name.
+    """
+    name = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    for pattern, own in _OF_ANOTHER:
+        folded = re.sub(pattern.replace("NAME", f"(?:(?:{name})(?: (?:{name}))*)"), own, folded)
+    return re.sub(r"\b(?:does|has) i\b", "do i", folded)
 
 
 def facts_asked(folded: str) -> list[str]:

@@ -69,6 +69,13 @@ _NUMBERED_DAY = re.compile(
 )
 _ISO_DATE = re.compile(r"\b((?:19|20)\d\d)-(\d\d?)(?:-(\d\d?))?\b")
 _WORD = re.compile(r"[^\W_]+-feira|[^\W_]+'hui|昨天|昨日|어제|[^\W_]+|-")
+_BEFORE_LAST = re.compile(
+    r"\b(week|month|year|weekend) before last\b|\b(semana|mes|ano) antepasad[oa]\b|"
+    r"\bvorletzte[nrs]? (woche|monat|jahr)\b"
+)
+_DAY_OF_MONTH = re.compile(
+    r"\bon the (\d{1,2})(?:st|nd|rd|th)(?=\W*$|[,;]| of (?:this|last) month\b)|\bel (?:dia )?(\d{1,2})(?=\W*$)"
+)
 _EVENING = timedelta(hours=17)
 _NIGHT = timedelta(hours=12)
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -227,6 +234,11 @@ def _relative(text: str, now: datetime) -> Iterator[Period]:
     rest = _HALF_A_YEAR.sub("6 mes", _LAST_NIGHT.sub(" ", _BEFORE_YESTERDAY.sub(" ", text)))
     for match in _AGO.finditer(rest):
         yield _ago(today, match[1] or match[3], match[2] or match[4])
+    for match in _BEFORE_LAST.finditer(rest):
+        yield _before_last(today, match[1] or match[2] or match[3])
+    for match in _DAY_OF_MONTH.finditer(rest):
+        yield from _newest_day(today, int(match[1] or match[2]))
+    rest = _BEFORE_LAST.sub(" ", rest)
     for match in _LAST.finditer(rest):
         yield _unit(today, UNITS[match[1] or match[2]], back=1)
     for match in _THIS.finditer(rest):
@@ -238,6 +250,22 @@ def _relative(text: str, now: datetime) -> Iterator[Period]:
         months = [_dated(int(match[2]), month, None, today.tzinfo) for month in PARTS_OF_YEARS[match[1]]]
         yield from (month for month in months if month is not None)
     yield from _named_days(rest, today)
+
+
+def _before_last(today: datetime, unit: str) -> Period:
+    if unit == "weekend":
+        return _days(today, (today.weekday() - 5) % 7 + 7, 2)
+    return _unit(today, UNITS[unit], back=2)
+
+
+def _newest_day(today: datetime, day: int) -> Iterator[Period]:
+    """Yield the newest day that has this number in its month and is not in the future."""
+    for back in range(3):
+        months = today.year * 12 + today.month - 1 - back
+        period = _dated(months // 12, months % 12 + 1, day, today.tzinfo)
+        if period is not None and period[0] <= today:
+            yield period
+            return
 
 
 def _parts_of_days(text: str, today: datetime) -> Iterator[Period]:

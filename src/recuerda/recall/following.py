@@ -251,7 +251,9 @@ def new_document(document: Document) -> NewDocument:
     traits = traits_of(document.text)
     marks = [*speaker_terms(document.speaker), *emoji_terms(document.text)]
     if document.role == "user":
+        told = facts_told(document.text, fold(document.text))
+        traits |= IS_PERSONAL * bool(told)
         marks += [ABOUT_ASKER] * bool(traits & IS_PERSONAL) + [STANDING] * bool(traits & IS_STANDING)
         marks += [IDENTITY] * (traits & (IS_IDENTITY | IS_QUESTION) == IS_IDENTITY)
-        marks += facts_told(document.text, fold(document.text))
+        marks += told
     return NewDocument(document=document, terms=terms.counts | dict.fromkeys(marks, 1), size=terms.size, traits=traits)

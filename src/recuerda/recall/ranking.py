@@ -34,7 +34,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from recuerda.recall.about_me import facts_asked, words_of_kinds
+from recuerda.recall.about_me import as_asked_of_me, facts_asked, words_of_kinds
 from recuerda.recall.dates import NamedTimes, named_times
 from recuerda.recall.folding import fold
 from recuerda.recall.index import THREAD_BITS, Candidate, Candidates, ScopeInfo
@@ -175,8 +175,8 @@ def question_of(query: str, info: ScopeInfo, now_us: int, zone: tzinfo = UTC) ->
     if not terms or _is_only_about_asker(query, names):
         terms = _terms_without_words(query, names, has_times=bool(times))
     of_facts = frozenset[int]()
-    folded = fold(query)
-    facts = [] if names else facts_asked(folded)
+    folded = as_asked_of_me(fold(query), names) if names else fold(query)
+    facts = facts_asked(folded) if len(speakers) < 2 else []
     if facts:
         asking = query_terms(words_of_kinds(folded))
         number = 1 + max(terms.values(), default=-1)

@@ -35,12 +35,11 @@ IS_IDENTITY = 64
 _TAIL = 400
 _QUESTION = re.compile(r"[?\uff1f]\W*(?:\[[^\]]*\]\W*)?$")
 _PERSONAL_WORDS = """
-    i i'm i've i'd i'll my mine me we we're we've we'll our us
-    yo mi mis me mio mia nosotros nosotras nuestro nuestra nuestros nuestras conmigo
-    ich mich mir mein meine meinem meinen meiner meines wir uns unser unsere unserem unseren
-    je j'ai moi mon nous notre nos io mio miei mie noi nostro nostra meu minha meus minhas nosso nossa
-    ik mij mijn wij onze jag mig mitt mina jeg mine moj moja moje mojego mojej mam mnie jestem
-    я мне меня мой моя мое мои моего моей моих мы нас наш наша наше наши мені мене моя моє
+    i i'm i've i'd i'll my mine me we we're we've we'll our us yo mi mis me mio mia soy estoy tengo nosotros
+    nosotras nuestro nuestra nuestros nuestras conmigo ich mich mir mein meine meinem meinen meiner meines wir uns
+    unser unsere unserem unseren je j'ai moi mon nous notre nos io mio miei mie noi nostro nostra mim sou estou
+    tenho meu minha meus minhas nosso nossa ik mij mijn wij onze jag mig mitt mina jeg mine moj moja moje mojego
+    mojej mam mnie jestem я мне меня мой моя мое мои моего моей моих мы нас наш наша наше наши мені мене моя моє
     benim bana bende minun minulla saya aku انا عندي لدي
 """
 _PERSONAL = frozenset(_PERSONAL_WORDS.split())
@@ -48,8 +47,8 @@ _ABOUT_ASKER = _PERSONAL | {"soy", "estoy", "tengo", "sono", "sou", "tenho"}
 # In Chinese, Japanese and Korean, the word for "I" stands beside others without a space.
 _PERSONAL_CHARACTERS = re.compile("[我私僕俺]|(?:저는|제가|저의|나는|내가|저희|우리)|(?:제|내|나) ")
 _TIME = re.compile(
-    r"\b(?:yesterday|today|tonight|tomorrow|last|next|ago|weeks?|weekend|months?|years?|(?!birthday)\w+day|recently|since|morning|"
-    r"january|february|march|april|(?:in|of|\d(?:st|nd|rd|th)?) may|may \d|june|july|august|september|october|"
+    r"\b(?:yesterday|today|tonight|tomorrow|last|next|ago|weeks?|weekend|months?|years?|(?!birthday)\w+day|recently|since|"
+    r"morning|january|february|march|april|(?:in|of|\d(?:st|nd|rd|th)?) may|may \d|june|july|august|september|october|"
     r"november|december|(?:19|20)\d\d|ayer|hoy|manana|"
     r"semanas?|mes|meses|anos?|lunes|martes|miercoles|jueves|viernes|sabado|domingo|pasad[oa]|proxim[oa]|hace|"
     r"enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre)\b"
@@ -61,10 +60,11 @@ _WHEN = re.compile(
     r".*(?:언제|いつ|何時|何日|何月|何曜日|什么时候|什麼時候|几点|幾點|哪天|哪年|เมื่อไหร่|เมื่อไร)"
 )
 _MEMORY_WORDS = """
-    remember recall know known describe tell learned learnt stored store summarize summarise myself already memory
-    memories recuerdas recordas sabes describeme cuentame dime erinnerst weisst beschreib beschreibe erzahl kennst
-    speichert gespeichert rappelles souviens sais decris raconte ricordi sai descrivimi dimmi lembra lembras descreva
-    herinner weet beschrijf
+    remember recall know known describe tell told mentioned shared me mim learned learnt stored store summarize
+    summarise myself already memory memories recuerdas recordas sabes describeme cuentame dime erinnerst weisst
+    beschreib beschreibe erzahl kennst speichert gespeichert rappelles souviens sais decris raconte ricordi sai
+    descrivimi dimmi lembra lembras descreva herinner weet beschrijf contado dicho erzahlt gesagt raconte contei
+    raccontato verteld
 """
 _OF_MEMORIES = frozenset(_MEMORY_WORDS.split())
 # It is searched in every message, so all of its alternatives begin with the start of a word, which is tried first.
