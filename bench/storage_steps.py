@@ -56,10 +56,10 @@ def main() -> int:
 
 def table(cost: dict[str, int], *, hop: int) -> list[tuple[str, int, int]]:
     """Return the rows of the table: the name of a step, and its instructions on a first and on a warm handle."""
-    hops = [("to an OS thread and back: for the read, and for the append", 2 * hop, 2 * hop)] if hop else []
+    hops = [("to an OS thread and back, for the append", hop, hop)] if hop else []
     rows = [
         *hops,
-        ("the read: ten turns, or nothing new", cost["read"] - hop, cost["look"] - hop),
+        ("the read: ten turns, or nothing new", cost["read"], cost["look"]),
         ("decoding ten turns", cost["decode"], 0),
         ("planning the window", cost["plan"] - cost["decode"], cost["follow"]),
         ("encoding the new turn", cost["encode"], cost["encode"]),

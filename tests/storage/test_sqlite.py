@@ -5,7 +5,7 @@ import contextlib
 import json
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -125,28 +125,37 @@ async def test_a_warm_read_needs_no_thread(storage: SQLiteStorage, monkeypatch: 
     assert jobs == 2  # the append, and the read of its record
 
 
-async def test_a_warm_read_waits_in_the_queue_while_the_connection_is_in_use(
+async def test_a_warm_read_waits_in_the_queue_only_while_both_connections_are_in_use(
     storage: SQLiteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     info = (await storage.append("a", a_turn())) and await storage.head("a")
     assert info is not None
-    is_reading, may_end = threading.Event(), threading.Event()
-    walk = threads.walk
+    may_end = threading.Event()
 
-    def slow(*args: Any) -> Any:
-        is_reading.set()
-        may_end.wait()
-        return walk(*args)
+    def slow(job: Callable[..., Any], has_begun: threading.Event) -> Callable[..., Any]:
+        def run(*args: Any) -> Any:
+            has_begun.set()
+            may_end.wait(20)
+            return job(*args)
 
-    monkeypatch.setattr(threads, "walk", slow)
+        return run
+
+    is_reading, is_writing = threading.Event(), threading.Event()
+    monkeypatch.setattr(threads, "walk", slow(threads.walk, is_reading))
+    monkeypatch.setattr(threads, "update", slow(threads.update, is_writing))
     walking = asyncio.ensure_future(_all_of(storage))
     await asyncio.to_thread(is_reading.wait)
+    async with asyncio.timeout(10):
+        assert (await storage.read("a", after=info.version)).is_continued
+    updating = asyncio.ensure_future(storage.update_thread("b", title="T"))
+    await asyncio.to_thread(is_writing.wait)
     reading = asyncio.ensure_future(storage.read("a", after=info.version))
     await asyncio.sleep(0.01)
-    assert not reading.done()
+    is_answered = reading.done()
     may_end.set()
+    assert not is_answered
     assert (await reading).is_continued
-    assert [found.id for found in await walking] == ["a"]
+    await asyncio.gather(walking, updating)
 
 
 async def test_a_usual_turn_is_refused_like_any_other(storage: SQLiteStorage) -> None:

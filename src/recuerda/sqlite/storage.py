@@ -137,33 +137,32 @@ class SQLiteStorage(Storage):
 
         The thread was read before, so its row is in memory, and the event loop does not wait for the disk.
         """
-        if (workers := self._free_workers()) is not None:
-            try:
-                found = workers[0].run_now(partial(turns.read_row, thread_id, query))
-            except StorageUnavailable:
-                await self._stop_if_lost()
-                raise
-            if found is not None:
-                return found
-        return await self._look(partial(turns.read, thread_id, query))
+        found = await self._run_now(partial(turns.read_row, thread_id, query))
+        return found or await self._look(partial(turns.read, thread_id, query))
 
     async def _read_anew(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
-        """Begin a read. A short one needs no hop to the reader's thread if a connection is free.
-
-        The writer's connection has the pages of the newest turns in its own memory, so it is asked first.
-        """
+        """Begin a read. A short one needs no hop to the reader's thread if a connection is free."""
         run = partial(turns.read, thread_id, query)
         found = None
-        if self._recent.is_short(thread_id, query) and (workers := self._free_workers()) is not None:
-            timed = self._recent.timed(run)
-            try:
-                found = workers[1].run_now(timed) or workers[0].run_now(timed)
-            except StorageUnavailable:
-                await self._stop_if_lost()
-                raise
+        if self._recent.is_short(thread_id, query):
+            found = await self._run_now(self._recent.timed(run))
         found = found or await self._look(run)
         self._recent.note(thread_id, query, found)
         return found
+
+    async def _run_now(self, run: Callable[[sqlite3.Connection], T | None]) -> T | None:
+        """Run a short read on a connection that is free, and return its result; None if none is free.
+
+        The writer's connection has the newest pages in its own memory, so it is asked first.
+        """
+        if (workers := self._free_workers()) is None:
+            return None
+        try:
+            done = workers[1].run_now(run) or workers[0].run_now(run)
+        except StorageUnavailable:
+            await self._stop_if_lost()
+            raise
+        return None if done is None else done[0]
 
     def _free_workers(self) -> tuple[Worker, Worker] | None:
         """Return the reader and the writer if the caller may use their connections; None if it may not.

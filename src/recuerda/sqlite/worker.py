@@ -118,8 +118,8 @@ class Worker:
             self._jobs.put(job)
         self._gathered.clear()
 
-    def run_now(self, run: Callable[[sqlite3.Connection], T]) -> T | None:
-        """Run a short read in the calling thread, and return its result.
+    def run_now(self, run: Callable[[sqlite3.Connection], T]) -> tuple[T] | None:
+        """Run a short read in the calling thread, and return its result in a tuple.
 
         Return None if the connection is in use or not open, or if the read fails. Then the caller submits a job.
 
@@ -132,7 +132,7 @@ class Worker:
             if self._connection is None:
                 return None
             self._check_place()
-            return run(self._connection)
+            return (run(self._connection),)
         except (sqlite3.Error, OSError):
             return None  # The job meets the same error, and reports it.
         finally:
