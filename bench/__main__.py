@@ -51,7 +51,12 @@ async def _measure(options: argparse.Namespace, folder: Path) -> Report:
         for kind in options.storages:
             _say(f"turns on {kind} ...")
             report.turns += await measure_turns(
-                kind, options.sizes, rounds=options.turns, folder=folder, fsync=options.fsync
+                kind,
+                options.sizes,
+                rounds=options.turns,
+                folder=folder,
+                fsync=options.fsync,
+                with_peers=options.peers and kind == "sqlite",
             )
     if "many" in options.only:
         await _measure_many(report, options, folder)
@@ -147,6 +152,11 @@ def _parser() -> argparse.ArgumentParser:
         dest="fsync",
         action="store_false",
         help="turns and many: sync no commit to the disk, on both sides, so that the software's cost shows",
+    )
+    parser.add_argument(
+        "--peers",
+        action="store_true",
+        help="turns on sqlite: also the session of the OpenAI Agents SDK and the history files of Agent Framework",
     )
     parser.add_argument("--json", metavar="FILE", help="also write the report as JSON; - for standard output")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a measure is not met")

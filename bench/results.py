@@ -8,8 +8,8 @@ import msgspec
 
 from bench.locomo import Quality
 
-Handle: TypeAlias = Literal["floor", "cold", "warm"]
-"""The way to do a turn: with the raw driver, with a new handle on the thread, or with a handle that has read it."""
+Handle: TypeAlias = Literal["floor", "cold", "warm", "openai-agents", "agent-framework"]
+"""The way to do a turn: with the raw driver, a new handle on the thread, a handle that has read it, or a peer."""
 
 
 class TurnCost(msgspec.Struct, frozen=True, kw_only=True):

@@ -46,6 +46,18 @@ def test_every_cell_has_a_ratio_to_the_floor_of_the_same_run(run: tuple[str, dic
         assert cell["ratio"] == pytest.approx(cell["turn_ms"] / floor)
 
 
+def test_peers_are_measured_beside_the_raw_driver(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    only = ["--only", "turns", "--storages", "sqlite,memory", "--sizes", "10", "--turns", "2"]
+    assert main([*only, "--peers", "--dir", str(tmp_path), "--json", "-"]) == 0
+    cells = msgspec.json.decode(capsys.readouterr().out)["turns"]
+    handles = ["floor", "cold", "warm", "openai-agents", "agent-framework"]
+    assert [(cell["storage"], cell["window"], cell["handle"]) for cell in cells] == [
+        *(("sqlite", window, handle) for window in (20, None) for handle in handles),
+        *(("memory", window, handle) for window in (20, None) for handle in handles[:3]),
+    ]
+    assert all(cell["load_ms"] > 0 and cell["append_ms"] > 0 for cell in cells)
+
+
 def test_every_measure_is_judged(run: tuple[str, dict[str, Any]]) -> None:
     measures = run[1]["measures"]
     assert len(measures) == 10
