@@ -406,10 +406,11 @@ _NAMED = re.compile(
 
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.\w")
 _QUESTION = re.compile(r"[^.!?\u2026\n]*\?")
+_LETTERS = re.compile(r"[^\W_]+")
 _WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 _SHORT_FORM = re.compile(r"\b(?:(i)'(?:(m)|(ve)|ll)|(name|birthday|what|who|where|when)'s)\b")
 
-_OF_ANOTHER = (
+_OF_ANOTHER_LINES = (
     (r"\bis NAME\b(?!'s)", "am i"),
     (r"\b(was|does|did|has|will) NAME\b(?!'s)", r"\1 i"),
     (r"\bNAME's?(?: |$)", "my "),
@@ -431,7 +432,10 @@ _OF_ANOTHER = (
     (r"\bmora NAME\b", "moro"),
     (r"\babita NAME\b", "abito"),
 )
-"""How a question about another person becomes one about the asker. NAME stands for any word of the person's name."""
+"""How a question about another person becomes one about the asker. NAME stands for the person's name."""
+
+_OF_ANOTHER = [(re.compile(pattern), own) for pattern, own in (*_OF_ANOTHER_LINES, (r"\b(?:does|has) i\b", "do i"))]
+_NAMES = re.compile(r"\bNAME(?: NAME)+\b")
 
 _NEAR = {"age": ("birth",), "birth": ("age",)}
 """Other kinds of facts that answer a question, too: who knows a date of birth knows the age."""
@@ -486,10 +490,12 @@ def as_asked_of_me(folded: str, names: Iterable[str]) -> str:
         folded: the question.
         names: the folded words of the person's name.
     """
-    name = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    named = frozenset(names)
+    asked = _LETTERS.sub(lambda word: "NAME" if word[0] in named else word[0], folded[:_END])
+    asked = _NAMES.sub("NAME", asked)
     for pattern, own in _OF_ANOTHER:
-        folded = re.sub(pattern.replace("NAME", f"(?:(?:{name})(?: (?:{name}))*)"), own, folded)
-    return re.sub(r"\b(?:does|has) i\b", "do i", folded)
+        asked = pattern.sub(own, asked)
+    return asked
 
 
 def facts_asked(folded: str) -> list[str]:

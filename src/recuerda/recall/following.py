@@ -248,7 +248,7 @@ def documents_of(record: TurnRecord, thread_id: str) -> Iterator[NewDocument]:
 def new_document(document: Document) -> NewDocument:
     """Return a document with the data for searching it."""
     terms = terms_of(document.text)
-    traits = traits_of(document.text)
+    traits = traits_of(document.text, terms.words)
     marks = [*speaker_terms(document.speaker), *emoji_terms(document.text)]
     if document.role == "user":
         told = facts_told(document.text, fold(document.text))

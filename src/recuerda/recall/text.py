@@ -76,10 +76,12 @@ class Terms(msgspec.Struct, frozen=True):
     Attributes:
         counts: the number of occurrences of each term.
         size: the number of words from which the terms were made.
+        words: all folded words of the message, also those without a term.
     """
 
     counts: dict[str, int]
     size: int
+    words: frozenset[str] = frozenset()
 
 
 def clean_text(text: str) -> str:
@@ -94,10 +96,10 @@ def words_of(text: str) -> list[str]:
 
 def terms_of(text: str) -> Terms:
     """Return the terms by which a message is found."""
-    meant, languages = _meant(text)
+    meant, languages, words = _meant(text)
     language = languages[0] if languages else ENGLISH
     terms = [word.folded if word.is_exact else stem(word.text, language) for word in meant]
-    return Terms(Counter(terms), len(meant))
+    return Terms(Counter(terms), len(meant), frozenset([word.folded for word in words]))
 
 
 def query_terms(question: str, *, without: Collection[str] = ()) -> dict[str, int]:
@@ -107,7 +109,7 @@ def query_terms(question: str, *, without: Collection[str] = ()) -> dict[str, in
         question: the question.
         without: folded words that are left out.
     """
-    meant, languages = _meant(question)
+    meant, languages, _ = _meant(question)
     words = dict.fromkeys(word for word in meant if word.folded not in without)
     if not languages and len(words) > _MANY_WORDS:
         languages = [ENGLISH]
@@ -216,14 +218,14 @@ def essence(question: str) -> str:
     return "\n".join((question[:half], " ".join(chosen), question[-half:]))
 
 
-def _meant(text: str) -> tuple[list[Word], Sequence[str]]:
-    """Return the words of a text that are no function words, and the languages that it may have."""
+def _meant(text: str) -> tuple[list[Word], Sequence[str], list[Word]]:
+    """Return the words of a text that are no function words, the languages that it may have, and all of its words."""
     text = composed(text)
     tokens = list(tokens_of(text))
     words = [word for _, _, found in tokens for word in found]
     languages = languages_of((word.folded for word in words), text)
     if not languages:
-        return words, languages
+        return words, languages, words
     stopwords = STOPWORDS[languages[0]]
     meant = [
         word
@@ -233,7 +235,7 @@ def _meant(text: str) -> tuple[list[Word], Sequence[str]]:
         or word.folded not in stopwords
         or (token[:1].isupper() and _is_name(word.folded, token, start, text))
     ]
-    return (words if len(words) == 1 else meant), languages
+    return (words if len(words) == 1 else meant), languages, words
 
 
 def _is_name(word: str, token: str, start: int, text: str) -> bool:

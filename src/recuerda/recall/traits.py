@@ -9,6 +9,7 @@ to change too.
 from __future__ import annotations
 
 import re
+from collections.abc import Set as AbstractSet
 
 from recuerda.recall.date_words import TIME_WORDS
 from recuerda.recall.folding import fold
@@ -85,10 +86,15 @@ _ASKS_ASSISTANT = re.compile(
 )
 
 
-def traits_of(text: str) -> int:
-    """Return the traits of a text, as bits."""
+def traits_of(text: str, words: AbstractSet[str] | None = None) -> int:
+    """Return the traits of a text, as bits.
+
+    Args:
+        text: the text.
+        words: its folded words, if the caller has them; see `Terms.words`.
+    """
     found = IS_QUESTION if _QUESTION.search(text[-_TAIL:]) else 0
-    words = words_of(text)
+    words = frozenset(words_of(text)) if words is None else words
     folded = fold(text)
     if is_identity(folded):
         found |= IS_PERSONAL | IS_IDENTITY
