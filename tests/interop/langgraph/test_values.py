@@ -30,6 +30,7 @@ from pydantic import BaseModel
 
 from recuerda import ConfigurationError, EncodeError, MemoryStorage, StateError
 from recuerda.interop.langgraph import RecuerdaSaver
+from recuerda.interop.langgraph.messages import is_same_message
 from recuerda.interop.langgraph.values import Values
 from recuerda.json_value import JsonObject
 from tests.interop.langgraph.graphs import RIKER, chat, said, texts
@@ -100,6 +101,20 @@ def test_a_plain_value_comes_back_the_same(value: object) -> None:
 def test_a_message_comes_back_the_same(message: AnyMessage) -> None:
     back = through([message, {"nested": message}])
     assert serde.dumps_typed(back) == serde.dumps_typed([message, {"nested": message}])
+
+
+@given(messages, messages)
+def test_messages_that_are_surely_the_same_are_the_same_for_the_serializer(one: AnyMessage, other: AnyMessage) -> None:
+    for message in (other, one.model_copy(deep=True)):
+        assert not is_same_message(one, message) or serde.dumps_typed(one) == serde.dumps_typed(message)
+
+
+@pytest.mark.parametrize("pair", [(1, 1.0), (1, True), ([1], (1,)), ({"a": 1, "b": 2}, {"b": 2, "a": 1})])
+def test_values_that_python_calls_equal_are_not_the_same(pair: tuple[object, object]) -> None:
+    one, other = (AIMessage("", additional_kwargs={"x": [value]}) for value in pair)
+    assert is_same_message(one, one.model_copy(deep=True))
+    assert not is_same_message(one, other)
+    assert not is_same_message(one, AIMessageChunk("", additional_kwargs={"x": [pair[0]]}))
 
 
 def test_the_usual_messages_need_only_our_own_form() -> None:

@@ -48,6 +48,7 @@ _CHANGEABLE = {
 """The fields of each class whose values can change in place, without `content`."""
 
 _CONTAINERS = (dict, list)
+_PLAIN = frozenset((str, int, float, bool, type(None)))
 _put = object.__setattr__
 _put_given, _put_extra, _put_private = (
     BaseModel.__dict__[name].__set__
@@ -122,6 +123,35 @@ def _assembled(kind: type[BaseMessage], fields: dict[str, Any], given: set[str],
     _put_extra(message, extra)
     _put_private(message, None)
     return message
+
+
+def is_same_message(one: BaseMessage, other: BaseMessage) -> bool:
+    """Return True if two messages are surely the same: of one class, with the same plain data in their fields.
+
+    This takes a tenth of the time of LangGraph's serializer, which tells for all other messages.
+    """
+    if type(one) is not type(other) or one.__pydantic_private__ is not None or other.__pydantic_private__ is not None:
+        return False
+    if one.__dict__.keys() != other.__dict__.keys():
+        return False
+    is_same = all([_is_same(value, other.__dict__[name]) for name, value in one.__dict__.items()])
+    return is_same and _is_same(one.__pydantic_extra__ or {}, other.__pydantic_extra__ or {})
+
+
+def _is_same(one: object, other: object) -> bool:
+    kind = type(one)
+    if kind is not type(other):
+        return False
+    if kind in _PLAIN:
+        return one == other
+    if kind is list:
+        items, others = cast("list[object]", one), cast("list[object]", other)
+        return len(items) == len(others) and all(map(_is_same, items, others))
+    if kind is dict:
+        fields, others = cast("dict[object, object]", one), cast("dict[object, object]", other)
+        is_same = [*fields] == [*others] and all(type(name) is str for name in fields)
+        return is_same and all(map(_is_same, fields.values(), others.values()))
+    return False
 
 
 def fields_of(message: BaseMessage) -> Mapping[str, Any]:

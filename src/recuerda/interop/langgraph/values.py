@@ -26,7 +26,7 @@ from langgraph.checkpoint.serde.event_hooks import SerdeEvent, register_serde_ev
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from recuerda.errors import EncodeError, RecuerdaError, StateError
-from recuerda.interop.langgraph.messages import ROLES, from_message, to_message
+from recuerda.interop.langgraph.messages import ROLES, from_message, is_same_message, to_message
 from recuerda.json_value import Json, JsonObject, check_text
 from recuerda.messages.codec import message_from_json, message_to_json
 
@@ -118,10 +118,14 @@ class Values:
     def _form(self, message: BaseMessage, path: str) -> tuple[JsonObject | None, bool]:
         """Return a message in our form, and whether LangChain's message comes back from it exactly."""
         try:
-            form = message_to_json(to_message(message), path)
+            ours = to_message(message)
+            form = message_to_json(ours, path)
         except (RecuerdaError, TypeError):
             return None, False
         try:
+            # Plain data is the same after a way through JSON.
+            if is_same_message(from_message(ours), message):
+                return form, True
             back = from_message(message_from_json(form))
         except (RecuerdaError, TypeError, ValueError, KeyError):
             return form, False
