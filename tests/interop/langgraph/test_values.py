@@ -114,7 +114,7 @@ def test_values_that_python_calls_equal_are_not_the_same(pair: tuple[object, obj
     one, other = (AIMessage("", additional_kwargs={"x": [value]}) for value in pair)
     assert is_same_message(one, one.model_copy(deep=True))
     assert not is_same_message(one, other)
-    assert not is_same_message(one, AIMessageChunk("", additional_kwargs={"x": [pair[0]]}))
+    assert not is_same_message(one, AIMessageChunk(content="", additional_kwargs={"x": [pair[0]]}))
 
 
 def test_the_usual_messages_need_only_our_own_form() -> None:

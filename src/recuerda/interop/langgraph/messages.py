@@ -134,7 +134,7 @@ def is_same_message(one: BaseMessage, other: BaseMessage) -> bool:
         return False
     if one.__dict__.keys() != other.__dict__.keys():
         return False
-    is_same = all([_is_same(value, other.__dict__[name]) for name, value in one.__dict__.items()])
+    is_same = all(_is_same(value, other.__dict__[name]) for name, value in one.__dict__.items())
     return is_same and _is_same(one.__pydantic_extra__ or {}, other.__pydantic_extra__ or {})
 
 

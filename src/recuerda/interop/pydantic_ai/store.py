@@ -24,8 +24,9 @@ from recuerda.interop.copies import Original, original
 from recuerda.interop.own_storage import OwnStorage
 from recuerda.interop.pydantic_ai.entries import Chain, has_record, record_of, written_turn
 from recuerda.interop.pydantic_ai.reading import ThreadRead, read_chain, read_entries, read_record
+from recuerda.interop.warm_threads import warm_threads
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Expected, NewTurn, ThreadSlice, Version
+from recuerda.storage.records import Expected, ThreadSlice, Version
 from recuerda.threads.history import stored_turn, title_of
 from recuerda.threads.new_turn import new_turn
 
@@ -205,33 +206,29 @@ class RecuerdaConversationStore(OwnStorage, ConversationStore):
         conversation_id = record.conversation_id
         version = await self._version(conversation_id, expected_revision)
         batches = [new_entries] if new_entries else await self._copied(record, version)
-        turns = [
-            self._new_turn(record, entries, f"{record.revision}.{number}" if number else record.revision)
-            for number, entries in enumerate(reversed(batches))
-        ][::-1]
+        turns = [written_turn(record, entries) for entries in batches]
+        # The last turn has the id of the record's revision.
+        ids = [f"{record.revision}.{number}" if number else record.revision for number in range(len(turns))][::-1]
+        new = [new_turn(turn, self.storage, id=turn_id) for turn, turn_id in zip(turns, ids, strict=True)]
         self._known.pop(conversation_id, None)
         try:
             appended = await self.storage.append_all(
                 conversation_id,
-                [turn for turn, _ in turns],
+                new,
                 expected=version,
                 user_id=record.scope,
-                title=turns[0][1],
+                title=title_of(turns[0]),
             )
         except (ThreadConflict, ThreadOwnershipError):
             raise ConversationConflict(conversation_id) from None
         if isinstance(version, Version):
-            last = appended[-1]
-            later = msgspec.structs.replace(version, revision=last.revision, record_id=last.record.id)
+            later = version
+            for one, turn in zip(appended, turns, strict=True):
+                warm_threads(self.storage).grow(conversation_id, later, one, turn)
+                later = msgspec.structs.replace(version, revision=one.revision, record_id=one.record.id)
             _remember(self._known, conversation_id, _Known(record.revision, original(record), later))
         for entry in (entry for entries in batches for entry in entries):
             _remember(self._places, entry.id, conversation_id)
-
-    def _new_turn(
-        self, record: ConversationRecord, entries: Sequence[ConversationEntry], turn_id: str
-    ) -> tuple[NewTurn, str | None]:
-        turn = written_turn(record, entries)
-        return new_turn(turn, self.storage, id=turn_id), title_of(turn)
 
     async def delete_record(self, conversation_id: str, *, expected_revision: str) -> None:
         """Delete a conversation with all its messages. Forks of it stay whole.
