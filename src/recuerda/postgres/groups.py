@@ -1,7 +1,7 @@
 """Calls of one event loop that wait together go to the server in one statement.
 
-While nobody waits, each call is a statement of its own. Once two are under way, the next calls wait for one of them to
-end, or for `PATIENCE_S`. Then one statement makes all of them: one round trip, one transaction and one sync of the
+While nobody waits, each call is a statement of its own. Once `LANES` are under way, the next calls wait for one of them
+to end, or for `PATIENCE_S`. Then one statement makes all of them: one round trip, one transaction and one sync of the
 server's disk. This gives many conversations a high throughput, because most of the cost of a call is the cost of its
 statement.
 
@@ -15,6 +15,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
+from types import NoneType
 from typing import Any, Protocol, TypeAlias
 
 import msgspec
@@ -29,8 +30,8 @@ Call: TypeAlias = Sequence[Any]
 Answer: TypeAlias = Sequence[Row]
 Together: TypeAlias = Callable[[Sequence[Call]], Coroutine[Any, Any, Sequence[Answer | None]]]
 
-LANES = 2
-"""The number of statements under way from which on calls wait. With two, a group forms while another one runs."""
+LANES = 4
+"""The number of statements under way from which on calls wait. A few calls at once do not wait for one another."""
 
 MAX_GROUP = 64
 """The largest number of calls in one statement. It limits how long the first call waits for the others."""
@@ -170,15 +171,16 @@ def split(rows: Iterable[Row], count: int) -> list[list[Row]]:
 
 
 def _to_array(values: Sequence[Any]) -> str | list[bytes]:
-    if isinstance(values[0], bytes):
+    kinds = set(map(type, values))
+    if bytes in kinds:
         return list(values)
-    if not any(value is not None for value in values):
+    if kinds == {NoneType}:
         return "{}"
-    return "{" + ",".join([_to_element(value) for value in values]) + "}"
+    element = _quoted if str in kinds else str
+    return "{" + ",".join(["NULL" if value is None else element(value) for value in values]) + "}"
 
 
-def _to_element(value: str | int | None) -> str:
-    if isinstance(value, str):
-        escaped = value.replace("\\", r"\\").replace('"', r"\"")
-        return f'"{escaped}"'
-    return "NULL" if value is None else str(value)
+def _quoted(text: str) -> str:
+    if "\\" in text or '"' in text:
+        text = text.replace("\\", r"\\").replace('"', r"\"")
+    return f'"{text}"'
