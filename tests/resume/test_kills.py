@@ -20,7 +20,9 @@ async def run_processes(mode: str, scheme: str, folder: Path, count: int) -> Tal
     STORAGES[scheme](folder)  # starts its server here, where the processes find it
     done = await asyncio.to_thread(run_module, "tests.resume.killing", mode, scheme, folder, count)
     assert done.returncode == 0, done.stderr
-    return msgspec.json.decode(done.stdout, type=Tally)
+    tally = msgspec.json.decode(done.stdout, type=Tally)
+    assert tally.problems == [], done.stderr
+    return tally
 
 
 @pytest.mark.chaos
@@ -30,7 +32,6 @@ async def test_a_turn_that_is_killed_again_and_again_is_whole_and_no_deed_is_don
 ) -> None:
     count = TURNS_AT_LENGTH if is_long else TURNS
     tally = await run_processes("kill", scheme, tmp_path, count)
-    assert tally.problems == []
     # Two of three die at a boundary for certain, the others at any moment, which may be after their end.
     assert (tally.turns, tally.kills >= count * 2 // 3) == (count + 1, True)
     assert tally.deeds == (count + 1) * len(CALLS) + tally.repeated
@@ -46,5 +47,4 @@ async def test_of_processes_that_go_on_at_once_one_does_and_no_deed_is_done_twic
 ) -> None:
     count = 20 if is_long else 2
     tally = await run_processes("race", scheme, tmp_path, count)
-    assert tally.problems == []
     assert tally.turns == count

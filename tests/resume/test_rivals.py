@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from recuerda import AgentResponse, ChatRequest, ChatResponse, DraftConflict, Storage
+from recuerda import AgentResponse, ChatRequest, ChatResponse, DraftConflict, Storage, ThreadConflict
 from recuerda.storage.ram import MemoryStorage
 from recuerda.testing.scripted import ScriptedChatClient
 from tests.conversation import LOCAL
@@ -87,6 +87,39 @@ async def test_of_two_that_begin_at_once_one_does_all_and_the_other_nothing(
     assert len(turns_there) == turns + 1
     assert turns_there[-1].messages[-1].text == "done"
     assert await storages[0].load_draft("t") is None
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+async def test_one_that_is_late_for_the_same_turn_gets_the_answer_in_the_thread(
+    storages: tuple[Storage, Storage], *, is_streamed: bool
+) -> None:
+    done: list[str] = []
+
+    def act(what: str) -> str:
+        done.append(what)
+        return "did it"
+
+    quick = ScriptedChatClient([calls("quick"), "done"]).create_agent(
+        storage=storages[0], tools=act, durability="steps"
+    )
+
+    async def overtaken() -> None:
+        await quick.run("go", thread="t", turn_id="visit-1")
+
+    late = Held([calls("late"), "never"], overtaken).create_agent(storage=storages[1], tools=act, durability="steps")
+    if is_streamed:
+        async with late.run_stream("go", thread="t", turn_id="visit-1") as updates:
+            async for _ in updates:
+                pass
+        reply = updates.response
+    else:
+        reply = await late.run("go", thread="t", turn_id="visit-1")
+    assert (reply.text, reply.is_replay, done) == ("done", True, ["quick"])
+    assert len(await stored_turns(storages[1])) == 1
+    with pytest.raises(ThreadConflict):
+        await Held([calls("late")], lambda: storages[0].undo("t")).create_agent(
+            storage=storages[1], tools=act, durability="steps"
+        ).run("go", thread="t", turn_id="visit-2")
 
 
 async def test_a_summary_that_comes_in_between_lets_nobody_in_beside_the_first(

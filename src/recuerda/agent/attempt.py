@@ -31,7 +31,7 @@ from recuerda.agent.settings import AgentSettings, check_context
 from recuerda.agent.steps import RunningTurn
 from recuerda.agent.tool_output import answering_model
 from recuerda.agent.tools import FunctionTool
-from recuerda.errors import ConfigurationError, DraftConflict
+from recuerda.errors import ConfigurationError, DraftConflict, ThreadConflict
 from recuerda.ids import new_id
 from recuerda.messages.message import Turn, TurnRuns
 from recuerda.providers.context import ContextProvider
@@ -88,17 +88,23 @@ class Attempt:
 
     async def updates(self) -> AsyncGenerator[AgentResponseUpdate]:
         """Carry the attempt out. The turn is committed after the last update; closing the generator cancels it."""
+        appended, cancelled = None, None
         try:
             prompt = await self._invoking()
             if (started := await self._settle(prompt.tools)) is not None:
-                async with aclosing(self._exchange.updates(prompt, started=started)) as updates:
-                    async for update in updates:
-                        yield update
-            if not self._turn.is_answered:
-                self.response = await self._pending()
-                return
-            self._is_committing = True
-            appended, cancelled = await self._commit(self._turn.turn(self._runs))
+                try:
+                    async with aclosing(self._exchange.updates(prompt, started=started)) as updates:
+                        async for update in updates:
+                            yield update
+                except ThreadConflict:
+                    if (appended := await self._committed_elsewhere()) is None:
+                        raise
+            if appended is None:
+                if not self._turn.is_answered:
+                    self.response = await self._pending()
+                    return
+                self._is_committing = True
+                appended, cancelled = await self._commit(self._turn.turn(self._runs))
         except BaseException as error:
             await self._failed(error)
             raise
@@ -156,6 +162,14 @@ class Attempt:
             await self._exchange.journal.save(self._turn.whole())
         calls = pending_calls(self._turn, list(self._turn.waiting))
         return self._responded(self._turn_id, pending=calls, warnings=tuple(self._warnings))
+
+    async def _committed_elsewhere(self) -> Appended | None:
+        """Return this turn if another process has committed it before this run saved its first step."""
+        journal, store = self._exchange.journal, self._request.thread.turn_store
+        if journal is None or journal.number or store is None or self._turn_id is None:
+            return None
+        found = (await store.view.read(store.thread_id, last_turns=0, turn_id=self._turn_id)).found
+        return None if found is None else Appended(revision=found.number, replayed=True, record=found)
 
     async def _commit(self, turn: Turn) -> tuple[Appended | None, asyncio.CancelledError | None]:
         """Write the turn.
