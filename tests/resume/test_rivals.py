@@ -117,9 +117,11 @@ async def test_one_that_is_late_for_the_same_turn_gets_the_answer_in_the_thread(
     assert (reply.text, reply.is_replay, done) == ("done", True, ["quick"])
     assert len(await stored_turns(storages[1])) == 1
     with pytest.raises(ThreadConflict):
-        await Held([calls("late")], lambda: storages[0].undo("t")).create_agent(
-            storage=storages[1], tools=act, durability="steps"
-        ).run("go", thread="t", turn_id="visit-2")
+        await (
+            Held([calls("late")], lambda: storages[0].undo("t"))
+            .create_agent(storage=storages[1], tools=act, durability="steps")
+            .run("go", thread="t", turn_id="visit-2")
+        )
 
 
 async def test_a_summary_that_comes_in_between_lets_nobody_in_beside_the_first(
