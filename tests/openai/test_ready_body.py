@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 import wrapt
 from openai import AsyncOpenAI
@@ -97,9 +99,17 @@ def by_a_function(owner: type, name: str, seen: Seen, monkeypatch: pytest.Monkey
     monkeypatch.setattr(owner, name, record)
 
 
+def by_a_neighbour(owner: type, name: str, seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do as a package whose name begins like that of the SDK."""
+    by_a_function(owner, name, seen, monkeypatch)
+    record = getattr(owner, name)
+    neighbour = Path(openai.__file__).parent.with_name("openai_tracer") / "calls.py"
+    record.__code__ = record.__code__.replace(co_filename=str(neighbour))
+
+
 @INTERFACES
 @WAYS
-@pytest.mark.parametrize("replace", [by_wrapt, by_a_function])
+@pytest.mark.parametrize("replace", [by_wrapt, by_a_function, by_a_neighbour])
 async def test_a_program_that_records_calls_finds_the_messages_among_the_arguments(
     interface: Interface,
     is_streamed: bool,

@@ -9,6 +9,7 @@ among the arguments, so then the messages stay there.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import FunctionType, MethodType
@@ -17,7 +18,7 @@ from typing import Any, cast
 import openai
 from openai import AsyncOpenAI
 
-_SDK = str(Path(openai.__file__).parent)
+_SDK = f"{Path(openai.__file__).parent}{os.sep}"
 
 
 def with_ready(arguments: Mapping[str, Any], field: str, *, create: object, sdk: AsyncOpenAI) -> Mapping[str, Any]:
