@@ -158,7 +158,7 @@ async def measure_postgres(url: str, *, turns: int, threads: int, rounds: int) -
 
 async def measure_redis(server: RedisServer, *, turns: int, threads: int, rounds: int) -> AsyncIterator[Cost]:
     """Fill an empty server and yield the cost of each operation, and of a snapshot. See `measure_sqlite`."""
-    yield await _once_async("fill", fill_redis(server, turns=turns, threads=threads))
+    yield await _costs("fill", lambda _: fill_redis(server, turns=turns, threads=threads), ["all"])
     async with open_storage(server.url) as storage, open_storage(f"{server.url}?key_prefix=target") as target:
         async for cost in _operations(storage, target, threads=threads, rounds=rounds):
             yield cost
@@ -241,13 +241,6 @@ def _vacuum(path: Path) -> None:
 def _once(name: str, work: Callable[[], None]) -> Cost:
     started = time.perf_counter()
     work()
-    taken = time.perf_counter() - started
-    return Cost(name, 1, taken, taken)
-
-
-async def _once_async(name: str, work: Awaitable[None]) -> Cost:
-    started = time.perf_counter()
-    await work
     taken = time.perf_counter() - started
     return Cost(name, 1, taken, taken)
 

@@ -19,6 +19,7 @@ from recuerda.storage import recent
 from recuerda.storage.records import NewTurn
 from recuerda.testing.storage_contract.base import a_turn, bodies, fill, numbers
 from tests.storage.file_fixtures import folder, log, storage
+from tests.storage.hops import counted_hops
 
 __all__ = ["folder", "log", "storage"]
 
@@ -26,22 +27,7 @@ __all__ = ["folder", "log", "storage"]
 @pytest.fixture(autouse=True)
 def hops(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """Give a function that returns how many jobs the OS threads were given since its last call."""
-    count = 0
-    submit = Workers.submit
-
-    def counted(*args: Any, **options: Any) -> Any:
-        nonlocal count
-        count += 1
-        return submit(*args, **options)
-
-    def taken() -> int:
-        nonlocal count
-        now, count = count, 0
-        return now
-
-    monkeypatch.setattr(Workers, "submit", counted)
-    monkeypatch.setattr(recent, "SLOW_S", float("inf"))  # a busy machine must not change the counts
-    return taken
+    return counted_hops(Workers, monkeypatch)
 
 
 def cut(log: Path) -> None:

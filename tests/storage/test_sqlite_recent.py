@@ -15,6 +15,7 @@ from recuerda.storage import recent
 from recuerda.storage.recent import RecentReads
 from recuerda.storage.records import NO_GUARD, Blob, Guard, NewRecord, ReadQuery, ThreadInfo, ThreadSlice, TurnRecord
 from recuerda.testing.storage_contract.base import a_turn, bodies, fill, numbers
+from tests.storage.hops import counted_hops
 
 WINDOW = ReadQuery(last_messages=20)
 INFO = ThreadInfo(
@@ -40,22 +41,7 @@ EMPTY = ThreadSlice(info=INFO)
 @pytest.fixture
 def hops(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """Give a function that returns how many jobs SQLite's threads were given since its last call."""
-    count = 0
-    submit = Worker.submit
-
-    def counted(*args: Any, **options: Any) -> Any:
-        nonlocal count
-        count += 1
-        return submit(*args, **options)
-
-    def taken() -> int:
-        nonlocal count
-        now, count = count, 0
-        return now
-
-    monkeypatch.setattr(Worker, "submit", counted)
-    monkeypatch.setattr(recent, "SLOW_S", float("inf"))  # a busy machine must not change the counts
-    return taken
+    return counted_hops(Worker, monkeypatch)
 
 
 def found_of(body: bytes, *, count: int = 1) -> ThreadSlice:

@@ -96,10 +96,10 @@ async def update(container: Container, thread_id: str, changes: ThreadChanges, n
         head.check_user(guard)
         head.check_state(guard)
         user_id = changes.user_id if isinstance(changes.user_id, str) else guard.user_id
-        changed_us = now_us if changes.changed_us is None else changes.changed_us
-        item = await ready(container, head, now_us=changed_us, users=(user_id,))
+        begun_us = changed_after(changes, now_us, updated_us=0)
+        item = await ready(container, head, now_us=begun_us, users=(user_id,))
         if item is not None:
-            item = _changed(made_alive(item, changed_us, guard), changes, now_us, call)
+            item = _changed(made_alive(item, begun_us, guard), changes, now_us, call)
             if await container.commit(item) is not None:
                 break
         await backoff.wait()

@@ -111,12 +111,8 @@ class Folder:
         with self._locks.hold(files.stripe, waits=waits):
             self._place.remember()
             with open_log(files.log, self._disk, is_writer=True) as log:
-                _check_user(thread_id, guard, log)
-                if (held := self._find(log, thread_id, record)) is not None:
-                    end_draft(files, self._disk, {record.id})
+                if (held := self._held(files, log, thread_id, record, guard)) is not None:
                     return _replayed(held)
-                _check_state(thread_id, guard, log)
-                self._check_last_step(files, thread_id, guard, record.id, log)
                 committed, state, dropped = self._add(files, log, thread_id, [record], guard)
             self._finish(files, thread_id, committed[0], state, dropped)
         done = committed[0]
@@ -170,12 +166,8 @@ class Folder:
         files = files_of(self._path, thread_id)
         with self._locked(files):
             with self._open(files) as log:
-                _check_user(thread_id, guard, log)
-                if (held := self._find(log, thread_id, record)) is not None:
-                    end_draft(files, self._disk, {record.id})
+                if (held := self._held(files, log, thread_id, record, guard)) is not None:
                     return _replayed(held)
-                _check_state(thread_id, guard, log)
-                self._check_last_step(files, thread_id, guard, record.id, log)
                 if record.replaced is not None:
                     _check_holds_turn(thread_id, record.replaced, log)
                 if log is None:
@@ -427,6 +419,19 @@ class Folder:
 
     def _open(self, files: ThreadFiles) -> AbstractContextManager[Log | None]:
         return open_log(files.log, self._disk, is_writer=True)
+
+    def _held(
+        self, files: ThreadFiles, log: Log | None, thread_id: str, record: NewRecord, guard: Guard
+    ) -> TurnRecord | None:
+        """Return the record that a thread holds under a new record's id, and end its draft; or check the guard."""
+        _check_user(thread_id, guard, log)
+        held = self._find(log, thread_id, record)
+        if held is not None:
+            end_draft(files, self._disk, {record.id})
+            return held
+        _check_state(thread_id, guard, log)
+        self._check_last_step(files, thread_id, guard, record.id, log)
+        return None
 
     def _find(self, log: Log | None, thread_id: str, record: NewRecord) -> TurnRecord | None:
         """Return the record that a thread holds under a new record's id.

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from recuerda.interop.encoded import data_uri
-from recuerda.json_value import Json, JsonObject, to_json_object
+from recuerda.json_value import Json, JsonObject, replaced, to_json_object
 from recuerda.messages.message import (
     ChatMessage,
     DataContent,
@@ -184,34 +184,21 @@ def _without_texts(item: JsonObject, messages: Sequence[ChatMessage]) -> JsonObj
     if not texts or REFERENCE.encode() in msgspec.json.encode(item):
         return item
 
-    return {name: _referring(value, texts) for name, value in item.items()}
+    def reference(value: Json) -> Json:
+        number = texts.get(value) if isinstance(value, str) else None
+        return None if number is None else {REFERENCE: number}
 
-
-def _referring(value: Json, texts: Mapping[str, int]) -> Json:
-    if isinstance(value, str):
-        number = texts.get(value)
-        return value if number is None else {REFERENCE: number}
-    if isinstance(value, list):
-        return [_referring(one, texts) for one in value]
-    if isinstance(value, dict):
-        return {name: _referring(one, texts) for name, one in value.items()}
-    return value
+    return {name: replaced(value, reference) for name, value in item.items()}
 
 
 def _whole(item: JsonObject, texts: Sequence[str]) -> JsonObject:
     """Return an item with its texts in place of the references."""
-    return {name: _resolved(value, texts) for name, value in item.items()}
 
+    def text(value: Json) -> Json:
+        number = value.get(REFERENCE) if isinstance(value, dict) and len(value) == 1 else None
+        return texts[number] if isinstance(number, int) and number < len(texts) else None
 
-def _resolved(value: Json, texts: Sequence[str]) -> Json:
-    if isinstance(value, list):
-        return [_resolved(one, texts) for one in value]
-    if isinstance(value, dict):
-        number = value.get(REFERENCE) if len(value) == 1 else None
-        if isinstance(number, int) and number < len(texts):
-            return texts[number]
-        return {name: _resolved(one, texts) for name, one in value.items()}
-    return value
+    return {name: replaced(value, text) for name, value in item.items()}
 
 
 def _read(message: ChatMessage) -> _Kept | None:

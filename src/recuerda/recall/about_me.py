@@ -15,6 +15,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 
+from recuerda.recall.folding import fold
+
 _END = 1_000
 
 _NUMBER = r"(?:\d{1,3}|[^\W\d_]+(?:(?:-| | y | e |-et-| et )[^\W\d_]+)?)"
@@ -461,14 +463,9 @@ _QUESTIONS = {
 }
 
 
-def facts_told(text: str, folded: str) -> list[str]:
-    """Return a term for each kind of fact about themselves that a user tells. Questions and long texts tell none.
-
-    Args:
-        text: the message.
-        folded: the same, folded.
-    """
-    said = folded[:_END]
+def facts_told(text: str) -> list[str]:
+    """Return a term for each kind of fact about themselves that a user tells. Questions and long texts tell none."""
+    said = fold(text)[:_END]
     said = _long_forms(_QUESTION.sub(" ", said) if "?" in said else said)
     kinds = {
         kind

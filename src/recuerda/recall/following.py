@@ -19,7 +19,6 @@ from msgspec import structs
 from recuerda._events import fields
 from recuerda.errors import CorruptTurn, DecryptionError, StorageBusy
 from recuerda.recall.about_me import facts_told
-from recuerda.recall.folding import fold
 from recuerda.recall.index import Document, NewDocument, Position, RecallIndex, ThreadUpdate
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, named_namespace, owner_of, thread_scope, user_scope
 from recuerda.recall.text import ABOUT_ASKER, IDENTITY, STANDING, clean_text, emoji_terms, speaker_terms, terms_of
@@ -251,7 +250,7 @@ def new_document(document: Document) -> NewDocument:
     traits = traits_of(document.text, terms.words)
     marks = [*speaker_terms(document.speaker), *emoji_terms(document.text)]
     if document.role == "user":
-        told = facts_told(document.text, fold(document.text))
+        told = facts_told(document.text)
         traits |= IS_PERSONAL * bool(told)
         marks += [ABOUT_ASKER] * bool(traits & IS_PERSONAL) + [STANDING] * bool(traits & IS_STANDING)
         marks += [IDENTITY] * (traits & (IS_IDENTITY | IS_QUESTION) == IS_IDENTITY)

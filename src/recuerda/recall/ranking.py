@@ -421,6 +421,7 @@ class Likelihoods:
     def __init__(self, found: Mapping[int, Candidate], question: Question, weights: Weights) -> None:
         self._found = found
         self._question = question
+        self._words = question.words()
         self._weights = weights
         self._named = next(iter(question.speakers)) if len(question.speakers) == 1 else None
         self._known: dict[tuple[int, str, bool, bool, bool], float] = {}  # plain tuples are made faster than `_Kind`
@@ -443,8 +444,7 @@ class Likelihoods:
         return factor
 
     def _has_all_words(self, candidate: Candidate) -> bool:
-        question = self._question
-        return bool(question.terms) and frozenset(map(question.word, candidate.matches)) == question.words()
+        return bool(self._words) and frozenset(map(self._question.word, candidate.matches)) == self._words
 
 
 class _Kind(NamedTuple):

@@ -184,7 +184,7 @@ def speaker_terms(name: str | None) -> list[str]:
 
 def probable_terms(text: str, speaker: str | None) -> set[str]:
     """Return the terms that a document with this text probably has, also if more than the text decides about them."""
-    marks = (ABOUT_ASKER, IDENTITY, STANDING, *facts_told(text, fold(text)))
+    marks = (ABOUT_ASKER, IDENTITY, STANDING, *facts_told(text))
     return {*terms_of(text).counts, *speaker_terms(speaker), *emoji_terms(text), *marks}
 
 
