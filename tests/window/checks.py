@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from random import Random
 from typing import Any, cast
@@ -90,7 +91,7 @@ def turns_in(turns: Sequence[Turn], chosen: Sequence[ChatMessage]) -> int:
     kept = [message for message in chosen if not message.function_calls and message.role != "tool"]
     newest = [message for message in turns[-1].messages if not message.function_calls and message.role != "tool"]
     assert len(kept) == len(newest)
-    assert all(map(_is_alike, kept, newest))
+    assert all(map(_is_alike, newest, kept))
     return 1
 
 
@@ -105,8 +106,21 @@ def fitting(window: ContextWindow, turns: Sequence[NumberedTurn]) -> int:
 
 
 def _is_alike(one: ChatMessage, other: ChatMessage) -> bool:
-    """Say whether two messages are the same but for the texts of results."""
-    return one.role == other.role and [_kind(part) for part in one.contents] == [_kind(p) for p in other.contents]
+    """Say whether a chosen message is a message of a turn, but for the texts of results and the names of files."""
+    if one.role != other.role:
+        return False
+    return [_kind(part) for part in one.contents] == [_kind(p) for p in other.contents] or _is_named(one, other)
+
+
+def _is_named(one: ChatMessage, other: ChatMessage) -> bool:
+    """Say whether a message is one text, with a line for each text and for the name of each file of another one."""
+    parts = [part for part in one.contents if not isinstance(part, TextContent) or part.text]
+    if not isinstance(other.content, str) or not any(isinstance(part, FILES) for part in parts):
+        return False
+    if not all(isinstance(part, (TextContent, *FILES)) for part in parts):
+        return False
+    lines = [re.escape(part.text) if isinstance(part, TextContent) else r"\[.* from turn \d+\]" for part in parts]
+    return re.fullmatch("\n".join(lines), other.content, re.DOTALL) is not None
 
 
 def _kind(part: object) -> object:

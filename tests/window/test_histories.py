@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recuerda import Turn
+from recuerda import ChatMessage, ContextWindow, Turn, UriContent
 from recuerda.testing import strategies
 from recuerda.testing.openai_wire import BadRequest
 from recuerda.window.repair import mend
@@ -35,6 +35,16 @@ def test_every_promise_of_a_window_holds_for_damaged_histories(*, is_long: bool)
 @given(st.lists(strategies.turns(), max_size=5), st.randoms(use_true_random=False))
 def test_every_promise_of_a_window_holds_for_anything_that_can_be_stored(turns: list[Turn], random: Random) -> None:
     check_history(random, turns, any_window(random))
+
+
+@pytest.mark.parametrize("text", ["", "Look:"])
+@pytest.mark.parametrize("keep_files", [0, 1, None])
+def test_every_promise_of_a_window_holds_for_a_text_beside_a_picture(text: str, keep_files: int | None) -> None:
+    picture = UriContent("https://example.com/a.png", "image/png")
+    turns = [
+        Turn(messages=(ChatMessage("user", [text, picture]), ChatMessage("assistant", "A cat."))) for _ in range(3)
+    ]
+    check_history(Random(1), turns, ContextWindow(keep_files=keep_files))
 
 
 def test_most_of_the_damaged_histories_would_be_refused_as_they_are() -> None:
