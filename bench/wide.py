@@ -26,7 +26,7 @@ from bench.conversation import Conversation
 from bench.library import encode
 from recuerda import NewTurn, Storage, open_storage
 from recuerda.copying import copy_threads
-from recuerda.redis.lua import HEAD
+from recuerda.redis.scripts.layout import HEAD
 from recuerda.sqlite.backup import back_up
 from tests.servers.postgres_server import PostgresServer
 from tests.servers.redis_server import RedisServer

@@ -1,7 +1,7 @@
 """Threads on a Redis server, which many processes and machines can use at once.
 
 `RedisStorage` is the storage. `RedisChatMessageStore` is one thread of it, with the arguments of Agent Framework's
-store of that name. `RedisProvider` is a memory across threads, built on the query engine. `scripts.py` has the scripts
+store of that name. `RedisProvider` is a memory across threads, built on the query engine. `scripts/` has the scripts
 that run inside the server, `wire.py` the format of the stored bytes, `server.py` the connections, and `search/` the
 memories.
 """

@@ -7,7 +7,7 @@
                              `s:` + number of a summary -> number of the one before it
     PREFIX:{THREAD}:draft    hash: number -> step of the running turn
     PREFIX:{THREAD}:lease    string: the holder of the lease
-    PREFIX/threads           sorted set of all threads; `lua.py` describes its entries
+    PREFIX/threads           sorted set of all threads; `scripts/listings.py` describes its entries
     PREFIX/user:USER         sorted set of a user's threads
     PREFIX/ids               sorted set of the ids of all threads, in the order in which they were created
     PREFIX/ids:USER          the same for the threads of a user

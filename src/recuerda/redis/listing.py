@@ -1,8 +1,8 @@
 """Listings of threads and of drafts: how they are read, and how they are kept up to date where a script cannot do it.
 
-A listing is a sorted set of entries, and an index is a sorted set of ids; `lua.py` describes both. An entry counts only
-while it agrees with its thread. An entry whose thread is gone or has changed is skipped and corrected, so an outdated
-listing gives no wrong answer.
+A listing is a sorted set of entries, and an index is a sorted set of ids; `scripts/listings.py` describes both. An
+entry counts only while it agrees with its thread. An entry whose thread is gone or has changed is skipped and
+corrected, so an outdated listing gives no wrong answer.
 """
 
 from __future__ import annotations

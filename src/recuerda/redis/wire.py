@@ -5,7 +5,7 @@ A turn that was said before it was committed has the time of its commit (eight b
 `WITH_TIME` added. A record whose id the caller gave has `NewRecord.call` (eight bytes) before its body, and its kind
 has `WITH_CALL` added. A turn that names blobs has their number (two bytes) and their digests (32 bytes each) before
 its body, and its kind has `WITH_BLOBS` added. A step of a draft consists of the length of its head, the head and the
-body. Scripts read these parts, so `lua.py` and `scripts.py` depend on the layout. Everything else is MessagePack.
+body. Scripts read these parts, so `scripts/` depends on the layout. Everything else is MessagePack.
 """
 
 from __future__ import annotations
