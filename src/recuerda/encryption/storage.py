@@ -43,7 +43,8 @@ from recuerda.errors import (
     ThreadOwnershipError,
     TurnGone,
 )
-from recuerda.storage.contract import Storage, to_guard
+from recuerda.storage.arguments import to_guard
+from recuerda.storage.contract import Storage
 from recuerda.storage.erasure import Follower
 from recuerda.storage.records import (
     NO_BLOBS,

@@ -2,16 +2,17 @@
 
 A storage keeps each thread as a log of records. It makes five promises about every append, on every backend, even if
 the process is killed: the append is atomic, ordered, checked against a revision, and idempotent by id, and it costs the
-same however long the thread is. The public methods here check arguments and translate errors for all backends. A
-backend implements the hooks of `hooks.py` and nothing else. `messages/codec.py` decides how messages become a turn's
-bytes.
+same however long the thread is. `messages/codec.py` decides how messages become a turn's bytes.
+
+The docstrings of the methods are the contract. The methods stand by subject: turns; undo, trim and summaries; listing
+and settings; drafts; deletion; upkeep; leases; life; views. A method checks its arguments (`arguments.py`), calls one
+hook of the backend (`hooks.py`), and translates the backend's errors. Only `undo`, `trim`, `summarize`, `threads` and
+`erase_user` take several steps.
 """
 
 from __future__ import annotations
 
-import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -21,23 +22,25 @@ from weakref import WeakSet, WeakValueDictionary
 import msgspec
 from msgspec import structs
 
-from recuerda.errors import (
-    ConfigurationError,
-    EncodeError,
-    InvalidInput,
-    ThreadConflict,
-    ThreadNotFound,
-    ThreadOwnershipError,
+from recuerda.errors import ConfigurationError, InvalidInput, ThreadConflict, ThreadNotFound, ThreadOwnershipError
+from recuerda.ids import check_count, check_id, check_limit, check_time
+from recuerda.json_value import to_json_object
+from recuerda.storage.arguments import (
+    check_blobs,
+    check_body,
+    check_title,
+    to_guard,
+    to_limit,
+    to_new_bodies,
+    to_other_record,
+    to_record,
 )
-from recuerda.ids import check_count, check_id, check_limit, check_time, new_call, new_id
-from recuerda.json_value import check_text, to_json_object
 from recuerda.storage.erasure import Erasure, Follower, tell_deleted, tell_erased
-from recuerda.storage.hooks import Clock, StorageHooks
+from recuerda.storage.hooks import Clock, StorageHooks, system_clock
 from recuerda.storage.leases import Lease
 from recuerda.storage.records import (
     MAX_NUMBER,
     NO_BLOBS,
-    NO_GUARD,
     Appended,
     Draft,
     DraftPage,
@@ -45,8 +48,6 @@ from recuerda.storage.records import (
     Expected,
     Guard,
     LeaseInfo,
-    NewBodies,
-    NewRecord,
     NewTurn,
     ReadQuery,
     RecordKind,
@@ -67,16 +68,7 @@ from recuerda.storage.rules import check_info, check_user
 from recuerda.storage.run_lock import RunLock
 from recuerda.storage.thread_filter import ThreadFilter, to_tags
 
-_MOST = 2**63 - 1
-"""The largest limit that every backend accepts. No storage holds more threads than that."""
-
-
 _locks_mutex = threading.Lock()
-
-
-def system_clock() -> int:
-    """Return the machine's time in microseconds since 1970."""
-    return time.time_ns() // 1000
 
 
 class Storage(StorageHooks):
@@ -152,8 +144,15 @@ class Storage(StorageHooks):
         """
         check_id(thread_id, "thread id")
         if turn.blobs:
-            await self._check_blobs([turn])
-        record = self._new_record(turn, keep_messages=keep_messages, title=title, replaces=replaces)
+            await check_blobs([turn], max_blob_bytes=self.max_blob_bytes, storage=type(self).__name__)
+        record = to_record(
+            turn,
+            now_us=self.clock(),
+            max_body_bytes=self.max_body_bytes,
+            keep_messages=keep_messages,
+            title=title,
+            replaces=replaces,
+        )
         guard = to_guard(expected, user_id, last_step=last_step)
         with self._translated("append to", thread_id, guard) as operation:
             appended = await self._settled(self._append(thread_id, record, guard))
@@ -177,8 +176,10 @@ class Storage(StorageHooks):
         """
         check_id(thread_id, "thread id")
         if any(turn.blobs for turn in turns):
-            await self._check_blobs(turns)
-        records = [self._new_record(turn, keep_messages=None, title=title) for turn in turns]
+            await check_blobs(turns, max_blob_bytes=self.max_blob_bytes, storage=type(self).__name__)
+        records = [
+            to_record(turn, now_us=self.clock(), max_body_bytes=self.max_body_bytes, title=title) for turn in turns
+        ]
         guard = to_guard(expected, user_id)
         with self._translated("append to", thread_id) as operation:
             done = await self._settled(self._append_all(thread_id, records, guard))
@@ -298,6 +299,8 @@ class Storage(StorageHooks):
         for thread_id, info in found.items():
             check_user(thread_id, guard, info.user_id)
         return found
+
+    # -- undo, trim and summaries --------------------------------------------------------------------------------------
 
     async def undo(
         self,
@@ -433,7 +436,7 @@ class Storage(StorageHooks):
         """
         check_id(thread_id, "thread id")
         check_limit(through, "through")
-        self._check_body(body)
+        check_body(body, self.max_body_bytes)
         while True:
             info = await self.head(thread_id, user_id=user_id)
             if info is None:
@@ -448,6 +451,15 @@ class Storage(StorageHooks):
             except ThreadConflict:
                 if expected is not None:
                     raise
+
+    async def _append_other(
+        self, info: ThreadInfo, kind: RecordKind, target: int, user_id: str | None, body: bytes = b""
+    ) -> Appended:
+        """Append a record that is not a turn to a thread that is still in the given state."""
+        record = to_other_record(kind, target, now_us=self.clock(), body=body)
+        guard = to_guard(info.version, user_id)
+        with self._translated("summarize" if kind == "summary" else kind, info.id, guard):
+            return await self._settled(self._append(info.id, record, guard))
 
     # -- listing and settings ------------------------------------------------------------------------------------------
 
@@ -581,7 +593,7 @@ class Storage(StorageHooks):
         if isinstance(user_id, str):
             check_id(user_id, "user id")
         if title is not None and title is not msgspec.UNSET:
-            _check_title(title)
+            check_title(title)
         changes = ThreadChanges(
             user_id=user_id,
             title=title,
@@ -648,7 +660,7 @@ class Storage(StorageHooks):
         check_id(step.turn_id, "turn id")
         check_limit(step.number, "a draft step's number")
         check_id(step.id, "draft step's id")
-        self._check_body(step.body)
+        check_body(step.body, self.max_body_bytes)
         if not step.created_us:
             step = structs.replace(step, created_us=self.clock())
         guard = to_guard(expected, user_id)
@@ -688,7 +700,7 @@ class Storage(StorageHooks):
             InvalidInput: the limit is below 1, the user id cannot be used, or the cursor does not come from a
                 `DraftPage`.
         """
-        limit = min(check_limit(limit, "limit"), _MOST - 1)
+        limit = to_limit(limit)
         if user_id is not None:
             check_id(user_id, "user id")
         position = None if cursor is None else parse_cursor(cursor)
@@ -827,13 +839,7 @@ class Storage(StorageHooks):
             InvalidInput: a digest cannot be used, or a turn is to release blobs and has no new body.
         """
         check_id(thread_id, "thread id")
-        for body in bodies.values():
-            self._check_body(body)
-        change = NewBodies(bodies, released or {})
-        for digest in (digest for digests in change.released.values() for digest in digests):
-            check_digest(digest)
-        if not change.released.keys() <= bodies.keys():
-            raise InvalidInput("a turn that releases blobs needs a new body that does not name them")
+        change = to_new_bodies(bodies, released, max_body_bytes=self.max_body_bytes)
         guard = to_guard(expected, user_id, with_edits=True)
         with self._translated("rewrite", thread_id):
             if not bodies:
@@ -887,7 +893,7 @@ class Storage(StorageHooks):
             ConfigurationError: the storage cannot list leases.
             InvalidInput: the limit is below 1.
         """
-        limit = min(check_limit(limit, "limit"), _MOST)
+        limit = to_limit(limit)
         with self._translated("list the leases of", None):
             return sorted(await self._list_leases(limit), key=lambda lease: lease.thread_id)
 
@@ -929,110 +935,6 @@ class Storage(StorageHooks):
         from recuerda.storage.view import UserStorage
 
         return UserStorage(self, check_id(user_id, "user id"))
-
-    # -- shared by the methods above -----------------------------------------------------------------------------------
-
-    def _new_record(
-        self, turn: NewTurn, *, keep_messages: int | None, title: str | None, replaces: int | None = None
-    ) -> NewRecord:
-        if replaces is not None and check_limit(replaces, "replaces") > MAX_NUMBER:
-            raise InvalidInput(f"no turn has the number {replaces}, so it cannot be replaced")
-        if keep_messages is not None:
-            check_limit(keep_messages, "keep_messages")
-        if title is not None:
-            _check_title(title)
-        self._check_body(turn.body)
-        now_us = self.clock()
-        return NewRecord(
-            id=new_id() if turn.id is None else check_id(turn.id, "turn id"),
-            is_new_id=turn.id is None,
-            created_us=now_us if turn.created_us is None else turn.created_us,
-            committed_us=now_us,
-            message_count=turn.message_count,
-            body=turn.body,
-            target=replaces,
-            undo_id="" if replaces is None else new_id(),
-            keep_messages=keep_messages,
-            title=title,
-            call=0 if turn.id is None else new_call(),
-            blobs=tuple({blob.digest: blob for blob in turn.blobs}.values()) if turn.blobs else (),
-        )
-
-    async def _append_other(
-        self, info: ThreadInfo, kind: RecordKind, target: int, user_id: str | None, body: bytes = b""
-    ) -> Appended:
-        """Append a record that is not a turn to a thread that is still in the given state."""
-        now_us = self.clock()
-        record = NewRecord(
-            id=new_id(),
-            is_new_id=True,
-            created_us=now_us,
-            committed_us=now_us,
-            message_count=0,
-            body=body,
-            kind=kind,
-            target=target,
-        )
-        guard = to_guard(info.version, user_id)
-        with self._translated("summarize" if kind == "summary" else kind, info.id, guard):
-            return await self._settled(self._append(info.id, record, guard))
-
-    def _check_body(self, body: bytes) -> None:
-        limit = self.max_body_bytes
-        if limit is not None and len(body) > limit:
-            raise EncodeError("the turn", f"it has {len(body):,} bytes, and this storage keeps at most {limit:,}")
-
-    async def _check_blobs(self, turns: Iterable[NewTurn]) -> None:
-        """Check the blobs of turns. The digests are computed in an OS thread, because a file may be large."""
-        blobs = [blob for turn in turns for blob in turn.blobs]
-        limit = self.max_blob_bytes
-        if limit == 0:
-            raise ConfigurationError(f"{type(self).__name__} keeps no blobs: keep the bytes in the turn's body")
-        for blob in blobs:
-            if limit is not None and len(blob.data) > limit:
-                raise EncodeError(
-                    "a blob", f"it has {len(blob.data):,} bytes, and this storage keeps at most {limit:,}"
-                )
-        await asyncio.to_thread(lambda: [blob.check() for blob in blobs])
-
-
-def to_guard(
-    expected: Expected | None, user_id: str | None, *, with_edits: bool = False, last_step: str | None = None
-) -> Guard:
-    """Return the conditions of an operation.
-
-    Args:
-        expected: the version or the revision that the thread must have; None for any.
-        user_id: the user for whom the operation is; None for any.
-        with_edits: True also checks the version's `edits`. An append ignores them.
-        last_step: the id that the draft's last step must have; None for any.
-
-    Raises:
-        InvalidInput: the user id or the id of the step cannot be used.
-    """
-    if last_step:
-        check_id(last_step, "draft step's id")
-    if user_id is not None:
-        check_id(user_id, "user id")
-    elif expected is None and last_step is None:
-        return NO_GUARD
-    if not isinstance(expected, Version):
-        return Guard(user_id=user_id, revision=expected, last_step=last_step)
-    return Guard(
-        user_id=user_id,
-        revision=expected.revision,
-        incarnation=expected.incarnation,
-        record_id=expected.record_id,
-        edits=expected.edits if with_edits else None,
-        last_step=last_step,
-    )
-
-
-def _check_title(title: object) -> None:
-    # Storages would keep another value in different forms: as it is, as a text, or not at all.
-    if not isinstance(title, str):
-        raise InvalidInput(f"a title is a text, or None for no title, not {type(title).__name__}")
-    check_text(title, "title")
 
 
 def _check_expected(info: ThreadInfo, expected: Expected | None) -> None:

@@ -8,6 +8,7 @@ rules as ordinary Python.
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from types import TracebackType
@@ -37,6 +38,11 @@ T = TypeVar("T")
 
 Clock: TypeAlias = Callable[[], int]
 """A function that returns the time in microseconds since 1970 (UTC)."""
+
+
+def system_clock() -> int:
+    """Return the machine's time in microseconds since 1970."""
+    return time.time_ns() // 1000
 
 
 WALK_PAGE = 200
