@@ -9,6 +9,7 @@ import operator
 from collections.abc import Iterator
 from typing import Literal
 
+from bench.imports import ALONE, FIRST_PROGRAM, FLOOR
 from bench.results import DiskSize, Handle, ImportCost, Measure, Report, TurnCost
 from bench.turns import WINDOW
 
@@ -27,7 +28,7 @@ def judge(report: Report) -> list[Measure]:
         *_whole(costs),
         *_many(report),
         *_size(report.size),
-        *(_imports(report.imports) if report.imports else ()),
+        *_imports(report.imports),
         *_servers(report),
         *_windows(report),
         *_recall(report),
@@ -94,9 +95,11 @@ def _size(sizes: list[DiskSize]) -> Iterator[Measure]:
         yield _measure(name, [found.recuerda_bytes], "<=", 440.0, "bytes")
 
 
-def _imports(imports: ImportCost) -> Iterator[Measure]:
-    yield _measure("import recuerda / import asyncio, msgspec", [imports.ratio], "<=", 1.4)
-    yield _measure("heavy modules loaded by import recuerda", [len(imports.heavy)], "<=", 0.0, "modules")
+def _imports(imports: list[ImportCost]) -> Iterator[Measure]:
+    limits = {ALONE: 1.15, FIRST_PROGRAM: 1.4}
+    for cost in imports:
+        yield _measure(f"{cost.statement} / {FLOOR}", [cost.ratio], "<=", limits[cost.statement])
+        yield _measure(f"heavy modules loaded by {cost.statement}", [len(cost.heavy)], "<=", 0.0, "modules")
 
 
 def _windows(report: Report) -> Iterator[Measure]:

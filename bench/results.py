@@ -72,9 +72,11 @@ class ImportCost(msgspec.Struct, frozen=True, kw_only=True):
     """The processor time of an import in a new interpreter, in milliseconds: the least of `rounds` runs.
 
     Attributes:
-        heavy: the loaded modules that `import recuerda` must not load.
+        statement: the import.
+        heavy: the loaded modules that it must not load.
     """
 
+    statement: str
     rounds: int
     floor_ms: float
     recuerda_ms: float
@@ -209,7 +211,7 @@ class Report(msgspec.Struct, kw_only=True):
     turns: list[TurnCost] = []
     many: list[Throughput] = []
     size: list[DiskSize] = []
-    imports: ImportCost | None = None
+    imports: list[ImportCost] = []
     recall: RecallQuality | None = None
     recall_cost: RecallCost | None = None
     windows: list[WindowCost] = []

@@ -93,6 +93,6 @@ def test_os_threads_with_event_loops_of_their_own_lose_no_turn(url: str, tmp_pat
 
 
 def test_the_gil_stays_off_in_a_free_threaded_python() -> None:
-    code = "import recuerda, sys; print(getattr(sys, '_is_gil_enabled', lambda: True)())"
+    code = "from recuerda import *; import sys; print(getattr(sys, '_is_gil_enabled', lambda: True)())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == str(not sysconfig.get_config_var("Py_GIL_DISABLED"))

@@ -1,14 +1,18 @@
 """The public surface: what is not in `__all__` does not exist, and what is in it is documented."""
 
+import ast
 import importlib
 import inspect
 import pydoc
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import recuerda
+
+SOURCE = Path(recuerda.__file__).parent
 
 PUBLIC = [
     "Agent",
@@ -363,8 +367,43 @@ def test_the_public_names_are_listed_in_order_and_once() -> None:
 
 
 def test_no_other_name_looks_public() -> None:
-    names = {name for name, value in vars(recuerda).items() if not name.startswith("_") and not inspect.ismodule(value)}
-    assert names == set(PUBLIC)
+    public = [name for name in dir(recuerda) if not name.startswith("_")]
+    assert [name for name in public if not inspect.ismodule(getattr(recuerda, name))] == sorted(PUBLIC)
+
+
+def imported_for_type_checkers() -> dict[str, str]:
+    """Return the names that `recuerda/__init__.py` imports for type checkers and editors, with their modules."""
+    tree = ast.parse(SOURCE.joinpath("__init__.py").read_text(encoding="utf-8"))
+    checked = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    imports = [node for block in checked for node in block.body if isinstance(node, ast.ImportFrom)]
+    return {name.name: str(node.module) for node in imports for name in node.names if name.asname is None}
+
+
+def test_type_checkers_and_running_programs_find_each_name_in_the_same_module() -> None:
+    homes: dict[str, str] = vars(recuerda)["_HOMES"]
+    assert imported_for_type_checkers() == homes
+    assert sorted(homes) == sorted(recuerda.__all__)
+
+
+def test_a_name_is_what_its_module_defines_and_is_imported_once() -> None:
+    homes: dict[str, str] = vars(recuerda)["_HOMES"]
+    for name, module in homes.items():
+        assert getattr(recuerda, name) is getattr(importlib.import_module(module), name), name
+        assert name in vars(recuerda)
+
+
+def test_no_module_of_the_package_imports_a_name_from_the_top() -> None:
+    """Such an import would load parts that the module does not need, or go round in a circle."""
+    found = [
+        f"{path.relative_to(SOURCE)}: {name.name}"
+        for path in sorted(SOURCE.rglob("*.py"))
+        if "recuerda" in (text := path.read_text(encoding="utf-8"))
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ImportFrom) and node.module == "recuerda"
+        for name in node.names
+        if name.name in {*PUBLIC, "*"}
+    ]
+    assert found == []
 
 
 def test_the_public_names_of_each_package_are_these() -> None:
@@ -406,17 +445,66 @@ def test_every_error_of_the_package_is_public_and_has_one_root() -> None:
     assert all(issubclass(getattr(errors, name), recuerda.RecuerdaError) for name in own)
 
 
-def loaded_by(modules: str) -> set[str]:
-    """Return the names of the top-level modules that an import loads."""
-    code = f"import sys, {modules}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+def printed_by(code: str) -> list[str]:
+    """Return the words that a program prints in a process of its own."""
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return set(run.stdout.split())
+    return run.stdout.split()
 
 
-def test_importing_the_package_loads_nothing_heavy() -> None:
-    assert not HEAVY & loaded_by("recuerda")
+def loaded_by(code: str) -> set[str]:
+    """Return the names of the top-level modules that a program loads."""
+    return set(printed_by(f"import sys; {code}; print(*{{name.partition('.')[0] for name in sys.modules}})"))
 
 
-def test_importing_the_package_loads_no_module_that_few_programs_need() -> None:
+def test_importing_the_package_alone_imports_no_other_module_of_it() -> None:
+    code = "import recuerda, sys; print(*(name for name in sys.modules if name.startswith(('recuerda', 'msgspec'))))"
+    assert printed_by(code) == ["recuerda"]
+
+
+def test_importing_every_name_loads_nothing_heavy() -> None:
+    assert not HEAVY & loaded_by("from recuerda import *")
+
+
+def test_importing_every_name_loads_no_module_that_few_programs_need() -> None:
     """These modules of the standard library take a tenth of the whole import."""
-    assert not {"hashlib", "json", "random", "unicodedata"} & (loaded_by("recuerda") - loaded_by("asyncio, msgspec"))
+    few = {"hashlib", "json", "random", "unicodedata"}
+    assert not few & (loaded_by("from recuerda import *") - loaded_by("import asyncio, msgspec"))
+
+
+def test_a_star_imports_every_name() -> None:
+    assert printed_by(
+        "before = set(globals()); from recuerda import *; print(*sorted(set(globals()) - before - {'before'}))"
+    ) == sorted(PUBLIC)
+
+
+def test_a_part_of_the_package_is_there_without_an_import_of_its_own() -> None:
+    for part in ("agent", "errors", "messages", "providers", "storage", "threads", "window"):
+        assert printed_by(f"import recuerda; print(recuerda.{part}.__name__)") == [f"recuerda.{part}"]
+
+
+def test_a_technology_has_to_be_imported() -> None:
+    assert printed_by("import recuerda; print(hasattr(recuerda, 'sqlite'))") == ["False"]
+
+
+def test_an_unknown_name_is_answered_with_a_similar_one() -> None:
+    code = "import recuerda; recuerda.AgentThraed"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.stderr.splitlines()[-1] == (
+        "AttributeError: module 'recuerda' has no attribute 'AgentThraed'. Did you mean: 'AgentThread'?"
+    )
+
+
+def test_many_os_threads_may_use_names_for_the_first_time_at_once() -> None:
+    code = """
+import random, recuerda, threading
+names, found, start = list(recuerda.__all__), {}, threading.Barrier(8)
+def use(number):
+    start.wait()
+    for name in random.Random(number).sample(names, len(names)):
+        found.setdefault(name, []).append(getattr(recuerda, name))
+workers = [threading.Thread(target=use, args=(number,)) for number in range(8)]
+for worker in workers: worker.start()
+for worker in workers: worker.join()
+print(*(name for name in names if len(found[name]) == 8 and len(set(map(id, found[name]))) == 1))
+"""
+    assert printed_by(code) == recuerda.__all__

@@ -10,6 +10,7 @@ import pytest
 
 from bench.__main__ import main
 from bench.conversation import TEXT_BYTES, Conversation, text_bytes
+from bench.imports import FIRST_PROGRAM
 from bench.measures import judge
 from bench.results import Environment, ImportCost, Report
 
@@ -28,7 +29,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
 
 def test_every_part_has_a_table_and_the_measures_come_last(run: tuple[str, dict[str, Any]]) -> None:
     titles = [line.split()[0] for line in run[0].splitlines() if line and not line.startswith(" ")]
-    assert titles == ["Python", "A", "3", "3", "Bytes", "Import", "Measures"]
+    assert titles == ["Python", "A", "3", "3", "Bytes", "Imports", "Measures"]
 
 
 def test_every_cell_has_a_ratio_to_the_floor_of_the_same_run(run: tuple[str, dict[str, Any]]) -> None:
@@ -60,7 +61,7 @@ def test_peers_are_measured_beside_the_raw_driver(tmp_path: Path, capsys: pytest
 
 def test_every_measure_is_judged(run: tuple[str, dict[str, Any]]) -> None:
     measures = run[1]["measures"]
-    assert len(measures) == 10
+    assert len(measures) == 12
     for measure in measures:
         met = (
             measure["figure"] <= measure["limit"]
@@ -78,7 +79,7 @@ def test_a_part_alone_gives_only_its_own_measures(tmp_path: Path, capsys: pytest
     report = msgspec.json.decode(capsys.readouterr().out, type=Report)
     assert [measure.unit for measure in report.measures] == ["bytes"]
     assert report.turns == []
-    assert report.imports is None
+    assert report.imports == []
 
 
 @pytest.mark.parametrize("fsync", [True, False])
@@ -115,8 +116,10 @@ def test_sqlite_is_synced_as_the_floor_is(fsync: bool, tmp_path: Path, monkeypat
 
 def test_a_heavy_module_fails_its_measure() -> None:
     where = Environment(python="3", msgspec="0", sqlite="3", system="any", processors=1)
-    imports = ImportCost(rounds=1, floor_ms=10, recuerda_ms=13, ratio=1.3, modules=200, heavy=["openai"])
-    verdicts = judge(Report(environment=where, imports=imports))
+    imports = ImportCost(
+        statement=FIRST_PROGRAM, rounds=1, floor_ms=10, recuerda_ms=13, ratio=1.3, modules=200, heavy=["openai"]
+    )
+    verdicts = judge(Report(environment=where, imports=[imports]))
     assert [verdict.is_met for verdict in verdicts] == [True, False]
 
 
