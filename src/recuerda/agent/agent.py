@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self, cast, get_args
+from typing import Any, Self
 from uuid import UUID
 
 from msgspec import UNSET, UnsetType, structs
@@ -20,7 +20,7 @@ from recuerda.agent.background import run_in_background
 from recuerda.agent.chat import ChatModel
 from recuerda.agent.decisions import Approval
 from recuerda.agent.generics import OutputType, V
-from recuerda.agent.hooks import RunHooks, checked_hooks
+from recuerda.agent.hooks import RunHooks
 from recuerda.agent.inbox import list_pending, save_decisions
 from recuerda.agent.incoming import InputChoice
 from recuerda.agent.journal import drop_draft, durable_store, load_draft
@@ -30,18 +30,15 @@ from recuerda.agent.response import AgentResponse, PendingPage, PendingTurn
 from recuerda.agent.resuming import pending_turn
 from recuerda.agent.run import Run
 from recuerda.agent.run_requests import RunRequests
-from recuerda.agent.settings import AgentSettings, Durability, RunTools, asking_for_context
+from recuerda.agent.settings import AgentSettings, AgentTools, Durability, RunTools
 from recuerda.agent.stream import AgentResponseStream
 from recuerda.agent.summarizer import Summarizer
 from recuerda.agent.threads import AgentThreads
 from recuerda.agent.titler import Titler
-from recuerda.agent.tools import FunctionTool, ToolInput, checked_limit, tools_by_name
 from recuerda.agent.usage_limits import UsageLimits
-from recuerda.errors import ConfigurationError
-from recuerda.ids import check_choice, check_count, check_limit
+from recuerda.ids import check_count
 from recuerda.json_value import Json
 from recuerda.providers.context import ContextProvider
-from recuerda.providers.gathering import checked
 from recuerda.storage.contract import Storage
 from recuerda.threads.forking import TurnReference
 from recuerda.threads.protocol import ChatMessageStoreProtocol
@@ -98,7 +95,7 @@ class Agent:
         chat_message_store_factory: Callable[[], ChatMessageStoreProtocol] | None = None,
         storage: Storage | str | None = None,
         context_providers: ContextProvider | Sequence[ContextProvider] | None = None,
-        tools: ToolInput | ContextProvider | Sequence[ToolInput | ContextProvider] | None = None,
+        tools: AgentTools | None = None,
         window: ContextWindow | None = None,
         max_tool_rounds: int = 40,
         options: Mapping[str, Json] | None = None,
@@ -112,39 +109,31 @@ class Agent:
         usage_limits: UsageLimits | None = None,
         warm_bytes: int = 32_000_000,
     ) -> None:
-        check_choice(durability, get_args(Durability), "durability")
-        if lease is not None and not isinstance(lease, timedelta):  # pyright: ignore[reportUnnecessaryIsInstance] - as below
-            raise ConfigurationError(f"lease must be a timedelta or None, not {type(lease).__name__}")
-        if name is not None and not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance] - as below
-            raise ConfigurationError(f"an agent's name must be a str or None, not {type(name).__name__}")
-        by_service = bool(getattr(model, "keeps_threads", False))
+        self._settings = AgentSettings.of(
+            model,
+            name=name,
+            instructions=instructions,
+            context_providers=context_providers,
+            tools=tools,
+            window=window,
+            max_tool_rounds=max_tool_rounds,
+            options=options,
+            lease=lease,
+            durability=durability,
+            summarizer=summarizer,
+            titler=titler,
+            approval_expires=approval_expires,
+            hooks=hooks,
+            usage_limits=usage_limits,
+        )
         self.name = name
         self.instructions = instructions
         self._threads = AgentThreads(
             storage,
             chat_message_store_factory,
             mirror=mirror,
-            by_service=by_service,
+            by_service=self._settings.service is not None,
             warm_bytes=check_count(warm_bytes, "warm_bytes"),
-        )
-        own_tools, tool_providers = _parted(tools)
-        self._settings = AgentSettings(
-            model=model,
-            name=name,
-            instructions=instructions,
-            tools=own_tools,
-            context_tools=asking_for_context(own_tools),
-            hooks=checked_hooks(hooks),
-            usage_limits=usage_limits,
-            providers=(*checked(_providers(context_providers)), *tool_providers),
-            window=_window(window, getattr(model, "model_id", None)),
-            options=dict(options or {}),
-            max_tool_rounds=check_limit(max_tool_rounds, "max_tool_rounds"),
-            lease=lease,
-            durability=durability,
-            summarizer=summarizer,
-            titler=titler,
-            approval_expires=checked_limit(approval_expires, "approval_expires"),
         )
         self._requests = RunRequests(self._threads, self._settings)
 
@@ -508,8 +497,7 @@ class Agent:
         """
         settings = self._settings.for_run(options=options, tools=tools, instructions=instructions)
         if window is not UNSET:
-            chosen = _window(window, getattr(settings.model, "model_id", None))
-            settings = structs.replace(settings, window=chosen)
+            settings = settings.with_window(window)
         said = () if messages is None else input_messages(messages)
         opened = self._threads.of_run(thread)
         return await preview_run(settings, PreviewRequest(thread=opened, messages=said, turn=turn, request=request))
@@ -687,31 +675,3 @@ class Agent:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-
-def _window(given: ContextWindow | None, model_id: str | None) -> ContextWindow | None:
-    if given is None:
-        return None
-    if not isinstance(given, ContextWindow):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a checker
-        raise ConfigurationError(
-            f"window must be a ContextWindow such as ContextWindow(max_messages=20), not {type(given).__name__}"
-        )
-    return given.for_model(model_id)
-
-
-def _parted(
-    given: ToolInput | ContextProvider | Sequence[ToolInput | ContextProvider] | None,
-) -> tuple[tuple[FunctionTool, ...], tuple[ContextProvider, ...]]:
-    """Return an agent's tools, and the providers among them, which give tools for each run."""
-    if given is None:
-        return (), ()
-    listed = cast("Sequence[ToolInput | ContextProvider]", given if isinstance(given, Sequence) else (given,))
-    providers = tuple(one for one in listed if isinstance(one, ContextProvider))
-    tools = tools_by_name(one for one in listed if not isinstance(one, ContextProvider))
-    return tuple(tools.values()), providers
-
-
-def _providers(given: ContextProvider | Sequence[ContextProvider] | None) -> tuple[ContextProvider, ...]:
-    if given is None:
-        return ()
-    return (given,) if isinstance(given, ContextProvider) else tuple(given)
