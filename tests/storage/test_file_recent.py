@@ -108,6 +108,30 @@ async def test_a_thread_that_was_made_lately_is_read_without_a_hop(
     assert hops() == 1
 
 
+async def test_a_thread_without_a_file_is_read_without_a_hop(
+    storage: FileStorage, folder: Path, hops: Callable[[], int]
+) -> None:
+    assert (await storage.read("a", last_messages=20)).info is None
+    assert await storage.head("a") is None
+    assert hops() == 0
+    async with FileStorage(folder) as other:
+        await fill(other, "a", 1)
+    hops()
+    assert numbers(await storage.read("a", last_messages=20)) == [1]
+    assert hops() == 1
+
+
+async def test_a_look_for_a_file_that_waited_pauses_the_reads_in_the_loop(
+    storage: FileStorage, hops: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recent, "SLOW_S", -1.0)
+    monkeypatch.setattr(recent, "_work_of_thread", iter([(0.0, number) for number in range(9)]).__next__)
+    assert (await storage.read("a")).info is None
+    assert hops() == 0
+    assert (await storage.read("a")).info is None
+    assert hops() == 1
+
+
 @pytest.mark.parametrize("query", [{"last_messages": 21}, {"last_turns": 1}, {"turn_id": "t1"}, {"before": 2}, {}])
 async def test_another_part_of_the_thread_is_read_in_an_os_thread(
     storage: FileStorage, hops: Callable[[], int], query: dict[str, Any]

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from recuerda._drivers.identity import is_in_place
 from recuerda._drivers.private_files import make_private_folder, open_private
 from recuerda.errors import StorageUnavailable
 from recuerda.file.os_locks import claimed
@@ -56,16 +55,21 @@ def write_at(fd: int, offset: int, data: bytes) -> None:
         written += pwrite(fd, memoryview(data)[written:], offset + written)
 
 
-def check_in_place(path: Path, fd: int) -> None:
-    """Check, before a write is acknowledged, that the name of an open file leads to it.
+def check_in_place(path: Path, fd: int) -> os.stat_result:
+    """Check, before a write is acknowledged, that the name of an open file leads to it. Return the file's facts.
 
     Raises:
         StorageUnavailable: the file was removed, renamed or replaced during the write.
     """
-    if not is_in_place(path, fd):
-        raise StorageUnavailable(
-            f"{path} was removed, renamed or replaced during a write, which is not acknowledged: try again"
-        )
+    try:
+        found = os.stat(path)  # noqa: PTH116 - costs less than the method, and each turn calls it
+    except (FileNotFoundError, NotADirectoryError):
+        found = None
+    if found is not None and os.path.samestat(found, os.fstat(fd)):
+        return found
+    raise StorageUnavailable(
+        f"{path} was removed, renamed or replaced during a write, which is not acknowledged: try again"
+    )
 
 
 class Disk:
@@ -78,8 +82,10 @@ class Disk:
     def __init__(self, *, fsync: bool) -> None:
         self._fsync = fsync
 
-    def extend(self, path: Path, fd: int, offset: int, lines: bytes) -> None:
-        """Write whole lines as the end of an open file, from `offset` on. After a failure, the file ends at `offset`.
+    def extend(self, path: Path, fd: int, offset: int, lines: bytes) -> os.stat_result:
+        """Write whole lines as the end of an open file, from `offset` on, and return the facts about the file.
+
+        After a failure, the file ends at `offset`.
 
         The last newline is written after the sync. A reader counts a line once its newline is there, so it never sees a
         line whose sync then fails. The lock tells readers that the writer is still at work.
@@ -92,16 +98,16 @@ class Disk:
                     write_at(fd, offset + len(lines) - 1, lines[-1:])
                 else:
                     write_at(fd, offset, lines)
-                check_in_place(path, fd)
+                return check_in_place(path, fd)
             except BaseException:
                 with suppress(OSError):
                     os.ftruncate(fd, offset)
                 raise
 
-    def begin(self, path: Path, content: bytes, *, mark_at: int, mark: bytes) -> None:
+    def begin(self, path: Path, content: bytes, *, mark_at: int, mark: bytes) -> os.stat_result:
         """Write a file that is new or holds nothing of value, and then set the mark that makes it count.
 
-        After a failure, the file is gone.
+        Return the facts about the file. After a failure, the file is gone.
         """
         with opened(path, os.O_RDWR | os.O_CREAT) as fd:
             try:
@@ -115,7 +121,7 @@ class Disk:
                 with suppress(OSError):
                     path.unlink()
                 raise
-            check_in_place(path, fd)
+            return check_in_place(path, fd)
 
     def sync(self, fd: int) -> None:
         """Write the file's content to the disk, and return when it is there."""

@@ -34,6 +34,7 @@ from recuerda.file.log import Log, WouldWait, open_log
 from recuerda.file.names import BLOBS_SUFFIX, ThreadFiles, files_of, stripe_of
 from recuerda.file.place import Place
 from recuerda.file.rewrite import is_worth_it, write_bodies, write_names, write_removal, write_without_dead
+from recuerda.file.tails import Tails
 from recuerda.file.writing import add_records, add_settings, changed_settings, new_settings, owned
 from recuerda.storage.records import (
     NO_GUARD,
@@ -79,6 +80,7 @@ class Folder:
         self._disk = Disk(fsync=fsync)
         self._locks = StripedLocks(path / ".locks", timeout_s=busy_timeout_s, disk=self._disk, place=place)
         self._ids = IdIndex()
+        self._tails = Tails()
         self._listing = Listing(path, self._disk)
         self._leases = Leases()
 
@@ -110,7 +112,7 @@ class Folder:
         self._place.check()
         with self._locks.hold(files.stripe, waits=waits):
             self._place.remember()
-            with open_log(files.log, self._disk, is_writer=True) as log:
+            with self._open(files) as log:
                 if (held := self._held(files, log, thread_id, record, guard)) is not None:
                     return _replayed(held)
                 committed, state, dropped = self._add(files, log, thread_id, [record], guard)
@@ -145,12 +147,13 @@ class Folder:
         blobs = [blob for record in records for blob in record.blobs]
         if blobs:
             write_blobs(files, self._disk, blobs, log=log)
-        committed, state = add_records(
+        committed, tail = add_records(
             files, self._disk, log=log, thread_id=thread_id, records=records, user_id=guard.user_id
         )
+        self._tails.keep(str(files.log), tail)
         if blobs:
             finish_blobs(files, [blob.digest for blob in blobs])
-        return committed, state, _dropped_blobs(log, state)
+        return committed, tail.state, _dropped_blobs(log, tail.state)
 
     def _finish(self, files: ThreadFiles, thread_id: str, record: TurnRecord, state: State, dropped: set[str]) -> None:
         """Remove what a thread does not need any more after an append."""
@@ -200,10 +203,20 @@ class Folder:
         except WouldWait:
             return None
 
+    def read_missing(self, thread_id: str) -> ThreadSlice | None:
+        """Do the read of a thread that does not exist. Return None if there is a file."""
+        try:
+            os.stat(files_of(self._path, thread_id).log)  # noqa: PTH116 - costs less than the method
+        except FileNotFoundError:
+            return ThreadSlice(info=None)
+        except OSError:
+            pass  # the full read meets the same error, and reports it
+        return None
+
     def _read(self, thread_id: str, query: ReadQuery, *, waits: bool = True) -> ThreadSlice:
         files = files_of(self._path, thread_id)
-        has_draft = os.path.exists(files.draft)  # noqa: PTH110 - costs less than the method, and each turn calls it
-        with open_log(files.log, self._disk, waits=waits) as log:
+        has_draft = os.access(files.draft, os.F_OK)  # unlike `exists`, it raises no error inside
+        with open_log(files.log, self._disk, waits=waits, tails=self._tails) as log:
             if log is None:
                 return ThreadSlice(info=None)
             if not waits and query.after and query.after < log.state.revision:
@@ -317,6 +330,7 @@ class Folder:
             self._disk.sync_folder(self._path)
             remove_blobs(files)
             self._ids.forget(files.log)
+            self._tails.forget(str(files.log))
         return was_there
 
     def _check_before_delete(self, files: ThreadFiles, thread_id: str, guard: Guard) -> bool:
@@ -418,7 +432,7 @@ class Folder:
             yield
 
     def _open(self, files: ThreadFiles) -> AbstractContextManager[Log | None]:
-        return open_log(files.log, self._disk, is_writer=True)
+        return open_log(files.log, self._disk, is_writer=True, tails=self._tails)
 
     def _held(
         self, files: ThreadFiles, log: Log | None, thread_id: str, record: NewRecord, guard: Guard
@@ -509,8 +523,9 @@ def _check_holds_turn(thread_id: str, number: int, log: Log | None) -> None:
 
 
 def _end_any_draft(files: ThreadFiles) -> None:
-    with suppress(OSError):  # the thread has a later turn, so the draft no longer counts
-        os.unlink(files.draft)  # noqa: PTH108 - costs less than the method, and each turn calls it
+    if os.access(files.draft, os.F_OK):
+        with suppress(OSError):  # the thread has a later turn, so the draft no longer counts
+            files.draft.unlink()
 
 
 def _read_blobs(files: ThreadFiles, wanted: Sequence[str], records: Sequence[TurnRecord], log: Log) -> dict[str, bytes]:

@@ -46,6 +46,7 @@ from recuerda.file.lines import (
     read_record,
 )
 from recuerda.file.os_locks import shared
+from recuerda.file.tails import Mark, Tail, Tails, mark_of
 from recuerda.storage.records import REMEMBERED, ReadQuery, TurnRecord
 
 FIRST_CHUNK = 8 * 1024
@@ -69,6 +70,7 @@ class Log:
         fd: the file's descriptor. The code that opened it closes it.
         path: the file's path.
         counts_all: True also counts the whole lines that are in doubt. Give it only while no writer is at work.
+        tails: the ends of files that are known. The end of this file is looked up there.
 
     Attributes:
         size: the file's size when it was opened.
@@ -76,11 +78,25 @@ class Log:
         is_empty: True when no line counts. Then the thread does not exist.
     """
 
-    def __init__(self, fd: int, path: Path, *, counts_all: bool = False) -> None:
+    def __init__(self, fd: int, path: Path, *, counts_all: bool = False, tails: Tails | None = None) -> None:
         self.fd = fd
         self.path = path
-        self.size: int = os.fstat(fd).st_size
         self._counts_all = counts_all
+        self._seen: list[Line] = []
+        self._mark: Mark = mark_of(os.fstat(fd))
+        self.size: int = self._mark[2]
+        self._known: Tail | None = tails and tails.find(str(path), self._mark)
+        if self._known is not None:
+            self._start, self.is_unfinished, self.is_empty = b"", False, False
+            _, self.state, self._settings = self._known
+            self._older = backward_lines(fd, self.size)
+        else:
+            self._settings = None
+            self._read_end()
+
+    def _read_end(self) -> None:
+        """Read the last lines."""
+        fd, path, counts_all = self.fd, self.path, self._counts_all
         end_at = max(0, self.size - FIRST_CHUNK)
         end = read_at(fd, end_at, self.size - end_at)
         self._start: bytes = read_at(fd, 0, FIRST_PIECE) if end_at else end
@@ -89,10 +105,15 @@ class Log:
         self.is_unfinished: bool = is_unfinished(self._start)
         has_tail = counts_all and _has_whole_tail(fd, self.size)
         self._older = backward_lines(fd, end_at + len(end), with_tail=has_tail, last=end)
-        self._seen: list[Line] = []
-        self._settings: SettingsLine | None = None
         self.state: State = State() if self.is_unfinished and self._is_beginning() else self._last_state()
         self.is_empty: bool = not self._seen
+
+    def new_tail(self) -> Tail | None:
+        """Return the end of the file, with the settings if they were read; None if it is known already, or in doubt."""
+        if self._known is not None:
+            return None if self._settings is self._known.settings else Tail(self._mark, self.state, self._settings)
+        counts = not (self._counts_all or self.is_empty or self.is_unfinished or self.state.end != self.size)
+        return Tail(self._mark, self.state, self._settings) if counts else None
 
     @property
     def is_in_doubt(self) -> bool:
@@ -116,6 +137,11 @@ class Log:
                 for line in forward_lines(self.fd, 0, self.state.end):
                     found = parse_settings(line.data) or found
             self._settings = found and without_lost_title(found, self.state.first)
+        return self._settings
+
+    @property
+    def known_settings(self) -> SettingsLine | None:
+        """The current settings if they have been read; otherwise None."""
         return self._settings
 
     def _settings_line(self) -> bytes:
@@ -256,7 +282,7 @@ class Log:
 
 
 def open_log(
-    path: Path, disk: Disk, *, is_writer: bool = False, waits: bool = True
+    path: Path, disk: Disk, *, is_writer: bool = False, waits: bool = True, tails: Tails | None = None
 ) -> AbstractContextManager[Log | None]:
     """Open a thread's file for a `with` block; the block gets None when there is no thread.
 
@@ -265,21 +291,23 @@ def open_log(
         disk: the disk.
         is_writer: True for a writer, who holds the thread's lock.
         waits: False for a reader who must not wait for a lock or for the disk.
+        tails: the ends of files that are known. A reader adds the end of this file.
 
     Raises:
         WouldWait: the last lines are in doubt, and the reader must not wait.
     """
-    return _OpenLog(path, disk, is_writer=is_writer, waits=waits)
+    return _OpenLog(path, disk, is_writer=is_writer, waits=waits, tails=tails)
 
 
 class _OpenLog:
     """A `with` block for `open_log`. Each turn has two, and a generator would cost five times as much."""
 
-    __slots__ = ("_disk", "_fd", "_is_writer", "_path", "_waits")
+    __slots__ = ("_disk", "_fd", "_is_writer", "_log", "_path", "_tails", "_waits")
 
-    def __init__(self, path: Path, disk: Disk, *, is_writer: bool, waits: bool) -> None:
-        self._path, self._disk, self._is_writer, self._waits = path, disk, is_writer, waits
+    def __init__(self, path: Path, disk: Disk, *, is_writer: bool, waits: bool, tails: Tails | None) -> None:
+        self._path, self._disk, self._is_writer, self._waits, self._tails = path, disk, is_writer, waits, tails
         self._fd = -1
+        self._log: Log | None = None
 
     def __enter__(self) -> Log | None:
         try:
@@ -287,7 +315,7 @@ class _OpenLog:
         except FileNotFoundError:
             return None
         try:
-            log = Log(self._fd, self._path)
+            log = Log(self._fd, self._path, tails=self._tails)
             if log.is_in_doubt:
                 if not self._waits:
                     raise WouldWait
@@ -295,11 +323,16 @@ class _OpenLog:
         except BaseException:
             os.close(self._fd)
             raise
-        return None if log.is_empty else log
+        self._log = None if log.is_empty else log
+        return self._log
 
     def __exit__(self, *_: object) -> None:
         if self._fd >= 0:
             os.close(self._fd)
+        if self._tails is None or self._log is None or self._is_writer:
+            return
+        if (tail := self._log.new_tail()) is not None:
+            self._tails.keep(str(self._path), tail)
 
 
 def _decided(log: Log, disk: Disk) -> Log:

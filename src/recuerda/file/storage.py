@@ -5,8 +5,9 @@ the fsyncs of many conversations overlap: a file system writes the syncs that wa
 cancelled before it starts does not run. A job that has started runs to its end. So a job does all of its work or none
 of it.
 
-A short read of a file whose pages are in memory runs in the event loop itself, and without syncs an append does so too:
-the change to an OS thread and back would cost more than the operation (see `storage/recent.py`).
+A short read of a file whose pages are in memory runs in the event loop itself, and so does the read of a thread that
+has no file. Without syncs an append does so too. The change to an OS thread and back would cost more than the operation
+(see `storage/recent.py`).
 """
 
 from __future__ import annotations
@@ -159,9 +160,9 @@ class FileStorage(Storage):
         return await self._write(thread_id, lambda folder: folder.append_all(thread_id, records, guard))
 
     async def _read(self, thread_id: str, query: ReadQuery) -> ThreadSlice:
-        if self._may_read_now(thread_id, query):
+        if not (self._is_closed or self._recent.is_paused or query.turn_id or query.digests):
             self._place.check_once()
-            found = self._recent.timed(self._working().folder.read_now)(thread_id, query)
+            found = self._read_now(thread_id, query)
             if found is not None:
                 return found
         found = await self._look(lambda folder: folder.read(thread_id, query))
@@ -178,14 +179,17 @@ class FileStorage(Storage):
             return False
         return not self._working().writers.has(files_of(self.path, thread_id).stripe)
 
-    def _may_read_now(self, thread_id: str, query: ReadQuery) -> bool:
-        """Return True if a read needs no OS thread: it repeats a short one, or its handle has read the thread before.
+    def _read_now(self, thread_id: str, query: ReadQuery) -> ThreadSlice | None:
+        """Read in the event loop if that is short. Return None if the read needs an OS thread.
 
-        The pages of such a thread are in memory, so the event loop does not wait for the disk.
+        It is short if it repeats a short one, or if its handle has read the thread before: the pages of the file are in
+        memory. It is also short if there is no file. To look for one may wait for the disk, but then no read is done
+        here for a while.
         """
-        if self._is_closed or query.turn_id or query.digests:
-            return False
-        return not self._recent.is_paused if query.after else self._recent.is_short(thread_id, query)
+        folder = self._working().folder
+        if query.after or self._recent.is_short(thread_id, query):
+            return self._recent.timed(folder.read_now)(thread_id, query)
+        return self._recent.timed(folder.read_missing)(thread_id)
 
     async def _list(self, wanted: ThreadFilter, limit: int, position: tuple[int, str] | None) -> ListedThreads:
         return await self._look(lambda folder: folder.newest(wanted, limit, position))

@@ -25,6 +25,7 @@ from recuerda.file.lines import (
 )
 from recuerda.file.log import Log, without_lost_title
 from recuerda.file.names import ThreadFiles
+from recuerda.file.tails import Tail, mark_of
 from recuerda.ids import new_id
 from recuerda.storage.records import NewRecord, ThreadChanges, TurnRecord
 from recuerda.storage.rules import edits_after, metadata_after, owner_after, parent_after, title_after, updated_after
@@ -38,8 +39,8 @@ def add_records(
     thread_id: str,
     records: Sequence[NewRecord],
     user_id: str | None,
-) -> tuple[list[TurnRecord], State]:
-    """Add turns or a summary. Return them with their numbers, and the thread's state after them.
+) -> tuple[list[TurnRecord], Tail]:
+    """Add turns or a summary. Return them with their numbers, and the end of the file after them.
 
     The first record of a thread gives it this user. A record may give it a title.
     """
@@ -47,6 +48,7 @@ def add_records(
     first = records[0].numbered(start.revision + 1)
     state = added(start, first)
     lines: list[bytes] = []
+    settings: SettingsLine | None = None
     if log is not None:
         state = _cut_oldest(log, state, records[0])
         settings = _renamed(log, thread_id, state.first, records[0], user_id)
@@ -61,10 +63,13 @@ def add_records(
         lines.append(record_line(committed[-1], state, more=place < len(records)))
     data = b"".join(lines)
     if log is None:
-        _begin(files, disk, named(new_settings(thread_id, first.created_us), 0, records[0], user_id), data)
+        settings = named(new_settings(thread_id, first.created_us), 0, records[0], user_id)
+        found, end = _begin(files, disk, settings, data)
     else:
-        _extend(log, disk, data)
-    return committed, replace(state, end=start.end + len(data))
+        if settings is None and state.first == start.first:
+            settings = log.known_settings
+        found, end = _extend(log, disk, data)
+    return committed, Tail(mark_of(found), replace(state, end=end), settings)
 
 
 def add_settings(files: ThreadFiles, disk: Disk, *, log: Log | None, settings: SettingsLine) -> State:
@@ -113,15 +118,18 @@ def _merged(metadata: msgspec.Raw, changes: ThreadChanges) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(metadata_after(held, changes.metadata)))
 
 
-def _begin(files: ThreadFiles, disk: Disk, settings: SettingsLine, rest: bytes = b"") -> None:
-    first = first_line(settings, State(updated_us=settings.updated_us), rest=len(rest))
-    disk.begin(files.log, first + rest, mark_at=FINISHED_AT, mark=FINISHED)
+def _begin(files: ThreadFiles, disk: Disk, settings: SettingsLine, rest: bytes = b"") -> tuple[os.stat_result, int]:
+    """Make a thread's file. Return the facts about it, and its end."""
+    content = first_line(settings, State(updated_us=settings.updated_us), rest=len(rest)) + rest
+    return disk.begin(files.log, content, mark_at=FINISHED_AT, mark=FINISHED), len(content)
 
 
-def _extend(log: Log, disk: Disk, lines: bytes) -> None:
-    if log.size > log.state.end:
-        os.ftruncate(log.fd, log.state.end)  # removes a write that never finished
-    disk.extend(log.path, log.fd, log.state.end, lines)
+def _extend(log: Log, disk: Disk, lines: bytes) -> tuple[os.stat_result, int]:
+    """Add lines to a thread's file. Return the facts about it, and its end."""
+    end = log.state.end
+    if log.size > end:
+        os.ftruncate(log.fd, end)  # removes a write that never finished
+    return disk.extend(log.path, log.fd, end, lines), end + len(lines)
 
 
 def added(state: State, record: TurnRecord) -> State:
