@@ -28,7 +28,9 @@ from recuerda._drivers.sqlite_names import Place
 from recuerda.messages import encode_turn
 from recuerda.sqlite import SQLiteStorage
 from recuerda.sqlite.worker import Worker
-from recuerda.storage.records import ThreadSlice, TurnRecord, Version
+from recuerda.storage.operations import ThreadSlice
+from recuerda.storage.records import TurnRecord
+from recuerda.storage.thread_info import Version
 from recuerda.threads.history import History
 
 Step: TypeAlias = Callable[[], Awaitable[object]]

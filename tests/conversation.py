@@ -6,7 +6,7 @@ import pytest
 
 from recuerda import Agent, AgentResponse, Appended, ChatMessage, Storage, ThreadSlice
 from recuerda.agent.agent import RunInput
-from recuerda.storage.records import Guard, NewRecord, ReadQuery
+from recuerda.storage.operations import Guard, NewRecord, ReadQuery
 
 LOCAL = ("memory", "sqlite", "file")
 """The storages that need no server: what is above storages is tested on these."""

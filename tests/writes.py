@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from recuerda import NewTurn, Storage
-from recuerda.storage.records import DraftStep
+from recuerda.storage.drafts import DraftStep
 
 Operation: TypeAlias = Callable[[Storage], Awaitable[object]]
 

@@ -81,18 +81,11 @@ if TYPE_CHECKING:
     from recuerda.providers.embedding import Embedder
     from recuerda.providers.reranking import Reranker
     from recuerda.storage.contract import Storage
+    from recuerda.storage.operations import Appended, ThreadSlice
     from recuerda.storage.ram import MemoryStorage
-    from recuerda.storage.records import (
-        Appended,
-        NewTurn,
-        ThreadInfo,
-        ThreadPage,
-        ThreadParent,
-        ThreadSlice,
-        TurnRecord,
-        Version,
-    )
+    from recuerda.storage.records import NewTurn, TurnRecord
     from recuerda.storage.registry import open_storage
+    from recuerda.storage.thread_info import ThreadInfo, ThreadPage, ThreadParent, Version
     from recuerda.threads.history import StoredTurn
     from recuerda.threads.protocol import ChatMessageStoreProtocol
     from recuerda.threads.store import ChatMessageStore
@@ -201,7 +194,7 @@ if not TYPE_CHECKING:  # a checker that saw `__getattr__` would believe in every
         "AgentResponseUpdate": "recuerda.agent.response",
         "AgentThread": "recuerda.threads.thread",
         "AlreadyDecided": "recuerda.errors",
-        "Appended": "recuerda.storage.records",
+        "Appended": "recuerda.storage.operations",
         "CallDecision": "recuerda.agent.decisions",
         "ChatClient": "recuerda.agent.client",
         "ChatClientError": "recuerda.errors",
@@ -261,12 +254,12 @@ if not TYPE_CHECKING:  # a checker that saw `__getattr__` would believe in every
         "TextReasoningContent": "recuerda.messages.message",
         "ThreadConflict": "recuerda.errors",
         "ThreadDiverged": "recuerda.errors",
-        "ThreadInfo": "recuerda.storage.records",
+        "ThreadInfo": "recuerda.storage.thread_info",
         "ThreadNotFound": "recuerda.errors",
         "ThreadOwnershipError": "recuerda.errors",
-        "ThreadPage": "recuerda.storage.records",
-        "ThreadParent": "recuerda.storage.records",
-        "ThreadSlice": "recuerda.storage.records",
+        "ThreadPage": "recuerda.storage.thread_info",
+        "ThreadParent": "recuerda.storage.thread_info",
+        "ThreadSlice": "recuerda.storage.operations",
         "Titler": "recuerda.agent.titler",
         "TokenCounter": "recuerda.window.tokens",
         "ToolOutcomeUnknown": "recuerda.errors",
@@ -281,7 +274,7 @@ if not TYPE_CHECKING:  # a checker that saw `__getattr__` would believe in every
         "UsageContent": "recuerda.messages.message",
         "UsageLimitExceeded": "recuerda.errors",
         "UsageLimits": "recuerda.agent.usage_limits",
-        "Version": "recuerda.storage.records",
+        "Version": "recuerda.storage.thread_info",
         "open_storage": "recuerda.storage.registry",
         "tool": "recuerda.agent.tools",
     }

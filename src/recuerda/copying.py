@@ -16,8 +16,10 @@ from typing import TypedDict
 from recuerda.errors import InvalidInput, ThreadConflict, ThreadNotFound, ThreadOwnershipError, TurnDropped
 from recuerda.json_value import JsonObject
 from recuerda.storage.contract import Storage
+from recuerda.storage.operations import ThreadSlice
 from recuerda.storage.portions import portions
-from recuerda.storage.records import SEAL, Expected, ThreadInfo, ThreadParent, ThreadSlice, TurnRecord, Version
+from recuerda.storage.records import SEAL, TurnRecord
+from recuerda.storage.thread_info import Expected, ThreadInfo, ThreadParent, Version
 
 __all__ = ["Copied", "copy_thread", "copy_threads"]
 

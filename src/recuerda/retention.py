@@ -15,7 +15,8 @@ import msgspec
 from recuerda.errors import DraftConflict, InvalidInput, ThreadConflict, ThreadNotFound
 from recuerda.ids import check_limit
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadInfo, from_microseconds
+from recuerda.storage.records import from_microseconds
+from recuerda.storage.thread_info import ThreadInfo
 
 __all__ = ["Retained", "RetentionPolicy"]
 

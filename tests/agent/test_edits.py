@@ -19,7 +19,7 @@ from recuerda import (
     ThreadNotFound,
 )
 from recuerda.errors import ThreadOwnershipError
-from recuerda.storage.records import Guard
+from recuerda.storage.operations import Guard
 from recuerda.testing.scripted import ScriptedAnswer, ScriptedChatClient, call
 from tests.conversation import texts
 

@@ -11,7 +11,7 @@ from recuerda import ChatMessage, DataContent, Storage, TextContent
 from recuerda.errors import RecuerdaError
 from recuerda.ids import new_id
 from recuerda.recall.provider import RecallProvider
-from recuerda.storage.records import DraftStep
+from recuerda.storage.drafts import DraftStep
 from recuerda.threads.store import ChatMessageStore
 from tests.chaos.clocks import clock_of
 from tests.chaos.eraser import ERASED_USER, LEFT, TRIMMED, UNDONE

@@ -16,7 +16,7 @@ from recuerda.encryption import EncryptedStorage
 from recuerda.errors import RecuerdaError
 from recuerda.examination import DRAFTS, examine
 from recuerda.recall import ThreadSearch
-from recuerda.storage.records import ThreadInfo
+from recuerda.storage.thread_info import ThreadInfo
 from recuerda.threads.forking import ForkPlace, fork_thread
 from recuerda.threads.history import StoredTurn
 from recuerda.threads.store import ChatMessageStore

@@ -7,18 +7,10 @@ from pathlib import Path
 import pytest
 from msgspec import UNSET, structs
 
+from recuerda.storage.operations import NO_GUARD, Appended, Guard, NewRecord, ReadQuery, ThreadChanges, ThreadSlice
 from recuerda.storage.ram import MemoryStorage
-from recuerda.storage.records import (
-    NO_GUARD,
-    Appended,
-    Guard,
-    NewRecord,
-    ReadQuery,
-    ThreadChanges,
-    ThreadInfo,
-    ThreadSlice,
-)
 from recuerda.storage.thread_filter import ThreadFilter
+from recuerda.storage.thread_info import ThreadInfo
 from tests.chaos.command import main, run_round
 from tests.chaos.ledger import Ledger
 from tests.chaos.places import PLACES, MemoryPlace, SQLitePlace

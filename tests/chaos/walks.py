@@ -20,7 +20,8 @@ from recuerda.encryption import EncryptedStorage
 from recuerda.errors import DecryptionError, RecuerdaError, ThreadConflict, ThreadNotFound
 from recuerda.retention import RetentionPolicy
 from recuerda.storage.ram import MemoryStorage
-from recuerda.storage.records import NewTurn, ThreadInfo
+from recuerda.storage.records import NewTurn
+from recuerda.storage.thread_info import ThreadInfo
 from tests.chaos.clocks import clock_of
 from tests.chaos.keys import TwoKeys
 from tests.chaos.places import Place

@@ -17,7 +17,8 @@ from recuerda.errors import ConfigurationError, InvalidInput, RecuerdaError, Sto
 from recuerda.file import FileStorage
 from recuerda.sqlite import SQLiteStorage, backup
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import DraftStep, NewTurn
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.records import NewTurn
 from tests.cli.processes import CommandLine
 from tests.modes import modes_in, umask
 

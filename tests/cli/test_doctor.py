@@ -27,7 +27,9 @@ from recuerda import (
 from recuerda.examination import Finding
 from recuerda.file import FileStorage
 from recuerda.messages.codec import encode_turn
-from recuerda.storage.records import Blob, DraftStep, NewTurn, ThreadParent
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.records import Blob, NewTurn
+from recuerda.storage.thread_info import ThreadParent
 from recuerda.studio.health.checking import words_of
 from recuerda.studio.words import LANGUAGES, translate
 from recuerda.testing.scripted import ScriptedChatClient, call

@@ -14,7 +14,7 @@ from recuerda.cli.copies import Backup
 from recuerda.cli.treatment import Drops, repair
 from recuerda.errors import StorageFull
 from recuerda.examination import examine
-from recuerda.storage.records import DraftStep
+from recuerda.storage.drafts import DraftStep
 from recuerda.threads.transfer import import_lines
 from tests.between import before
 

@@ -11,7 +11,7 @@ import pytest
 
 from recuerda import ChatMessage, open_storage
 from recuerda.agent.steps import Step, encode_step
-from recuerda.storage.records import DraftStep
+from recuerda.storage.drafts import DraftStep
 from tests.cli.processes import CommandLine
 from tests.servers.cosmos_server import cosmos_url
 from tests.servers.postgres_server import postgres_url, schema_of

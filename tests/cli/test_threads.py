@@ -21,7 +21,7 @@ from recuerda import (
     UriContent,
     open_storage,
 )
-from recuerda.storage.records import DraftStep
+from recuerda.storage.drafts import DraftStep
 from tests.cli.processes import COMMAND, CommandLine, Terminal
 
 STORAGE = "sqlite:///memory.db"

@@ -15,7 +15,7 @@ import pytest
 from recuerda import MemoryStorage, NewTurn, Storage
 from recuerda.cli.export_threads import export
 from recuerda.errors import StorageUnavailable
-from recuerda.storage.records import ThreadSlice
+from recuerda.storage.operations import ThreadSlice
 from tests.cli.processes import CommandLine
 
 HISTORY = "My name is José \u2028 \x85 and I live in Lima.\nI like tea.\n"

@@ -12,8 +12,8 @@ from azure.core.pipeline.transport import AsyncHttpResponse, HttpRequest
 from recuerda.cosmos import CosmosStorage
 from recuerda.cosmos.items import thread_partition
 from recuerda.errors import StorageError
+from recuerda.storage.operations import ThreadSlice
 from recuerda.storage.ram import MemoryStorage
-from recuerda.storage.records import ThreadSlice
 from tests.cosmos.threads import APPENDS, WRITES, Write, a_turn, check_goes_on, check_listed, check_whole, prepare, seen
 from tests.cosmos.wire import Died, Wire, wired
 from tests.servers.cosmos_server import cosmos_url

@@ -15,8 +15,8 @@ from azure.core.pipeline.transport import AsyncHttpResponse, HttpRequest
 from recuerda.cosmos import CosmosStorage, reading
 from recuerda.errors import DraftConflict, InvalidInput, ThreadConflict, ThreadNotFound, ThreadOwnershipError
 from recuerda.storage.contract import Storage
+from recuerda.storage.operations import ThreadSlice
 from recuerda.storage.ram import MemoryStorage
-from recuerda.storage.records import ThreadSlice
 from tests.cosmos.threads import WRITES, Do, Write, a_turn, check_goes_on, check_listed, check_whole, prepare, seen
 from tests.cosmos.wire import is_create, wired
 from tests.servers.cosmos_server import cosmos_url

@@ -11,7 +11,10 @@ from msgspec.structs import replace
 
 from recuerda.ids import new_id
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Blob, DraftStep, NewTurn, ThreadInfo, ThreadSlice, UndoneTurn
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.operations import ThreadSlice, UndoneTurn
+from recuerda.storage.records import Blob, NewTurn
+from recuerda.storage.thread_info import ThreadInfo
 
 Do: TypeAlias = Callable[[Storage, str], Awaitable[object]]
 

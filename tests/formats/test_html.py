@@ -17,7 +17,7 @@ from recuerda import (
 )
 from recuerda.formats import MovedThread, MovedTurn
 from recuerda.messages import Turn
-from recuerda.storage.records import ThreadParent
+from recuerda.storage.thread_info import ThreadParent
 from tests.formats.native import PNG, written
 
 EVIL = """</code></p><script>alert(1)</script><img src=x onerror="alert(2)">'\x00& {{7*7}}"""

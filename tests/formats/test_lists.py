@@ -28,7 +28,7 @@ from recuerda.formats.losses import counted
 from recuerda.formats.message_lists import ListFormat
 from recuerda.formats.registry import READABLE, format_of
 from recuerda.messages import Turn
-from recuerda.storage.records import ThreadParent
+from recuerda.storage.thread_info import ThreadParent
 from tests.formats.native import LISTS, NATIVE, as_bytes, departed, kinds, parts, threads, written
 
 PLAIN = [

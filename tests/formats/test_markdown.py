@@ -5,7 +5,7 @@ from __future__ import annotations
 from recuerda import ChatMessage, DataContent, FunctionCallContent, FunctionResultContent, TextReasoningContent
 from recuerda.formats import MovedThread, MovedTurn
 from recuerda.messages import Turn
-from recuerda.storage.records import ThreadParent
+from recuerda.storage.thread_info import ThreadParent
 from tests.formats.native import written
 
 

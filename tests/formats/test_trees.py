@@ -28,7 +28,7 @@ from recuerda import (
 )
 from recuerda.formats import Departure, MovedThread, MovedTurn, import_threads, stored_thread, write
 from recuerda.messages import Turn
-from recuerda.storage.records import ThreadParent
+from recuerda.storage.thread_info import ThreadParent
 from tests.formats.native import parts, threads
 from tests.formats.test_archives import PIXEL, calls, chatgpt_archive, said, sample, zipped
 from tests.formats.test_lists import THREADS, facts

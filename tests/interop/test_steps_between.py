@@ -13,8 +13,8 @@ from chatkit.types import ThreadItem, ThreadMetadata
 from recuerda.errors import ThreadConflict
 from recuerda.interop.chatkit import RecuerdaStore
 from recuerda.interop.openai_agents import RecuerdaSession
+from recuerda.storage.operations import Appended, Guard, NewRecord
 from recuerda.storage.ram import MemoryStorage
-from recuerda.storage.records import Appended, Guard, NewRecord
 from tests.interop.kit.threads import NOW, OurThreads, Request
 
 ITEMS = OurThreads()

@@ -20,7 +20,9 @@ from recuerda.errors import (
 )
 from recuerda.postgres import PostgresStorage, groups
 from recuerda.postgres.groups import LANES, MAX_GROUP
-from recuerda.storage.records import Appended, DraftStep, NewTurn, ThreadSlice
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.operations import Appended, ThreadSlice
+from recuerda.storage.records import NewTurn
 from recuerda.testing.storage_contract.blobs import CAT, DOG
 from tests.postgres.conftest import Connection
 from tests.servers.transaction_pooler import Pooler, transaction_pooler

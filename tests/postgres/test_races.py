@@ -11,7 +11,8 @@ from psycopg.sql import SQL, Identifier
 
 from recuerda.errors import DraftConflict, ThreadConflict, ThreadNotFound, ThreadOwnershipError
 from recuerda.postgres import PostgresStorage
-from recuerda.storage.records import DraftStep, NewTurn
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.records import NewTurn
 from tests.postgres.conftest import Connection
 
 DELETE = SQL("SELECT * FROM {}('a', NULL, NULL, NULL, NULL, NULL, 1000)")

@@ -14,7 +14,8 @@ from recuerda.errors import ConfigurationError, StorageReadOnly, StorageUnavaila
 from recuerda.postgres import PostgresStorage
 from recuerda.postgres import schema as schema_module
 from recuerda.postgres.schema import VERSION, ensure_tables
-from recuerda.storage.records import DraftStep, NewTurn
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.records import NewTurn
 from tests.postgres.conftest import Connection
 
 TURN = NewTurn(body=b"{}", message_count=1)

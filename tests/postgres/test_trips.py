@@ -12,7 +12,8 @@ from psycopg.sql import SQL, Identifier
 from recuerda import ChatMessage, ChatMessageStore
 from recuerda.postgres import PostgresStorage
 from recuerda.postgres.statements import Statements
-from recuerda.storage.records import DraftStep, NewTurn
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.records import NewTurn
 from recuerda.storage.thread_filter import ThreadFilter
 from recuerda.testing.storage_contract.blobs import CAT, DOG
 from tests.postgres.conftest import Connection

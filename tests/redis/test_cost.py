@@ -7,7 +7,7 @@ import pytest
 
 from recuerda import ChatMessage, ChatMessageStore, NewTurn
 from recuerda.redis import RedisChatMessageStore, RedisStorage
-from recuerda.storage.records import DraftStep
+from recuerda.storage.drafts import DraftStep
 from recuerda.testing.storage_contract.blobs import CAT, DOG, with_blobs
 from tests.redis.clients import connect
 from tests.redis.proxy import Proxy

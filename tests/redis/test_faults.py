@@ -9,7 +9,9 @@ import pytest
 
 from recuerda.errors import StorageError, StorageUnavailable, ThreadConflict
 from recuerda.redis import RedisStorage
-from recuerda.storage.records import DraftStep, NewTurn, ThreadInfo
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.records import NewTurn
+from recuerda.storage.thread_info import ThreadInfo
 from tests.redis.proxy import Proxy
 from tests.servers.redis_server import RedisServer, redis_url
 from tests.storage.lossy import lossy_cluster

@@ -8,7 +8,8 @@ import pytest
 from recuerda.errors import StorageFull
 from recuerda.redis import RedisStorage
 from recuerda.retention import RetentionPolicy
-from recuerda.storage.records import DraftStep, NewTurn, from_microseconds
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.records import NewTurn, from_microseconds
 from tests.servers.redis_server import RedisServer, redis_6
 
 

@@ -11,7 +11,8 @@ import pytest
 from recuerda import ChatMessage
 from recuerda.errors import StorageUnavailable
 from recuerda.redis import RedisChatMessageStore, RedisStorage
-from recuerda.storage.records import DraftStep, NewTurn
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.records import NewTurn
 from tests.redis.clients import connect
 from tests.redis.proxy import Proxy
 from tests.servers.redis_server import redis_url

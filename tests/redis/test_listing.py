@@ -11,7 +11,8 @@ import pytest
 from recuerda.redis import RedisStorage
 from recuerda.redis.keys import ThreadKeys
 from recuerda.redis.trips import RedisCall
-from recuerda.storage.records import DraftStep, NewTurn
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.records import NewTurn
 from tests.redis.clients import connect_cluster
 from tests.servers.redis_server import RedisServer, redis_cluster, redis_url
 

@@ -6,7 +6,8 @@ from typing import Any, TypeAlias
 import pytest
 
 from recuerda.redis import RedisStorage
-from recuerda.storage.records import DraftStep, NewTurn, from_microseconds
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.records import NewTurn, from_microseconds
 from tests.redis.clients import connect
 from tests.servers.redis_server import RedisServer
 

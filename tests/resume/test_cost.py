@@ -9,7 +9,8 @@ import pytest
 from recuerda import ChatMessage, Storage
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import Turn
-from recuerda.storage.records import DraftStep, NewTurn
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.records import NewTurn
 from tests.resume.conversations import Deed, agent_of, calls
 
 HOOKS = ("_append", "_read", "_save_draft", "_load_draft", "_drop_draft", "_update")

@@ -28,7 +28,8 @@ from recuerda import (
 )
 from recuerda.agent import journal
 from recuerda.messages.codec import encode_turn
-from recuerda.storage.records import DraftStep, Expected
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.thread_info import Expected
 from recuerda.testing.scripted import ScriptedChatClient, call
 from tests.conversation import texts
 from tests.resume.conversations import Deed

@@ -8,7 +8,7 @@ import pytest
 from openai import AsyncOpenAI, BadRequestError, NotFoundError
 
 from recuerda import ChatMessageStore, Storage, open_storage
-from recuerda.storage.records import ReadQuery, ThreadSlice
+from recuerda.storage.operations import ReadQuery, ThreadSlice
 from recuerda.testing import ScriptedOpenAIServer
 from tests.server.serving import running, sdk
 

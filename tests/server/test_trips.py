@@ -9,7 +9,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from recuerda import Storage
-from recuerda.storage.records import ThreadSlice
+from recuerda.storage.operations import ThreadSlice
 from recuerda.testing import ScriptedOpenAIServer
 from tests.server.serving import running, sdk
 

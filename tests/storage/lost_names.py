@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from recuerda import NewTurn, Storage
-from recuerda.storage.records import DraftStep
+from recuerda.storage.drafts import DraftStep
 
 Operation: TypeAlias = Callable[[Storage], Awaitable[object]]
 

@@ -17,20 +17,12 @@ from recuerda.ids import new_id
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import Turn
 from recuerda.storage.contract import Storage
+from recuerda.storage.drafts import Draft, DraftStep
 from recuerda.storage.erasure import Erasure
+from recuerda.storage.operations import Appended, ThreadSlice, UndoneTurn
 from recuerda.storage.ram import MemoryStorage
-from recuerda.storage.records import (
-    Appended,
-    Draft,
-    DraftStep,
-    NewTurn,
-    ThreadInfo,
-    ThreadPage,
-    ThreadSlice,
-    TurnRecord,
-    UndoneTurn,
-    Version,
-)
+from recuerda.storage.records import NewTurn, TurnRecord
+from recuerda.storage.thread_info import ThreadInfo, ThreadPage, Version
 
 Do: TypeAlias = Callable[[Storage, str], Awaitable[object]]
 

@@ -23,7 +23,8 @@ from typing import TypeAlias
 
 from recuerda.errors import DraftConflict, ThreadConflict
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import DraftStep, NewTurn
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.records import NewTurn
 from recuerda.threads.forking import ForkPlace, fork_thread
 from tests.storage.matrix import STORAGES
 

@@ -12,8 +12,9 @@ from recuerda.file import FileStorage, folder
 from recuerda.file.backup import back_up, is_replaceable
 from recuerda.file.disk import Disk
 from recuerda.storage.contract import Storage
+from recuerda.storage.operations import NO_GUARD, Guard
 from recuerda.storage.ram import MemoryStorage
-from recuerda.storage.records import NO_GUARD, Blob, Guard
+from recuerda.storage.records import Blob
 from recuerda.testing.storage_contract import BlobContract
 from recuerda.testing.storage_contract.blobs import CAT, DOG, EMPTY, with_blobs
 from tests.storage.matrix import STORAGES

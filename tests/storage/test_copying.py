@@ -12,7 +12,7 @@ from recuerda import MemoryStorage, NewTurn, Storage, ThreadNotFound, ThreadPare
 from recuerda.copying import copy_thread, copy_threads, digest_turns
 from recuerda.encryption import EncryptedStorage, KeyRing
 from recuerda.sqlite import SQLiteStorage
-from recuerda.storage.records import ThreadSlice
+from recuerda.storage.operations import ThreadSlice
 
 
 def turn(text: str, *, id: str | None = None, created_us: int | None = None) -> NewTurn:

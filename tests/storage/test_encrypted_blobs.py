@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from recuerda.encryption import EncryptedStorage, KeyRing
 from recuerda.errors import DecryptionError
 from recuerda.sqlite import SQLiteStorage
+from recuerda.storage.operations import NO_GUARD
 from recuerda.storage.ram import MemoryStorage
-from recuerda.storage.records import NO_GUARD, Blob, NewTurn
+from recuerda.storage.records import Blob, NewTurn
 from recuerda.testing.storage_contract.blobs import CAT, DOG, EMPTY, with_blobs
 
 ONE, TWO = b"1" * 32, b"2" * 32

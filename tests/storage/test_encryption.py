@@ -27,7 +27,9 @@ from recuerda import (
 )
 from recuerda.encryption import EncryptedStorage, KeyRing, UserKeys
 from recuerda.sqlite import SQLiteStorage
-from recuerda.storage.records import DraftStep, Guard, NewBodies, ThreadChanges, ThreadInfo
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.operations import Guard, NewBodies, ThreadChanges
+from recuerda.storage.thread_info import ThreadInfo
 from recuerda.testing.storage_contract import (
     BlobContract,
     DraftListContract,

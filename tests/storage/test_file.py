@@ -22,7 +22,8 @@ from recuerda.file.lines import parse_record
 from recuerda.file.locks import StripedLocks
 from recuerda.file.names import file_stem, files_of
 from recuerda.file.place import Place
-from recuerda.storage.records import REMEMBERED, DraftStep, NewTurn
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.records import REMEMBERED, NewTurn
 from recuerda.testing.storage_contract.base import a_turn, bodies, fill, numbers
 from tests.storage.file_fixtures import folder, reads, storage
 

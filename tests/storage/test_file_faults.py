@@ -16,7 +16,8 @@ from recuerda.errors import CorruptTurn, StorageFull, StorageReadOnly, StorageUn
 from recuerda.file import FileStorage, disk
 from recuerda.file.disk import Disk
 from recuerda.file.names import files_of
-from recuerda.storage.records import DraftStep, NewTurn
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.records import NewTurn
 from recuerda.testing.storage_contract.base import a_turn, bodies, fill, numbers
 from tests.storage.file_fixtures import folder, log, storage
 

@@ -14,7 +14,7 @@ import pytest
 from recuerda.file import FileStorage
 from recuerda.file.leases import LeaseLine
 from recuerda.file.names import files_of
-from recuerda.storage.records import DraftStep
+from recuerda.storage.drafts import DraftStep
 from recuerda.testing.storage_contract.base import a_turn
 from tests.storage.file_fixtures import folder, storage
 

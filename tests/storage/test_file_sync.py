@@ -15,7 +15,8 @@ import pytest
 from recuerda.errors import StorageUnavailable
 from recuerda.file import FileStorage, disk
 from recuerda.file.names import files_of
-from recuerda.storage.records import DraftStep, NewTurn
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.records import NewTurn
 from recuerda.testing.storage_contract.base import a_turn, bodies, fill, numbers
 from recuerda.testing.storage_contract.versions import everything
 from tests.storage.file_fixtures import folder, log, storage

@@ -12,7 +12,8 @@ from recuerda.file.names import files_of
 from recuerda.recall import RecallProvider
 from recuerda.sqlite import SQLiteStorage
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import DraftStep, NewTurn
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.records import NewTurn
 from tests.modes import modes_in, shared_in, umask
 
 BODY = b'{"v":1,"messages":[{"role":"user","content":"I parked in Oslo."}]}'

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from recuerda import ChatMessage, ChatMessageStore, DataContent, InvalidInput, NewTurn, Storage, Turn, TurnGone
 from recuerda.retention import RetentionPolicy
+from recuerda.storage.drafts import DraftStep
 from recuerda.storage.ram import MemoryStorage
-from recuerda.storage.records import Blob, DraftStep, from_microseconds
+from recuerda.storage.records import Blob, from_microseconds
 from recuerda.testing.scripted import ScriptedChatClient
 from recuerda.threads.new_turn import new_turn
 from tests.conversation import texts

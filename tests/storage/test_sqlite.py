@@ -19,7 +19,9 @@ from recuerda.messages.message import ChatMessage, FunctionCallContent, TextCont
 from recuerda.sqlite import SQLiteStorage, drafts, schema, threads
 from recuerda.sqlite import storage as sqlite_storage
 from recuerda.sqlite.worker import Worker
-from recuerda.storage.records import DraftStep, NewTurn, ThreadInfo, Version
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.records import NewTurn
+from recuerda.storage.thread_info import ThreadInfo, Version
 
 
 def a_turn(body: bytes = b"hi", *, id: str | None = None) -> NewTurn:

@@ -12,8 +12,10 @@ from recuerda.errors import StorageUnavailable
 from recuerda.sqlite import SQLiteStorage
 from recuerda.sqlite.worker import Worker
 from recuerda.storage import recent
+from recuerda.storage.operations import NO_GUARD, Guard, NewRecord, ReadQuery, ThreadSlice
 from recuerda.storage.recent import RecentReads
-from recuerda.storage.records import NO_GUARD, Blob, Guard, NewRecord, ReadQuery, ThreadInfo, ThreadSlice, TurnRecord
+from recuerda.storage.records import Blob, TurnRecord
+from recuerda.storage.thread_info import ThreadInfo
 from recuerda.testing.storage_contract.base import a_turn, bodies, fill, numbers
 from tests.storage.hops import counted_hops
 

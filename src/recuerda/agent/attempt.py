@@ -37,7 +37,7 @@ from recuerda.messages.message import Turn, TurnRuns
 from recuerda.providers.context import ContextProvider
 from recuerda.providers.gathering import gather, tell
 from recuerda.storage.finishing import finished
-from recuerda.storage.records import Appended
+from recuerda.storage.operations import Appended
 from recuerda.threads.history import stored_turn
 
 _logger = logging.getLogger("recuerda.agent")

@@ -13,7 +13,7 @@ from recuerda.agent.settings import AgentSettings
 from recuerda.agent.steps import RunningTurn, Step
 from recuerda.errors import InvalidInput, ThreadConflict, TurnPending
 from recuerda.ids import new_id
-from recuerda.storage.records import Draft
+from recuerda.storage.drafts import Draft
 from recuerda.threads.loading import LoadedThread
 from recuerda.threads.stopwatch import Stopwatch
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from recuerda.errors import StateError
-from recuerda.storage.records import ThreadSlice, TurnRecord
+from recuerda.storage.operations import ThreadSlice
+from recuerda.storage.records import TurnRecord
 from recuerda.threads.history import History
 from recuerda.threads.store import ChatMessageStore
 from recuerda.window.summary import Summary, decode_summary

@@ -29,7 +29,8 @@ from recuerda.errors import (
 )
 from recuerda.ids import new_id
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import SEAL, Draft, DraftInfo, DraftStep
+from recuerda.storage.drafts import Draft, DraftInfo, DraftStep
+from recuerda.storage.records import SEAL
 from recuerda.threads.thread import AgentThread
 
 TRIES = 8

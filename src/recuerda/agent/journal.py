@@ -15,7 +15,8 @@ from recuerda.agent import observing
 from recuerda.agent.steps import Step, encode_step
 from recuerda.errors import ConfigurationError, DraftConflict, StorageError, ThreadConflict
 from recuerda.ids import new_id
-from recuerda.storage.records import Draft, DraftStep, Expected, Version, revision_of
+from recuerda.storage.drafts import Draft, DraftStep
+from recuerda.storage.thread_info import Expected, Version, revision_of
 from recuerda.threads.conflicts import exact_version, version_after_summaries
 from recuerda.threads.stopwatch import Stopwatch
 from recuerda.threads.store import ChatMessageStore

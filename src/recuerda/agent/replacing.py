@@ -16,7 +16,8 @@ from recuerda.agent.request import RunRequest
 from recuerda.agent.settings import AgentSettings
 from recuerda.errors import ConfigurationError, InvalidInput, ThreadConflict, TurnGone
 from recuerda.messages.message import ChatMessage, Turn
-from recuerda.storage.records import ThreadSlice, TurnRecord
+from recuerda.storage.operations import ThreadSlice
+from recuerda.storage.records import TurnRecord
 from recuerda.threads.forking import TurnReference
 from recuerda.threads.history import History, StoredTurn
 from recuerda.threads.pins import NO_PINS, kept

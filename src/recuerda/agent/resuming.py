@@ -19,7 +19,8 @@ from recuerda.ids import new_id
 from recuerda.json_value import JsonObject, to_json
 from recuerda.messages.message import FunctionCallContent, FunctionResultContent
 from recuerda.storage.contract import system_clock
-from recuerda.storage.records import Draft, from_microseconds
+from recuerda.storage.drafts import Draft
+from recuerda.storage.records import from_microseconds
 
 DENIED = "Error: the user did not allow this call"
 """The result of a call that was not approved."""

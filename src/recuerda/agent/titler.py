@@ -19,7 +19,9 @@ from recuerda.errors import ChatClientError, ThreadConflict
 from recuerda.ids import check_limit
 from recuerda.messages.message import ChatMessage
 from recuerda.providers.deferred import Deferred
-from recuerda.storage.records import Appended, ThreadInfo, TurnRecord
+from recuerda.storage.operations import Appended
+from recuerda.storage.records import TurnRecord
+from recuerda.storage.thread_info import ThreadInfo
 from recuerda.threads.history import stored_turn
 from recuerda.threads.store import ChatMessageStore
 

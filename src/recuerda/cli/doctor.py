@@ -23,7 +23,7 @@ from recuerda.errors import ConfigurationError, ThreadNotFound
 from recuerda.examination import Finding, examine, shown_age
 from recuerda.json_value import JsonObject
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import LeaseInfo
+from recuerda.storage.leases import LeaseInfo
 
 EXAMPLES = (
     "recuerda doctor",

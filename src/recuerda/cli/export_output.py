@@ -14,7 +14,7 @@ from recuerda._drivers.private_files import keep_mode, open_private
 from recuerda.cli.output import clean, counted, inert_json, warn
 from recuerda.errors import InvalidInput
 from recuerda.formats.format import Departure, Writer, Written
-from recuerda.storage.records import Version
+from recuerda.storage.thread_info import Version
 
 
 @dataclass(frozen=True)

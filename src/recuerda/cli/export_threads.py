@@ -23,7 +23,8 @@ from recuerda.formats.losses import described
 from recuerda.formats.moved import MovedThread, added_up
 from recuerda.formats.registry import WRITABLE
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadInfo, ThreadSlice, Version
+from recuerda.storage.operations import ThreadSlice
+from recuerda.storage.thread_info import ThreadInfo, Version
 from recuerda.threads.transfer import lines_of
 
 MANY = 20

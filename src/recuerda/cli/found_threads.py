@@ -12,7 +12,7 @@ from recuerda.cli.options import opened_to_read, public_url
 from recuerda.cli.output import clean_line, console, print_json
 from recuerda.json_value import JsonObject
 from recuerda.recall import FoundThread, Passage, ThreadSearch
-from recuerda.storage.records import ThreadInfo
+from recuerda.storage.thread_info import ThreadInfo
 
 
 async def search_threads(

@@ -14,7 +14,7 @@ from recuerda.cli.output import clean_line
 from recuerda.examination import unfinished
 from recuerda.json_value import JsonObject
 from recuerda.messages.codec import message_to_json
-from recuerda.storage.records import Draft
+from recuerda.storage.drafts import Draft
 
 
 def told_pending(draft: Draft, pending: PendingTurn | None) -> str:

@@ -18,7 +18,8 @@ from recuerda.cli.output import warn
 from recuerda.errors import ThreadConflict
 from recuerda.examination import Examined, examine, load_files
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Blob, NewTurn, ThreadInfo, ThreadParent
+from recuerda.storage.records import Blob, NewTurn
+from recuerda.storage.thread_info import ThreadInfo, ThreadParent
 
 MAX_TRIES = 8
 """The number of tries after which the command no longer waits for a moment without other writers."""

@@ -18,7 +18,8 @@ from recuerda.errors import CorruptTurn, ThreadNotFound
 from recuerda.examination import read_pending
 from recuerda.json_value import JsonObject
 from recuerda.messages.codec import message_to_json
-from recuerda.storage.records import Draft, ThreadInfo, ThreadParent
+from recuerda.storage.drafts import Draft
+from recuerda.storage.thread_info import ThreadInfo, ThreadParent
 from recuerda.threads.history import StoredTurn, stored_turn
 
 

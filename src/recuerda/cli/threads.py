@@ -20,8 +20,8 @@ from recuerda.cli.pending import state_of
 from recuerda.examination import read_pending
 from recuerda.json_value import Json, JsonObject
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadInfo, ThreadPage, ThreadParent
 from recuerda.storage.thread_filter import ThreadFilter
+from recuerda.storage.thread_info import ThreadInfo, ThreadPage, ThreadParent
 
 AT_ONCE = 50
 """The number of unfinished turns that are read at the same time."""

@@ -22,7 +22,8 @@ from recuerda.cosmos.heads import Head, load, load_with_body, made_alive
 from recuerda.cosmos.items import HeadItem, RecordItem, record_item_id, write_body
 from recuerda.errors import StorageError, TurnDropped
 from recuerda.ids import new_id
-from recuerda.storage.records import Appended, Guard, NewRecord, TurnRecord
+from recuerda.storage.operations import Appended, Guard, NewRecord
+from recuerda.storage.records import TurnRecord
 from recuerda.storage.rules import title_after, updated_after
 
 NO_UPLOADS: Mapping[str, str] = MappingProxyType({})

@@ -21,7 +21,8 @@ from recuerda.cosmos.container import Backoff, Container, run_all
 from recuerda.cosmos.heads import holds, load
 from recuerda.cosmos.items import BESIDE_NUMBER, MAX_BODY_BYTES, BlobItem, HeadItem, RecordItem, blob_item_id
 from recuerda.ids import new_id
-from recuerda.storage.records import Blob, Guard
+from recuerda.storage.operations import Guard
+from recuerda.storage.records import Blob
 
 FIELDS = "c.upload, c.part, c.parts, c.begun_on"
 """The fields of a blob's item, besides those that all items have, without the bytes."""

@@ -15,7 +15,8 @@ from recuerda.cosmos.container import Container, run_all
 from recuerda.cosmos.heads import holds, is_undone, load
 from recuerda.cosmos.items import BlobItem, DraftItem, HeadItem, RecordItem
 from recuerda.errors import TurnGone
-from recuerda.storage.records import REMEMBERED, NewRecord
+from recuerda.storage.operations import NewRecord
+from recuerda.storage.records import REMEMBERED
 
 _FORGETS_EVERY = 100
 """The number of records after which old removed records are forgotten."""

@@ -24,7 +24,7 @@ from recuerda.cosmos.items import (
     sort_key,
 )
 from recuerda.storage.hooks import WALK_PAGE
-from recuerda.storage.records import ThreadInfo
+from recuerda.storage.thread_info import ThreadInfo
 
 
 def entry_of(

@@ -23,7 +23,8 @@ from recuerda.cosmos.items import (
     write_body,
 )
 from recuerda.ids import new_id
-from recuerda.storage.records import DraftInfo, DraftStep, Guard
+from recuerda.storage.drafts import DraftInfo, DraftStep
+from recuerda.storage.operations import Guard
 from recuerda.storage.rules import check_history, is_new_step
 
 

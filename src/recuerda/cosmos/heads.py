@@ -14,8 +14,9 @@ import msgspec
 
 from recuerda.cosmos.container import Container
 from recuerda.cosmos.items import HEAD_ID, HeadItem, RecordItem, record_item_id, thread_partition
-from recuerda.storage.records import Guard, ThreadInfo
+from recuerda.storage.operations import Guard
 from recuerda.storage.rules import check_last_step, check_state, check_user, owner_after
+from recuerda.storage.thread_info import ThreadInfo
 
 NEWEST_FIRST = "c.number DESC"
 

@@ -38,7 +38,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from recuerda.storage.records import RecordKind, ThreadInfo, ThreadParent, TurnRecord
+from recuerda.storage.records import RecordKind, TurnRecord
+from recuerda.storage.thread_info import ThreadInfo, ThreadParent
 
 HEAD_NUMBER: Final = 2**53 - 1
 BESIDE_NUMBER: Final = -1

@@ -13,7 +13,8 @@ import time
 from recuerda.cosmos.container import Container
 from recuerda.cosmos.heads import Head
 from recuerda.cosmos.items import HEAD_ID, LEASE_ID, HeadItem, LeaseItem, thread_partition
-from recuerda.storage.records import Guard, LeaseInfo
+from recuerda.storage.leases import LeaseInfo
+from recuerda.storage.operations import Guard
 
 
 async def take(container: Container, thread_id: str, holder: str, lasts_us: int, guard: Guard) -> bool:

@@ -11,7 +11,8 @@ from recuerda.cosmos import blobs
 from recuerda.cosmos.container import Backoff, Container
 from recuerda.cosmos.heads import NEWEST_FIRST, Head, holds, is_undone, load, load_with_body, record_at
 from recuerda.cosmos.items import HIGHEST_NUMBER, HeadItem, RecordItem, record_item_id, thread_partition
-from recuerda.storage.records import ReadQuery, ThreadSlice, TurnRecord
+from recuerda.storage.operations import ReadQuery, ThreadSlice
+from recuerda.storage.records import TurnRecord
 from recuerda.storage.rules import is_same_history, wanted_blobs
 
 PAGE = 100

@@ -22,22 +22,12 @@ from recuerda.cosmos.places import ContainerPlace, parse_url
 from recuerda.cosmos.provisioning import open_container
 from recuerda.errors import ConfigurationError, InvalidInput, RecuerdaError
 from recuerda.storage.contract import Clock, Storage, system_clock
-from recuerda.storage.records import (
-    Appended,
-    Blob,
-    DraftInfo,
-    DraftStep,
-    Guard,
-    LeaseInfo,
-    NewBodies,
-    NewRecord,
-    ReadQuery,
-    ThreadChanges,
-    ThreadInfo,
-    ThreadSlice,
-    first_drafts,
-)
+from recuerda.storage.drafts import DraftInfo, DraftStep, first_drafts
+from recuerda.storage.leases import LeaseInfo
+from recuerda.storage.operations import Appended, Guard, NewBodies, NewRecord, ReadQuery, ThreadChanges, ThreadSlice
+from recuerda.storage.records import Blob
 from recuerda.storage.thread_filter import ListedThreads, Position, ThreadFilter, look_through
+from recuerda.storage.thread_info import ThreadInfo
 
 Credential: TypeAlias = str | AsyncTokenCredential
 

@@ -15,8 +15,9 @@ from recuerda.cosmos.heads import Head, holds, load, made_alive
 from recuerda.cosmos.items import HEAD_ID, HeadItem, RecordItem, thread_partition, write_body
 from recuerda.errors import StorageError
 from recuerda.ids import new_id
-from recuerda.storage.records import Guard, NewBodies, ThreadChanges, ThreadInfo
+from recuerda.storage.operations import Guard, NewBodies, ThreadChanges
 from recuerda.storage.rules import changed_after, edits_after, metadata_after, parent_after
+from recuerda.storage.thread_info import ThreadInfo
 
 _BATCH_BYTES = 1_500_000
 """The length of the bodies, as base64, that are replaced in one batch. A longer body is replaced alone."""

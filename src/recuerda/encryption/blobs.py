@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from recuerda.encryption.keys import Keys
 from recuerda.encryption.sealing import Sealer, opened, place_of, record_place
-from recuerda.storage.records import Blob, NewRecord, TurnRecord
+from recuerda.storage.operations import NewRecord
+from recuerda.storage.records import Blob, TurnRecord
 
 _DIGEST_BYTES = 32
 

@@ -13,7 +13,8 @@ import os
 
 from recuerda.encryption.keys import Keys, check_key
 from recuerda.errors import ConfigurationError, DecryptionError, MissingExtraError
-from recuerda.storage.records import SEAL, DraftStep, TurnRecord
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.records import SEAL, TurnRecord
 
 try:
     from cryptography.exceptions import InvalidTag

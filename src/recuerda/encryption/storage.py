@@ -45,26 +45,14 @@ from recuerda.errors import (
 )
 from recuerda.storage.arguments import to_guard
 from recuerda.storage.contract import Storage
+from recuerda.storage.drafts import DraftInfo, DraftStep
 from recuerda.storage.erasure import Follower
-from recuerda.storage.records import (
-    NO_BLOBS,
-    Appended,
-    Blob,
-    DraftInfo,
-    DraftStep,
-    Guard,
-    LeaseInfo,
-    NewBodies,
-    NewRecord,
-    ReadQuery,
-    ThreadChanges,
-    ThreadInfo,
-    ThreadSlice,
-    TurnRecord,
-    Version,
-)
+from recuerda.storage.leases import LeaseInfo
+from recuerda.storage.operations import Appended, Guard, NewBodies, NewRecord, ReadQuery, ThreadChanges, ThreadSlice
+from recuerda.storage.records import NO_BLOBS, Blob, TurnRecord
 from recuerda.storage.rules import check_info, check_user, metadata_after, owner_after
 from recuerda.storage.thread_filter import ListedThreads, Position, ThreadFilter, look_through
+from recuerda.storage.thread_info import ThreadInfo, Version
 
 _SEALED = ("turn", "summary")
 """The kinds of records whose bodies are encrypted."""

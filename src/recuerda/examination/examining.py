@@ -18,7 +18,9 @@ from recuerda.examination.unfinished import is_sealed, read_pending, told_pendin
 from recuerda.messages.codec import VERSION, decode_turn
 from recuerda.messages.message import FunctionCallContent, FunctionResultContent, Turn
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import NO_BLOBS, Blob, Draft, ThreadInfo, TurnRecord
+from recuerda.storage.drafts import Draft
+from recuerda.storage.records import NO_BLOBS, Blob, TurnRecord
+from recuerda.storage.thread_info import ThreadInfo
 from recuerda.window.summary import decode_summary
 
 Kind: TypeAlias = Literal[

@@ -13,7 +13,8 @@ import msgspec
 from recuerda.agent.response import PendingCall, PendingTurn
 from recuerda.agent.resuming import draft_age, pending_turn
 from recuerda.errors import RecuerdaError
-from recuerda.storage.records import SEAL, Draft
+from recuerda.storage.drafts import Draft
+from recuerda.storage.records import SEAL
 
 
 def read_pending(draft: Draft, thread_id: str) -> PendingTurn | None:

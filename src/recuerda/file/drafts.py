@@ -24,7 +24,8 @@ from recuerda.file.lines import DraftLine, Line, draft_line, parse_draft
 from recuerda.file.log import Log, backward_lines, forward_lines, last_piece, line_at, open_log
 from recuerda.file.names import DRAFT_SUFFIX, ThreadFiles, files_of
 from recuerda.file.os_locks import shared
-from recuerda.storage.records import MAX_NUMBER, DraftInfo, DraftStep
+from recuerda.storage.drafts import DraftInfo, DraftStep
+from recuerda.storage.records import MAX_NUMBER
 from recuerda.storage.rules import is_new_step
 
 _log = logging.getLogger("recuerda.storage.file")

@@ -36,22 +36,19 @@ from recuerda.file.place import Place
 from recuerda.file.rewrite import is_worth_it, write_bodies, write_names, write_removal, write_without_dead
 from recuerda.file.tails import Tails
 from recuerda.file.writing import add_records, add_settings, changed_settings, new_settings, owned
-from recuerda.storage.records import (
+from recuerda.storage.drafts import DraftInfo, DraftStep
+from recuerda.storage.leases import LeaseInfo
+from recuerda.storage.operations import (
     NO_GUARD,
     Appended,
-    Blob,
-    DraftInfo,
-    DraftStep,
     Guard,
-    LeaseInfo,
     NewBodies,
     NewRecord,
     ReadQuery,
     ThreadChanges,
-    ThreadInfo,
     ThreadSlice,
-    TurnRecord,
 )
+from recuerda.storage.records import Blob, TurnRecord
 from recuerda.storage.rules import (
     changed_after,
     check_history,
@@ -62,6 +59,7 @@ from recuerda.storage.rules import (
     wanted_blobs,
 )
 from recuerda.storage.thread_filter import ListedThreads, ThreadFilter
+from recuerda.storage.thread_info import ThreadInfo
 
 
 class Folder:

@@ -20,7 +20,7 @@ import msgspec
 from recuerda.file.disk import check_in_place, opened, read_at, write_at
 from recuerda.file.names import LEASE_SUFFIX
 from recuerda.ids import new_id
-from recuerda.storage.records import LeaseInfo
+from recuerda.storage.leases import LeaseInfo
 
 MAX_SEEN = 1_000
 """The largest number of leases of other machines that a process remembers."""

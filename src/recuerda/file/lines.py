@@ -21,7 +21,9 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from recuerda.storage.records import DraftStep, RecordKind, ThreadInfo, ThreadParent, TurnRecord
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.records import RecordKind, TurnRecord
+from recuerda.storage.thread_info import ThreadInfo, ThreadParent
 
 FORMAT = 1
 SETTINGS_START = b'{"recuerda":'

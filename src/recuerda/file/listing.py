@@ -23,8 +23,8 @@ from recuerda.file.disk import Disk
 from recuerda.file.lines import SettingsLine, State, thread_info
 from recuerda.file.log import open_log
 from recuerda.file.names import LOG_SUFFIX, file_stem, is_log_name
-from recuerda.storage.records import ThreadInfo
 from recuerda.storage.thread_filter import LOOKED_AT, ListedThreads, Position, ThreadFilter, matching
+from recuerda.storage.thread_info import ThreadInfo
 
 MAX_KNOWN = 100_000
 """The largest number of files that are remembered. Any further file is read for every list."""

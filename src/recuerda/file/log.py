@@ -47,7 +47,8 @@ from recuerda.file.lines import (
 )
 from recuerda.file.os_locks import shared
 from recuerda.file.tails import Mark, Tail, Tails, mark_of
-from recuerda.storage.records import REMEMBERED, ReadQuery, TurnRecord
+from recuerda.storage.operations import ReadQuery
+from recuerda.storage.records import REMEMBERED, TurnRecord
 
 FIRST_CHUNK = 8 * 1024
 FIRST_PIECE = 1024

@@ -33,7 +33,8 @@ from recuerda.file.lines import (
 from recuerda.file.log import Log, without_lost_title
 from recuerda.file.names import ThreadFiles
 from recuerda.file.writing import added, named
-from recuerda.storage.records import REMEMBERED, NewBodies, NewRecord, TurnRecord
+from recuerda.storage.operations import NewBodies, NewRecord
+from recuerda.storage.records import REMEMBERED, TurnRecord
 from recuerda.storage.rules import edits_after
 
 MIN_DEAD_BYTES = 64 * 1024

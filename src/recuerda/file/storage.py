@@ -35,24 +35,14 @@ from recuerda.file.names import files_of
 from recuerda.file.place import Place
 from recuerda.file.workers import Workers
 from recuerda.storage.contract import Clock, Storage, system_clock
+from recuerda.storage.drafts import DraftInfo, DraftStep, first_drafts
 from recuerda.storage.jobs import Job
+from recuerda.storage.leases import LeaseInfo
+from recuerda.storage.operations import Appended, Guard, NewBodies, NewRecord, ReadQuery, ThreadChanges, ThreadSlice
 from recuerda.storage.recent import RecentReads
-from recuerda.storage.records import (
-    Appended,
-    Blob,
-    DraftInfo,
-    DraftStep,
-    Guard,
-    LeaseInfo,
-    NewBodies,
-    NewRecord,
-    ReadQuery,
-    ThreadChanges,
-    ThreadInfo,
-    ThreadSlice,
-    first_drafts,
-)
+from recuerda.storage.records import Blob
 from recuerda.storage.thread_filter import ListedThreads, ThreadFilter
+from recuerda.storage.thread_info import ThreadInfo
 
 T = TypeVar("T")
 

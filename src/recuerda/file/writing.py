@@ -27,7 +27,8 @@ from recuerda.file.log import Log, without_lost_title
 from recuerda.file.names import ThreadFiles
 from recuerda.file.tails import Tail, mark_of
 from recuerda.ids import new_id
-from recuerda.storage.records import NewRecord, ThreadChanges, TurnRecord
+from recuerda.storage.operations import NewRecord, ThreadChanges
+from recuerda.storage.records import TurnRecord
 from recuerda.storage.rules import edits_after, metadata_after, owner_after, parent_after, title_after, updated_after
 
 

@@ -18,7 +18,7 @@ from recuerda.formats.moved import MovedThread
 from recuerda.formats.supplement import Supplement
 from recuerda.formats.turns import Conversation, Said, marked_thread, thread_of
 from recuerda.messages.message import ChatMessage
-from recuerda.storage.records import ThreadParent
+from recuerda.storage.thread_info import ThreadParent
 
 _INSTRUCTIONS = "system-prompt"
 """The id of the message with a conversation's instructions, which has none in its program."""

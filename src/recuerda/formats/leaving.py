@@ -16,7 +16,8 @@ from recuerda.formats.format import Departure, Family, FileWriter, Writer
 from recuerda.formats.moved import MovedThread, MovedTurn
 from recuerda.formats.registry import WRITABLE, format_of
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import NO_BLOBS, ThreadInfo, ThreadParent, TurnRecord
+from recuerda.storage.records import NO_BLOBS, TurnRecord
+from recuerda.storage.thread_info import ThreadInfo, ThreadParent
 from recuerda.threads.history import stored_turn
 
 

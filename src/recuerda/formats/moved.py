@@ -12,7 +12,7 @@ import msgspec
 
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import ChatMessage, Turn
-from recuerda.storage.records import ThreadParent
+from recuerda.storage.thread_info import ThreadParent
 
 
 class MovedTurn(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ import msgspec
 from recuerda.errors import StateError
 from recuerda.formats.moved import MovedThread, MovedTurn
 from recuerda.messages.message import Turn, TurnRuns, Usage
-from recuerda.storage.records import ThreadParent
+from recuerda.storage.thread_info import ThreadParent
 
 T = TypeVar("T")
 

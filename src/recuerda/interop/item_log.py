@@ -36,7 +36,9 @@ from recuerda.messages.message import (
     Turn,
 )
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Appended, DraftStep, Expected, Version, revision_of
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.operations import Appended
+from recuerda.storage.thread_info import Expected, Version, revision_of
 from recuerda.threads.conflicts import exact_version
 from recuerda.threads.history import StoredTurn
 from recuerda.threads.new_turn import new_turn, rewritten_body

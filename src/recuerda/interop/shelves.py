@@ -8,7 +8,8 @@ from contextlib import AbstractAsyncContextManager
 from recuerda.errors import ThreadConflict
 from recuerda.interop.shelf import Contents, Shelf, encode_contents
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Appended, NewTurn
+from recuerda.storage.operations import Appended
+from recuerda.storage.records import NewTurn
 
 _MAX_TRIES = 16
 

@@ -13,7 +13,8 @@ from weakref import WeakKeyDictionary
 
 from recuerda.messages.message import Turn
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Appended, Expected
+from recuerda.storage.operations import Appended
+from recuerda.storage.thread_info import Expected
 from recuerda.threads.history import History, StoredTurn
 from recuerda.threads.warm_histories import WarmHistories
 

@@ -16,7 +16,8 @@ from recuerda.recall.index import Document, Forgetting, Position
 from recuerda.recall.memory import Memory, memory_of
 from recuerda.recall.recollection import Recollection
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadInfo, TurnRecord
+from recuerda.storage.records import TurnRecord
+from recuerda.storage.thread_info import ThreadInfo
 from recuerda.threads.history import stored_turn
 
 FORGOTTEN = "recuerda_forgotten"

@@ -14,7 +14,7 @@ import msgspec
 from recuerda.ids import check_id
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, Whose, check_namespaces, named_namespace
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadInfo
+from recuerda.storage.thread_info import ThreadInfo
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):

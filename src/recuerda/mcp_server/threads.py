@@ -30,7 +30,8 @@ from recuerda.messages.message import ChatMessage, FunctionCallContent, Function
 from recuerda.recall.following import REMEMBERED_ROLES
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, NAMESPACE_KEY
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadInfo, ThreadPage, from_microseconds
+from recuerda.storage.records import from_microseconds
+from recuerda.storage.thread_info import ThreadInfo, ThreadPage
 from recuerda.threads.history import StoredTurn, readable_turns, stored_turn, title_of
 from recuerda.threads.new_turn import new_turn
 from recuerda.window.window import turn_of

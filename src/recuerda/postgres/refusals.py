@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recuerda.errors import ThreadConflict
-from recuerda.storage.records import Guard
+from recuerda.storage.operations import Guard
 from recuerda.storage.rules import of_another_user
 
 

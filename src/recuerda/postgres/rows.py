@@ -9,7 +9,9 @@ from typing import Any
 import msgspec
 
 from recuerda._drivers.postgres.database import Row
-from recuerda.storage.records import Appended, NewRecord, RecordKind, ThreadInfo, ThreadParent, ThreadSlice, TurnRecord
+from recuerda.storage.operations import Appended, NewRecord, ThreadSlice
+from recuerda.storage.records import RecordKind, TurnRecord
+from recuerda.storage.thread_info import ThreadInfo, ThreadParent
 
 
 class _Numbers(msgspec.Struct, array_like=True, frozen=True, gc=False):

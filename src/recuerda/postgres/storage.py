@@ -40,24 +40,15 @@ from recuerda.postgres.rows import to_appended, to_info, to_metadata_json, to_sl
 from recuerda.postgres.schema import ensure_tables
 from recuerda.postgres.statements import Statements
 from recuerda.storage.contract import Clock, Storage, system_clock
+from recuerda.storage.drafts import DraftInfo, DraftStep
 from recuerda.storage.finishing import settled
 from recuerda.storage.hooks import WALK_PAGE
-from recuerda.storage.records import (
-    Appended,
-    Blob,
-    DraftInfo,
-    DraftStep,
-    Guard,
-    LeaseInfo,
-    NewBodies,
-    NewRecord,
-    ReadQuery,
-    ThreadChanges,
-    ThreadInfo,
-    ThreadSlice,
-)
+from recuerda.storage.leases import LeaseInfo
+from recuerda.storage.operations import Appended, Guard, NewBodies, NewRecord, ReadQuery, ThreadChanges, ThreadSlice
+from recuerda.storage.records import Blob
 from recuerda.storage.rules import check_user
 from recuerda.storage.thread_filter import ListedThreads, Position, ThreadFilter, look_through
+from recuerda.storage.thread_info import ThreadInfo
 
 T = TypeVar("T")
 

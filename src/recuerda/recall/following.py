@@ -24,7 +24,9 @@ from recuerda.recall.scopes import DEFAULT_NAMESPACE, named_namespace, owner_of,
 from recuerda.recall.text import ABOUT_ASKER, IDENTITY, STANDING, clean_text, emoji_terms, speaker_terms, terms_of
 from recuerda.recall.traits import IS_IDENTITY, IS_PERSONAL, IS_QUESTION, IS_STANDING, traits_of
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadInfo, ThreadSlice, TurnRecord
+from recuerda.storage.operations import ThreadSlice
+from recuerda.storage.records import TurnRecord
+from recuerda.storage.thread_info import ThreadInfo
 from recuerda.threads.history import stored_turn
 
 BATCH_TURNS = 250

@@ -20,7 +20,7 @@ import msgspec
 
 from recuerda.errors import ConfigurationError
 from recuerda.recall.facts import Fact, NewFact
-from recuerda.storage.records import Version
+from recuerda.storage.thread_info import Version
 
 THREAD_BITS = 32
 """The number of low bits of a document's key. The high bits identify its thread."""

@@ -11,7 +11,7 @@ from recuerda.errors import ChatClientError, ProviderError
 from recuerda.recall.facts import KNOWN_FACTS, Fact, FactExtractor, NewFact
 from recuerda.recall.index import Position, RecallIndex
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadParent
+from recuerda.storage.thread_info import ThreadParent
 from recuerda.threads.history import StoredTurn, stored_turn
 
 _TURNS_FOR_FACTS = 10

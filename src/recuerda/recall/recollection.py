@@ -57,7 +57,7 @@ from recuerda.recall.scopes import DEFAULT_NAMESPACE, Whose, other_scopes, user_
 from recuerda.recall.text import MAX_TEXT, STANDING, query_terms
 from recuerda.storage.contract import Storage
 from recuerda.storage.hooks import Clock
-from recuerda.storage.records import ThreadInfo
+from recuerda.storage.thread_info import ThreadInfo
 
 Tell: TypeAlias = Callable[[Progress], None]
 

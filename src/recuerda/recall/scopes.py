@@ -12,7 +12,7 @@ import msgspec
 
 from recuerda.errors import InvalidInput
 from recuerda.ids import check_id
-from recuerda.storage.records import ThreadInfo
+from recuerda.storage.thread_info import ThreadInfo
 
 DEFAULT_NAMESPACE = "default"
 """The namespace of a thread whose metadata name none."""

@@ -29,9 +29,10 @@ from recuerda.recall.scopes import DEFAULT_NAMESPACE, Whose, named_namespace
 from recuerda.recall.text import emoji_terms, essence, places_of, query_terms
 from recuerda.storage.contract import Storage, system_clock
 from recuerda.storage.hooks import Clock
-from recuerda.storage.records import ThreadInfo, from_microseconds
+from recuerda.storage.records import from_microseconds
 from recuerda.storage.registry import open_storage
 from recuerda.storage.thread_filter import folded
+from recuerda.storage.thread_info import ThreadInfo
 
 THREADS_OF_NOBODY = 200
 """The number of threads without a user that are searched when no user is named: those that were used last."""

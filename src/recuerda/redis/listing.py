@@ -17,8 +17,10 @@ from recuerda.errors import RecuerdaError
 from recuerda.redis import faults, scripts, wire
 from recuerda.redis.keys import ThreadKeys
 from recuerda.redis.trips import RedisCall
+from recuerda.storage.drafts import DraftInfo
 from recuerda.storage.hooks import WALK_PAGE
-from recuerda.storage.records import DraftInfo, LeaseInfo, ThreadInfo
+from recuerda.storage.leases import LeaseInfo
+from recuerda.storage.thread_info import ThreadInfo
 
 SCAN_COUNT = 1000
 """The number of keys that a server scans in one command. Other commands wait during the scan."""

@@ -35,26 +35,13 @@ from recuerda.redis.sentinel import is_sentinel_url
 from recuerda.redis.server import Address, Persistence, Server, check_url
 from recuerda.redis.trips import Argument, RedisCall
 from recuerda.storage.contract import Clock, Storage, system_clock
-from recuerda.storage.records import (
-    MAX_NUMBER,
-    NO_BLOBS,
-    Appended,
-    Blob,
-    DraftInfo,
-    DraftStep,
-    Guard,
-    LeaseInfo,
-    NewBodies,
-    NewRecord,
-    ReadQuery,
-    ThreadChanges,
-    ThreadInfo,
-    ThreadParent,
-    ThreadSlice,
-    first_drafts,
-)
+from recuerda.storage.drafts import DraftInfo, DraftStep, first_drafts
+from recuerda.storage.leases import LeaseInfo
+from recuerda.storage.operations import Appended, Guard, NewBodies, NewRecord, ReadQuery, ThreadChanges, ThreadSlice
+from recuerda.storage.records import MAX_NUMBER, NO_BLOBS, Blob
 from recuerda.storage.rules import of_another_user
 from recuerda.storage.thread_filter import ListedThreads, Position, ThreadFilter, look_through
+from recuerda.storage.thread_info import ThreadInfo, ThreadParent
 
 DEFAULT_URL = "redis://localhost:6379"
 DEFAULT_PREFIX = "recuerda"

@@ -17,16 +17,10 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from recuerda.storage.records import (
-    NO_GUARD,
-    DraftStep,
-    Guard,
-    NewRecord,
-    RecordKind,
-    ThreadInfo,
-    ThreadParent,
-    TurnRecord,
-)
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.operations import NO_GUARD, Guard, NewRecord
+from recuerda.storage.records import RecordKind, TurnRecord
+from recuerda.storage.thread_info import ThreadInfo, ThreadParent
 
 _KINDS: tuple[RecordKind, ...] = ("turn", "undo", "trim", "summary")
 _HEADER = struct.Struct(">IIQBIH")

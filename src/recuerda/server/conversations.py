@@ -27,7 +27,7 @@ from recuerda.server.requests import (
 from recuerda.server.threads import METADATA, Threads, View, client_metadata
 from recuerda.server.turns import fingerprint_of, items_of, pack_turn, without_item
 from recuerda.server.uploads import Uploads
-from recuerda.storage.records import ThreadInfo
+from recuerda.storage.thread_info import ThreadInfo
 from recuerda.threads.history import StoredTurn
 
 

@@ -37,7 +37,7 @@ from recuerda.server.settings import RecallSettings
 from recuerda.server.threads import Threads
 from recuerda.server.turns import response_of
 from recuerda.storage.contract import system_clock
-from recuerda.storage.records import ThreadInfo
+from recuerda.storage.thread_info import ThreadInfo
 
 NO_TENANT = "(no tenant)"
 """The owner of the memories of a server without keys. No tenant can have this name."""

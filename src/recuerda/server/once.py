@@ -24,7 +24,7 @@ from recuerda.server.names import Tenancy
 from recuerda.server.requests import parse_body
 from recuerda.server.threads import Threads
 from recuerda.server.turns import fingerprint_of, pack_turn
-from recuerda.storage.records import ThreadInfo
+from recuerda.storage.thread_info import ThreadInfo
 
 REGISTER = "idempotency_keys"
 """The name of the thread in which the keys of a tenant are noted."""

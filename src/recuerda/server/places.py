@@ -17,7 +17,7 @@ from recuerda.server.once import RequestKey, token_of
 from recuerda.server.requests import CreateResponse
 from recuerda.server.threads import Threads, View
 from recuerda.server.turns import response_of
-from recuerda.storage.records import Expected
+from recuerda.storage.thread_info import Expected
 from recuerda.threads.history import StoredTurn
 
 

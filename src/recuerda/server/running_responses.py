@@ -30,7 +30,7 @@ from recuerda.server.response_object import ResponseObject, shows_summary
 from recuerda.server.threads import Threads
 from recuerda.server.turns import pack_turn, response_of
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import DraftStep
+from recuerda.storage.drafts import DraftStep
 from recuerda.threads.history import stored_turn
 
 Piece: TypeAlias = list[Any]

@@ -24,7 +24,9 @@ from recuerda.messages.message import Turn
 from recuerda.server.faults import key_in_use, locked, not_found
 from recuerda.server.names import Tenancy
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import NO_BLOBS, Expected, NewTurn, ThreadInfo, ThreadSlice, TurnRecord
+from recuerda.storage.operations import ThreadSlice
+from recuerda.storage.records import NO_BLOBS, NewTurn, TurnRecord
+from recuerda.storage.thread_info import Expected, ThreadInfo
 from recuerda.threads.forking import ForkPlace, fork_thread
 from recuerda.threads.history import History, StoredTurn, stored_turn, title_of
 from recuerda.threads.new_turn import new_turn, rewritten_body

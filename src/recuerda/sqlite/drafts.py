@@ -10,7 +10,8 @@ from recuerda.sqlite.schema import NUMBER_BITS
 from recuerda.sqlite.snapshots import Snapshot
 from recuerda.sqlite.threads import Head, find, id_at, make
 from recuerda.storage import rules
-from recuerda.storage.records import NO_GUARD, DraftInfo, DraftStep, Guard
+from recuerda.storage.drafts import DraftInfo, DraftStep
+from recuerda.storage.operations import NO_GUARD, Guard
 from recuerda.storage.rules import check_history, is_new_step
 
 _STEPS = "SELECT turn_id, revision, number, body, created_us, id FROM drafts WHERE thread_key = :key"

@@ -11,7 +11,8 @@ import sqlite3
 import time
 
 from recuerda.sqlite.threads import find
-from recuerda.storage.records import Guard, LeaseInfo
+from recuerda.storage.leases import LeaseInfo
+from recuerda.storage.operations import Guard
 
 
 def take(thread_id: str, holder: str, ttl_us: int, guard: Guard, db: sqlite3.Connection) -> bool:

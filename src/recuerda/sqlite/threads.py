@@ -18,7 +18,7 @@ from recuerda.ids import new_id
 from recuerda.sqlite import blobs
 from recuerda.sqlite.schema import NUMBER_BITS, NUMBER_MASK
 from recuerda.storage.hooks import WALK_PAGE
-from recuerda.storage.records import NO_GUARD, Guard, ThreadChanges, ThreadInfo, ThreadParent
+from recuerda.storage.operations import NO_GUARD, Guard, ThreadChanges
 from recuerda.storage.rules import (
     changed_after,
     check_state,
@@ -29,6 +29,7 @@ from recuerda.storage.rules import (
     parent_after,
 )
 from recuerda.storage.thread_filter import LOOKED_AT, ListedThreads, ThreadFilter, matching
+from recuerda.storage.thread_info import ThreadInfo, ThreadParent
 
 # Python's driver describes each column each time, which costs more than the rest of the row. So the values of a thread
 # come as one JSON text, in the form of a `ThreadInfo`. SQLite makes the text of a number faster with `printf` than with

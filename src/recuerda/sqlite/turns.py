@@ -17,22 +17,10 @@ from recuerda.sqlite import blobs, drafts
 from recuerda.sqlite.schema import NUMBER_BITS, NUMBER_MASK
 from recuerda.sqlite.snapshots import Snapshot
 from recuerda.sqlite.threads import HAS_BLOBS, HAS_DRAFT, Head, find, id_at, look, make
-from recuerda.storage.records import (
-    MAX_MESSAGE_COUNT,
-    NO_BLOBS,
-    REMEMBERED,
-    Appended,
-    Blob,
-    Guard,
-    NewBodies,
-    NewRecord,
-    ReadQuery,
-    RecordKind,
-    ThreadInfo,
-    ThreadSlice,
-    TurnRecord,
-)
+from recuerda.storage.operations import Appended, Guard, NewBodies, NewRecord, ReadQuery, ThreadSlice
+from recuerda.storage.records import MAX_MESSAGE_COUNT, NO_BLOBS, REMEMBERED, Blob, RecordKind, TurnRecord
 from recuerda.storage.rules import edits_after, is_same_history, title_after, updated_after, wanted_blobs
+from recuerda.storage.thread_info import ThreadInfo
 
 # The texts of the usual statements are made once, because Python's driver looks a statement up by its text.
 # A column that Python's driver fetches costs more than SQLite's arithmetic, so two numbers of a turn come as one. A

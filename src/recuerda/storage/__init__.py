@@ -4,37 +4,26 @@
 """
 
 from recuerda.storage.contract import Storage, system_clock
+from recuerda.storage.drafts import Draft, DraftInfo, DraftPage, DraftStep, first_drafts
 from recuerda.storage.erasure import Erasure, Follower, Forgotten
 from recuerda.storage.hooks import Clock
-from recuerda.storage.leases import Lease
-from recuerda.storage.ram import MemoryStorage
-from recuerda.storage.records import (
+from recuerda.storage.leases import Lease, LeaseInfo
+from recuerda.storage.operations import (
     Appended,
-    Blob,
-    Draft,
-    DraftInfo,
-    DraftPage,
-    DraftStep,
-    Expected,
     Guard,
-    LeaseInfo,
     NewBodies,
     NewRecord,
-    NewTurn,
     ReadQuery,
     ThreadChanges,
-    ThreadInfo,
-    ThreadPage,
-    ThreadParent,
     ThreadSlice,
-    TurnRecord,
     UndoneTurn,
-    Version,
-    first_drafts,
 )
+from recuerda.storage.ram import MemoryStorage
+from recuerda.storage.records import Blob, NewTurn, TurnRecord
 from recuerda.storage.registry import open_storage
 from recuerda.storage.rules import check_state, check_user
 from recuerda.storage.thread_filter import ListedThreads, ThreadFilter, look_through, matching
+from recuerda.storage.thread_info import Expected, ThreadInfo, ThreadPage, ThreadParent, Version
 from recuerda.storage.thread_log import ThreadLog, list_infos
 from recuerda.storage.view import UserStorage
 

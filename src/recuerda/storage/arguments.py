@@ -1,7 +1,8 @@
 """The arguments of a storage's methods: their checks, and the values that a hook gets of them.
 
 `Storage` (in `contract.py`) calls these functions before it calls a hook, so an argument that cannot be used is refused
-before anything is written. `recuerda.ids` has the checks of ids and numbers, and `records.py` those of single values.
+before anything is written. `recuerda.ids` has the checks of ids and numbers. A value such as a `NewTurn` checks itself
+when it is made.
 """
 
 from __future__ import annotations
@@ -12,19 +13,9 @@ from collections.abc import Iterable, Mapping
 from recuerda.errors import ConfigurationError, EncodeError, InvalidInput
 from recuerda.ids import check_id, check_limit, new_call, new_id
 from recuerda.json_value import check_text
-from recuerda.storage.records import (
-    MAX_NUMBER,
-    NO_GUARD,
-    Expected,
-    Guard,
-    NewBodies,
-    NewRecord,
-    NewTurn,
-    RecordKind,
-    Released,
-    Version,
-    check_digest,
-)
+from recuerda.storage.operations import NO_GUARD, Guard, NewBodies, NewRecord, Released
+from recuerda.storage.records import MAX_NUMBER, NewTurn, RecordKind, check_digest
+from recuerda.storage.thread_info import Expected, Version
 
 _MOST = 2**63 - 2
 """The largest limit that every backend accepts, also with one more than the caller asked for. No storage holds more."""

@@ -35,38 +35,24 @@ from recuerda.storage.arguments import (
     to_other_record,
     to_record,
 )
+from recuerda.storage.drafts import Draft, DraftPage, DraftStep
 from recuerda.storage.erasure import Erasure, Follower, tell_deleted, tell_erased
 from recuerda.storage.hooks import Clock, StorageHooks, system_clock
-from recuerda.storage.leases import Lease
-from recuerda.storage.records import (
-    MAX_NUMBER,
-    NO_BLOBS,
-    Appended,
-    Draft,
-    DraftPage,
-    DraftStep,
-    Expected,
-    Guard,
-    LeaseInfo,
-    NewTurn,
-    ReadQuery,
-    RecordKind,
-    Released,
-    ThreadChanges,
-    ThreadInfo,
-    ThreadPage,
-    ThreadParent,
-    ThreadSlice,
-    UndoneTurn,
-    Version,
-    check_digest,
-    parse_cursor,
-    revision_of,
-    to_microseconds,
-)
+from recuerda.storage.leases import Lease, LeaseInfo
+from recuerda.storage.operations import Appended, Guard, ReadQuery, Released, ThreadChanges, ThreadSlice, UndoneTurn
+from recuerda.storage.records import MAX_NUMBER, NO_BLOBS, NewTurn, RecordKind, check_digest, to_microseconds
 from recuerda.storage.rules import check_info, check_user
 from recuerda.storage.run_lock import RunLock
 from recuerda.storage.thread_filter import ThreadFilter, to_tags
+from recuerda.storage.thread_info import (
+    Expected,
+    ThreadInfo,
+    ThreadPage,
+    ThreadParent,
+    Version,
+    parse_cursor,
+    revision_of,
+)
 
 _locks_mutex = threading.Lock()
 

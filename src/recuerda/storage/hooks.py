@@ -17,22 +17,13 @@ from typing import Any, ClassVar, Self, TypeAlias, TypeVar
 from recuerda import _observing
 from recuerda._observing import StorageWork
 from recuerda.errors import ConfigurationError, RecuerdaError, StorageError, ThreadConflict, ThreadOwnershipError
+from recuerda.storage.drafts import DraftInfo, DraftStep
 from recuerda.storage.finishing import PATIENCE_S, settled
-from recuerda.storage.records import (
-    Appended,
-    Blob,
-    DraftInfo,
-    DraftStep,
-    Guard,
-    LeaseInfo,
-    NewBodies,
-    NewRecord,
-    ReadQuery,
-    ThreadChanges,
-    ThreadInfo,
-    ThreadSlice,
-)
+from recuerda.storage.leases import LeaseInfo
+from recuerda.storage.operations import Appended, Guard, NewBodies, NewRecord, ReadQuery, ThreadChanges, ThreadSlice
+from recuerda.storage.records import Blob
 from recuerda.storage.thread_filter import ListedThreads, ThreadFilter
+from recuerda.storage.thread_info import ThreadInfo
 
 T = TypeVar("T")
 

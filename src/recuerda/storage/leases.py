@@ -13,6 +13,8 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Protocol, Self
 
+import msgspec
+
 from recuerda import _observing
 from recuerda._events import fields
 from recuerda.errors import InvalidInput, RecuerdaError, StorageError
@@ -23,6 +25,18 @@ FIRST_WAIT_S = 0.005
 LONGEST_WAIT_S = 0.25
 
 _logger = logging.getLogger("recuerda.storage")
+
+
+class LeaseInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A lease that a process holds now. Its holder's id is not shown, because whoever knows it can end the lease.
+
+    Attributes:
+        thread_id: the thread's id.
+        left_us: the time until the lease ends if its holder does not renew it, in microseconds.
+    """
+
+    thread_id: str
+    left_us: int
 
 
 class LeaseKeeper(Protocol):

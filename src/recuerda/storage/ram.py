@@ -13,22 +13,12 @@ from typing import ClassVar, Self
 
 from recuerda.errors import ConfigurationError, StorageUnavailable
 from recuerda.storage.contract import Clock, Storage, system_clock
-from recuerda.storage.records import (
-    Appended,
-    Blob,
-    DraftInfo,
-    DraftStep,
-    Guard,
-    LeaseInfo,
-    NewBodies,
-    NewRecord,
-    ReadQuery,
-    ThreadChanges,
-    ThreadInfo,
-    ThreadSlice,
-    first_drafts,
-)
+from recuerda.storage.drafts import DraftInfo, DraftStep, first_drafts
+from recuerda.storage.leases import LeaseInfo
+from recuerda.storage.operations import Appended, Guard, NewBodies, NewRecord, ReadQuery, ThreadChanges, ThreadSlice
+from recuerda.storage.records import Blob
 from recuerda.storage.thread_filter import ListedThreads, ThreadFilter
+from recuerda.storage.thread_info import ThreadInfo
 from recuerda.storage.thread_log import ThreadLog, list_infos
 
 

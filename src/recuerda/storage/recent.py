@@ -16,7 +16,7 @@ from typing import ParamSpec, TypeVar
 
 import msgspec
 
-from recuerda.storage.records import Guard, NewRecord, ReadQuery, ThreadSlice
+from recuerda.storage.operations import Guard, NewRecord, ReadQuery, ThreadSlice
 
 if sys.platform == "linux":
     import resource

@@ -12,16 +12,10 @@ from typing import Any
 import msgspec
 
 from recuerda.errors import DraftConflict, ThreadConflict, ThreadOwnershipError
-from recuerda.storage.records import (
-    DraftStep,
-    Guard,
-    NewRecord,
-    ReadQuery,
-    ThreadChanges,
-    ThreadInfo,
-    ThreadParent,
-    TurnRecord,
-)
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.operations import Guard, NewRecord, ReadQuery, ThreadChanges
+from recuerda.storage.records import TurnRecord
+from recuerda.storage.thread_info import ThreadInfo, ThreadParent
 
 
 def check_user(thread_id: str, guard: Guard, user_id: str | None) -> None:

@@ -17,7 +17,8 @@ from msgspec import structs
 from recuerda.errors import InvalidInput
 from recuerda.ids import check_id
 from recuerda.json_value import to_json_object
-from recuerda.storage.records import ThreadInfo, to_microseconds
+from recuerda.storage.records import to_microseconds
+from recuerda.storage.thread_info import ThreadInfo
 
 LOOKED_AT = 5_000
 """The largest number of threads that one call of `list_threads` compares with a filter."""

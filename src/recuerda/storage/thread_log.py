@@ -15,22 +15,9 @@ import msgspec
 
 from recuerda.errors import TurnDropped, TurnGone
 from recuerda.ids import new_id
-from recuerda.storage.records import (
-    REMEMBERED,
-    Appended,
-    Blob,
-    DraftInfo,
-    DraftStep,
-    Guard,
-    NewBodies,
-    NewRecord,
-    ReadQuery,
-    ThreadChanges,
-    ThreadInfo,
-    ThreadParent,
-    ThreadSlice,
-    TurnRecord,
-)
+from recuerda.storage.drafts import DraftInfo, DraftStep
+from recuerda.storage.operations import Appended, Guard, NewBodies, NewRecord, ReadQuery, ThreadChanges, ThreadSlice
+from recuerda.storage.records import REMEMBERED, Blob, TurnRecord
 from recuerda.storage.rules import (
     changed_after,
     check_history,
@@ -48,6 +35,7 @@ from recuerda.storage.rules import (
     wanted_blobs,
 )
 from recuerda.storage.thread_filter import ListedThreads, ThreadFilter, matching
+from recuerda.storage.thread_info import ThreadInfo, ThreadParent
 
 _SWEEP = 100
 """The number of records after which old ids are forgotten."""

@@ -12,26 +12,25 @@ from msgspec import structs
 
 from recuerda.errors import RecuerdaError, ThreadOwnershipError
 from recuerda.storage.contract import Storage
+from recuerda.storage.drafts import DraftInfo, DraftStep
 from recuerda.storage.erasure import Follower
 from recuerda.storage.hooks import StorageHooks
-from recuerda.storage.records import (
+from recuerda.storage.leases import LeaseInfo
+from recuerda.storage.operations import (
     NO_GUARD,
     Appended,
-    Blob,
-    DraftInfo,
-    DraftStep,
     Guard,
-    LeaseInfo,
     NewBodies,
     NewRecord,
     ReadQuery,
     ThreadChanges,
-    ThreadInfo,
     ThreadSlice,
 )
+from recuerda.storage.records import Blob
 from recuerda.storage.rules import check_user
 from recuerda.storage.run_lock import RunLock
 from recuerda.storage.thread_filter import ListedThreads, ThreadFilter
+from recuerda.storage.thread_info import ThreadInfo
 
 MOST_LEASES = 1_000
 """The number of the storage's leases among which those of the user's threads are looked for."""

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable
 
 from recuerda.errors import ThreadConflict, ThreadOwnershipError
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Appended, Expected, ThreadSlice, Version, revision_of
+from recuerda.storage.operations import Appended, ThreadSlice
+from recuerda.storage.thread_info import Expected, Version, revision_of
 
 MAX_TRIES = 8
 """The number of appends after which a conflict is raised."""

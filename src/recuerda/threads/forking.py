@@ -17,7 +17,8 @@ from recuerda.errors import InvalidInput, ThreadConflict, ThreadNotFound
 from recuerda.json_value import JsonObject
 from recuerda.storage.contract import Storage
 from recuerda.storage.portions import portions
-from recuerda.storage.records import ThreadInfo, ThreadParent, TurnRecord, Version
+from recuerda.storage.records import TurnRecord
+from recuerda.storage.thread_info import ThreadInfo, ThreadParent, Version
 from recuerda.threads.history import StoredTurn
 
 TurnReference: TypeAlias = StoredTurn | str | int

@@ -21,7 +21,9 @@ from recuerda.json_value import JsonObject
 from recuerda.messages.codec import decode_turn
 from recuerda.messages.files import files_in, has_files, turn_with_files
 from recuerda.messages.message import ChatMessage, Turn, Usage, file_title
-from recuerda.storage.records import NO_BLOBS, Expected, ThreadInfo, ThreadSlice, TurnRecord, from_microseconds
+from recuerda.storage.operations import ThreadSlice
+from recuerda.storage.records import NO_BLOBS, TurnRecord, from_microseconds
+from recuerda.storage.thread_info import Expected, ThreadInfo
 from recuerda.threads.held_files import HeldFiles
 from recuerda.threads.pins import PinnedTurns
 from recuerda.window.explaining import WindowReport

@@ -8,7 +8,7 @@ from typing import Any
 from recuerda.errors import ConfigurationError, InvalidInput
 from recuerda.json_value import Json, to_json
 from recuerda.messages.message import ChatMessage, Turn
-from recuerda.storage.records import Expected
+from recuerda.storage.thread_info import Expected
 from recuerda.threads.loading import LoadedThread, ThreadQuery
 from recuerda.threads.owner import CUSTOM_KIND, Owner
 from recuerda.threads.pins import Pin, Pinned, kept

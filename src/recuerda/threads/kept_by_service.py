@@ -9,8 +9,9 @@ from weakref import WeakValueDictionary
 from recuerda.errors import ChatClientError, ConfigurationError, ThreadOwnershipError
 from recuerda.json_value import Json
 from recuerda.messages.message import ChatMessage, Turn
-from recuerda.storage.records import Appended, Expected
+from recuerda.storage.operations import Appended
 from recuerda.storage.run_lock import RunLock
+from recuerda.storage.thread_info import Expected
 from recuerda.threads.loading import LoadedThread, ThreadQuery
 from recuerda.threads.mirror import Mirror
 from recuerda.threads.owner import Owner

@@ -7,7 +7,8 @@ from typing import Any
 
 from recuerda.json_value import Json
 from recuerda.messages.message import ChatMessage, Turn
-from recuerda.storage.records import Appended, Expected
+from recuerda.storage.operations import Appended
+from recuerda.storage.thread_info import Expected
 from recuerda.threads.loading import LoadedThread, ThreadQuery
 from recuerda.threads.owner import CUSTOM_KIND, Owner
 from recuerda.threads.pins import NO_PINS, kept

@@ -9,7 +9,8 @@ import msgspec
 from recuerda import _observing
 from recuerda._observing import Observer
 from recuerda.messages.message import ChatMessage
-from recuerda.storage.records import Expected, TurnRecord, revision_of
+from recuerda.storage.records import TurnRecord
+from recuerda.storage.thread_info import Expected, revision_of
 from recuerda.threads.history import History, StoredTurn
 from recuerda.threads.mirror import ThreadService
 from recuerda.threads.pins import Pinned

@@ -22,7 +22,8 @@ from recuerda.messages.message import (
     TextContent,
     Turn,
 )
-from recuerda.storage.records import Appended, Expected
+from recuerda.storage.operations import Appended
+from recuerda.storage.thread_info import Expected
 from recuerda.threads.history import StoredTurn
 from recuerda.threads.store import ChatMessageStore
 from recuerda.window.window import ContextWindow, group_turns

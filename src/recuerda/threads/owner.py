@@ -16,8 +16,9 @@ from typing import Any
 from recuerda.errors import InvalidInput, StateError, ThreadOwnershipError
 from recuerda.json_value import Json
 from recuerda.messages.message import ChatMessage, Turn
-from recuerda.storage.records import Appended, Expected
+from recuerda.storage.operations import Appended
 from recuerda.storage.run_lock import RunLock
+from recuerda.storage.thread_info import Expected
 from recuerda.threads.loading import LoadedThread, ThreadQuery
 from recuerda.threads.mirror import Mirror
 from recuerda.threads.protocol import ChatMessageStoreProtocol

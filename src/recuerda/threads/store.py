@@ -19,9 +19,11 @@ from recuerda.json_value import Json, JsonObject
 from recuerda.messages.files import turn_with_files
 from recuerda.messages.message import ChatMessage, Turn
 from recuerda.storage.contract import Storage
+from recuerda.storage.operations import Appended
 from recuerda.storage.ram import MemoryStorage
-from recuerda.storage.records import NO_BLOBS, Appended, Expected, NewTurn, ThreadInfo, TurnRecord
+from recuerda.storage.records import NO_BLOBS, NewTurn, TurnRecord
 from recuerda.storage.registry import open_storage
+from recuerda.storage.thread_info import Expected, ThreadInfo
 from recuerda.threads.conflicts import append_checked, version_after_summaries, version_after_turns
 from recuerda.threads.forking import ForkPlace, TurnReference, fork_thread
 from recuerda.threads.history import History, StoredTurn, readable_turns, stored_turn, title_of

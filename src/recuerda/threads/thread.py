@@ -16,8 +16,9 @@ from recuerda.ids import check_id, new_id
 from recuerda.json_value import Json, JsonObject, to_json
 from recuerda.messages.message import ChatMessage, Turn
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Appended, Expected, ThreadInfo
+from recuerda.storage.operations import Appended
 from recuerda.storage.run_lock import RunLock
+from recuerda.storage.thread_info import Expected, ThreadInfo
 from recuerda.threads.forking import TurnReference
 from recuerda.threads.history import StoredTurn
 from recuerda.threads.kept_by_application import KeptByApplication

@@ -17,8 +17,9 @@ from recuerda.ids import check_id, check_time
 from recuerda.json_value import MAX_DEPTH, JsonObject, check_text, to_json_object
 from recuerda.messages.codec import decode_turn, encode_turn
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import NO_BLOBS, NewTurn, ThreadInfo, ThreadParent, TurnRecord
+from recuerda.storage.records import NO_BLOBS, NewTurn, TurnRecord
 from recuerda.storage.thread_filter import to_tags
+from recuerda.storage.thread_info import ThreadInfo, ThreadParent
 from recuerda.threads.new_turn import fitted_to
 from recuerda.threads.turn_line import decode_turn_line, encode_turn_line
 

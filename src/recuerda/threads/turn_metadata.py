@@ -15,7 +15,8 @@ from recuerda.json_value import Json, JsonObject, to_json_object
 from recuerda.messages.codec import decode_turn, encode_turn
 from recuerda.messages.message import Turn
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadSlice, TurnRecord
+from recuerda.storage.operations import ThreadSlice
+from recuerda.storage.records import TurnRecord
 from recuerda.threads.conflicts import MAX_TRIES
 from recuerda.threads.forking import TurnReference
 from recuerda.threads.history import StoredTurn

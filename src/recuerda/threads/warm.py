@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadInfo, ThreadSlice
+from recuerda.storage.operations import ThreadSlice
+from recuerda.storage.thread_info import ThreadInfo
 from recuerda.threads.history import History
 
 

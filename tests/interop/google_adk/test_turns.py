@@ -34,17 +34,10 @@ from recuerda.interop.openai_agents import RecuerdaSession
 from recuerda.interop.pydantic_ai import RecuerdaConversationStore
 from recuerda.interop.warm_threads import warm_threads
 from recuerda.sqlite import SQLiteStorage
-from recuerda.storage.records import (
-    Appended,
-    DraftStep,
-    Guard,
-    NewRecord,
-    ReadQuery,
-    ThreadChanges,
-    ThreadInfo,
-    ThreadSlice,
-)
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.operations import Appended, Guard, NewRecord, ReadQuery, ThreadChanges, ThreadSlice
 from recuerda.storage.thread_filter import ListedThreads, ThreadFilter
+from recuerda.storage.thread_info import ThreadInfo
 from recuerda.testing import ScriptedChatClient
 from tests.interop.google_adk.events import (
     RIKER,

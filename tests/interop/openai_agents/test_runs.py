@@ -24,7 +24,8 @@ from openai import APIStatusError, AsyncOpenAI
 
 from recuerda import ChatMessageStore, MemoryStorage, Storage, ThreadConflict
 from recuerda.interop.openai_agents import RecuerdaSession
-from recuerda.storage.records import Appended, DraftStep, Guard, NewRecord, ReadQuery, ThreadSlice
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.operations import Appended, Guard, NewRecord, ReadQuery, ThreadSlice
 from recuerda.testing import ScriptedOpenAIServer
 from recuerda.testing.openai_server import Failure, Reply, ToolCall
 

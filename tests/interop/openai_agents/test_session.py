@@ -32,7 +32,7 @@ from recuerda.interop.forms import Form, keep, restore
 from recuerda.interop.openai_agents import RecuerdaSession
 from recuerda.interop.responses_items import ResponsesForm
 from recuerda.interop.warm_threads import warm_threads
-from recuerda.storage.records import ReadQuery, ThreadSlice
+from recuerda.storage.operations import ReadQuery, ThreadSlice
 from recuerda.testing import ScriptedChatClient
 from recuerda.threads.new_turn import new_turn
 from tests.conversation import Counts

@@ -14,7 +14,8 @@ from recuerda.json_value import to_json_object
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import ChatMessage, Turn, UnknownContent
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import NewTurn, Version
+from recuerda.storage.records import NewTurn
+from recuerda.storage.thread_info import Version
 from recuerda.threads.history import stored_turn
 
 _SNAPSHOT = "agent-framework.session"

@@ -32,7 +32,9 @@ from recuerda.interop.retries import insist
 from recuerda.messages.codec import encode_json, message_to_json
 from recuerda.messages.message import ChatMessage, Turn
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Appended, DraftStep, ThreadInfo, ThreadSlice
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.operations import Appended, ThreadSlice
+from recuerda.storage.thread_info import ThreadInfo
 from recuerda.threads.history import StoredTurn, stored_turn, title_of
 from recuerda.threads.new_turn import new_turn, rewritten_body
 from recuerda.window.window import turn_of

@@ -16,7 +16,8 @@ from chatkit.types import ThreadItem
 from recuerda.interop.chatkit.lines import lines_of
 from recuerda.interop.chatkit.log import Position, ThreadLog
 from recuerda.messages.message import ChatMessage
-from recuerda.storage.records import ThreadInfo, ThreadSlice
+from recuerda.storage.operations import ThreadSlice
+from recuerda.storage.thread_info import ThreadInfo
 from recuerda.threads.history import StoredTurn
 
 Order: TypeAlias = Literal["asc", "desc"]

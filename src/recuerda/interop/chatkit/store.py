@@ -26,7 +26,7 @@ from recuerda.interop.chatkit.paging import Order, Pager, parse_cursor
 from recuerda.interop.own_storage import OwnStorage
 from recuerda.json_value import JsonObject
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadInfo
+from recuerda.storage.thread_info import ThreadInfo
 
 TContext = TypeVar("TContext")
 K = TypeVar("K")

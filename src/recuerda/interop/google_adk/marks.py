@@ -19,7 +19,7 @@ from recuerda.interop.google_adk.form import delta_of, event_ids, events_of
 from recuerda.interop.google_adk.state import split
 from recuerda.interop.warm_threads import KnownTurns
 from recuerda.messages.message import ChatMessage
-from recuerda.storage.records import ThreadInfo, Version
+from recuerda.storage.thread_info import ThreadInfo, Version
 from recuerda.threads.history import StoredTurn
 
 THROUGH = "google-adk.through"

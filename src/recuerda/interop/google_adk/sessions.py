@@ -45,8 +45,10 @@ from recuerda.json_value import JsonObject, to_json_object
 from recuerda.messages.message import ChatMessage
 from recuerda.recall.scopes import NAMESPACE_KEY
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import DraftStep, ThreadInfo, ThreadSlice, Version
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.operations import ThreadSlice
 from recuerda.storage.run_lock import RunLock
+from recuerda.storage.thread_info import ThreadInfo, Version
 from recuerda.threads.history import StoredTurn, stored_turn, title_of
 from recuerda.threads.new_turn import new_turn
 from recuerda.threads.store import ChatMessageStore

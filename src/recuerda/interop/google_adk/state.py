@@ -14,7 +14,7 @@ from google.adk.sessions.state import State
 from recuerda.errors import ThreadConflict
 from recuerda.json_value import JsonObject, to_json_object
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadInfo
+from recuerda.storage.thread_info import ThreadInfo
 
 KEY = "google-adk.state:"
 """The start of a metadata key for a value of the state."""

@@ -25,7 +25,9 @@ from recuerda.interop.warm_threads import warm_threads
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import ChatMessage, with_properties
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Draft, Expected, NewTurn, ThreadInfo
+from recuerda.storage.drafts import Draft
+from recuerda.storage.records import NewTurn
+from recuerda.storage.thread_info import Expected, ThreadInfo
 from recuerda.threads.history import History, StoredTurn
 from recuerda.threads.new_turn import new_turn
 from recuerda.threads.store import ChatMessageStore

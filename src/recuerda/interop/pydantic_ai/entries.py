@@ -23,7 +23,7 @@ from recuerda.interop.pydantic_ai.form import dump, load
 from recuerda.interop.pydantic_items import UNNAMED, PydanticForm
 from recuerda.json_value import JsonObject
 from recuerda.messages.message import ChatMessage, Turn, UnknownContent, with_properties
-from recuerda.storage.records import ThreadInfo
+from recuerda.storage.thread_info import ThreadInfo
 from recuerda.threads.history import StoredTurn
 from recuerda.window.window import turn_of
 

@@ -11,7 +11,7 @@ from pydantic_ai.conversation_store import ConversationRecord
 from recuerda.interop.pydantic_ai.entries import Chain, Line, followed, lines_of, record_of
 from recuerda.interop.warm_threads import KnownTurns, warm_threads
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Expected, ThreadInfo
+from recuerda.storage.thread_info import Expected, ThreadInfo
 from recuerda.threads.history import StoredTurn
 from recuerda.threads.store import ChatMessageStore
 from recuerda.window.window import ContextWindow

@@ -26,7 +26,8 @@ from recuerda.interop.pydantic_ai.entries import Chain, has_record, record_of, w
 from recuerda.interop.pydantic_ai.reading import ThreadRead, read_chain, read_entries, read_record
 from recuerda.interop.warm_threads import warm_threads
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Expected, ThreadSlice, Version
+from recuerda.storage.operations import ThreadSlice
+from recuerda.storage.thread_info import Expected, Version
 from recuerda.threads.history import stored_turn, title_of
 from recuerda.threads.new_turn import new_turn
 

@@ -26,7 +26,7 @@ from recuerda.interop.own_storage import OpenedStorage
 from recuerda.interop.strands.form import StrandsForm
 from recuerda.json_value import JsonObject
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadInfo
+from recuerda.storage.thread_info import ThreadInfo
 
 if TYPE_CHECKING:
     from strands.multiagent import MultiAgentBase

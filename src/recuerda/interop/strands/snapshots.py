@@ -15,7 +15,9 @@ from recuerda.interop.own_storage import OwnStorage
 from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import ChatMessage, DataContent, Turn
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Expected, NewTurn, ThreadSlice, Version
+from recuerda.storage.operations import ThreadSlice
+from recuerda.storage.records import NewTurn
+from recuerda.storage.thread_info import Expected, Version
 from recuerda.threads.history import stored_turn
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import msgspec
 from starlette.requests import Request
 
 from recuerda.errors import InvalidInput, ThreadNotFound
-from recuerda.storage.records import ThreadInfo, Version
+from recuerda.storage.thread_info import ThreadInfo, Version
 from recuerda.studio.faults import Fault
 from recuerda.studio.page import Fields
 from recuerda.studio.paths import link

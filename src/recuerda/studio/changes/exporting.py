@@ -24,7 +24,8 @@ from recuerda.formats.format import Departure
 from recuerda.formats.leaving import thread_of_records, write
 from recuerda.formats.registry import WRITABLE
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadInfo, ThreadSlice
+from recuerda.storage.operations import ThreadSlice
+from recuerda.storage.thread_info import ThreadInfo
 from recuerda.studio.faults import Fault
 from recuerda.studio.paths import link
 from recuerda.studio.redaction import Redaction

@@ -18,7 +18,8 @@ from recuerda.errors import ConfigurationError, StorageError
 from recuerda.examination import Examined, Finding, examine, is_sealed, read_pending
 from recuerda.recall.index import IndexStats
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadInfo, from_microseconds
+from recuerda.storage.records import from_microseconds
+from recuerda.storage.thread_info import ThreadInfo
 from recuerda.studio.health.place import Place, place_of
 from recuerda.studio.page import whole
 from recuerda.studio.paths import link

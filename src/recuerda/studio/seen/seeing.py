@@ -14,7 +14,8 @@ from recuerda.agent.agent import Agent
 from recuerda.agent.preview import EarlierTurns, PartTokens, ProviderReport, RunPreview
 from recuerda.errors import ConfigurationError, CorruptTurn, DecryptionError, ThreadNotFound
 from recuerda.messages.message import ChatMessage
-from recuerda.storage.records import SEAL, ThreadInfo
+from recuerda.storage.records import SEAL
+from recuerda.storage.thread_info import ThreadInfo
 from recuerda.studio.page import whole
 from recuerda.studio.seen.chosen import WindowForm, explaining_agent
 from recuerda.studio.seen.telling import SeenMessage, SeenTurn, plain_messages, seen_messages, seen_turn

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from recuerda.errors import ThreadNotFound
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadInfo
+from recuerda.storage.thread_info import ThreadInfo
 from recuerda.studio.paths import link
 from recuerda.studio.studio import Studio
 from recuerda.studio.threads.listing import ThreadRow, row_of

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from recuerda.errors import DecryptionError, ThreadNotFound
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadInfo
+from recuerda.storage.thread_info import ThreadInfo
 from recuerda.studio.faults import Fault
 from recuerda.studio.studio import Studio
 from recuerda.studio.threads.entries import Entry, entry_of

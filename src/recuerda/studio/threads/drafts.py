@@ -11,7 +11,8 @@ from recuerda.agent.response import PendingCall
 from recuerda.agent.resuming import pending_turn
 from recuerda.agent.steps import Step, decode_step
 from recuerda.errors import RecuerdaError
-from recuerda.storage.records import SEAL, Draft, DraftStep
+from recuerda.storage.drafts import Draft, DraftStep
+from recuerda.storage.records import SEAL
 from recuerda.studio.threads.parts import ShownMessage, shown_messages
 
 DraftState: TypeAlias = Literal["waiting", "decided", "unfinished", "damaged", "sealed"]

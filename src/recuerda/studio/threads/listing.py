@@ -19,7 +19,9 @@ from recuerda.json_value import JsonObject
 from recuerda.recall.text import MAX_TEXT
 from recuerda.recall.thread_search import FoundThread, Passage
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import SEAL, Draft, ThreadInfo
+from recuerda.storage.drafts import Draft
+from recuerda.storage.records import SEAL
+from recuerda.storage.thread_info import ThreadInfo
 from recuerda.studio.paths import link
 from recuerda.studio.redaction import Redaction
 from recuerda.studio.studio import Studio

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from recuerda.errors import StorageError
-from recuerda.storage.records import Expected, ThreadInfo
+from recuerda.storage.thread_info import Expected, ThreadInfo
 from recuerda.studio.frames import frame_of
 from recuerda.studio.page import whole
 from recuerda.studio.rendering import Frame

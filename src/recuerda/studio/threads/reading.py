@@ -8,7 +8,8 @@ import msgspec
 
 from recuerda.errors import DecryptionError, ThreadNotFound
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Draft, Expected, ThreadInfo
+from recuerda.storage.drafts import Draft
+from recuerda.storage.thread_info import Expected, ThreadInfo
 from recuerda.studio.threads.drafts import ShownDraft, shown_draft
 from recuerda.studio.threads.entries import Entry, entry_of, sealed_entry
 

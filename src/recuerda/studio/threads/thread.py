@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from recuerda.errors import DecryptionError
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadInfo
+from recuerda.storage.thread_info import ThreadInfo
 from recuerda.studio.faults import Fault
 from recuerda.studio.page import whole
 from recuerda.studio.paths import link

@@ -6,7 +6,9 @@ import pytest
 
 from recuerda.storage.contract import Storage
 from recuerda.storage.hooks import WALK_PAGE
-from recuerda.storage.records import REMEMBERED, Appended, NewTurn, ThreadSlice, Version
+from recuerda.storage.operations import Appended, ThreadSlice
+from recuerda.storage.records import REMEMBERED, NewTurn
+from recuerda.storage.thread_info import Version
 
 
 @pytest.mark.asyncio

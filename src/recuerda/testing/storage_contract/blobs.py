@@ -10,7 +10,8 @@ import pytest
 
 from recuerda.errors import EncodeError, InvalidInput, ThreadConflict, ThreadOwnershipError, TurnGone
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import Blob, NewTurn, ReadQuery, ThreadSlice, UndoneTurn
+from recuerda.storage.operations import ReadQuery, ThreadSlice, UndoneTurn
+from recuerda.storage.records import Blob, NewTurn
 from recuerda.testing.storage_contract.base import ContractBase
 
 CAT = Blob.of(b"\x00a picture of a cat\xff" * 40)

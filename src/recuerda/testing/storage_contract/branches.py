@@ -7,7 +7,7 @@ import pytest
 from recuerda.errors import ThreadConflict
 from recuerda.ids import new_id
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadInfo, ThreadParent
+from recuerda.storage.thread_info import ThreadInfo, ThreadParent
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, fill
 
 PARENT = ThreadParent(thread_id="á\"'\\/🐧", incarnation=new_id(), turn_id="t\n2", number=7, turns=2)

@@ -8,7 +8,7 @@ import pytest
 
 from recuerda.errors import InvalidInput, ThreadConflict, ThreadNotFound
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import UndoneTurn
+from recuerda.storage.operations import UndoneTurn
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, bodies, fill, numbers
 
 KEPT = {1: [4], 4: [4], 6: [4], 7: [3, 4], 9: [2, 3, 4], 99: [1, 2, 3, 4]}

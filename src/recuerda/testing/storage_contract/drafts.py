@@ -12,7 +12,7 @@ from msgspec import structs
 from recuerda.errors import DraftConflict, EncodeError, InvalidInput, ThreadConflict, ThreadOwnershipError
 from recuerda.ids import new_id
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import DraftStep
+from recuerda.storage.drafts import DraftStep
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, fill
 
 Change: TypeAlias = Callable[[Storage], Awaitable[object]]

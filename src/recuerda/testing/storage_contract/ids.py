@@ -6,7 +6,7 @@ import pytest
 
 from recuerda.errors import InvalidInput
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import DraftStep
+from recuerda.storage.drafts import DraftStep
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, bodies
 
 HOSTILE_IDS = (

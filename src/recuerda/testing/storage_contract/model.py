@@ -18,18 +18,11 @@ from msgspec.structs import replace
 from recuerda.errors import RecuerdaError
 from recuerda.ids import new_id
 from recuerda.storage.contract import Storage
+from recuerda.storage.drafts import Draft, DraftStep
+from recuerda.storage.operations import Appended, ThreadSlice, UndoneTurn
 from recuerda.storage.ram import MemoryStorage
-from recuerda.storage.records import (
-    Appended,
-    Blob,
-    Draft,
-    DraftStep,
-    ThreadInfo,
-    ThreadSlice,
-    TurnRecord,
-    UndoneTurn,
-    Version,
-)
+from recuerda.storage.records import Blob, TurnRecord
+from recuerda.storage.thread_info import ThreadInfo, Version
 from recuerda.testing.storage_contract.base import ContractBase, a_turn
 
 Options: TypeAlias = dict[str, Any]

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from recuerda.errors import ThreadConflict, ThreadOwnershipError
 from recuerda.ids import new_id
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadInfo
+from recuerda.storage.thread_info import ThreadInfo
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, bodies, fill
 from recuerda.testing.storage_contract.versions import a_step, everything, head, other_versions
 

@@ -8,7 +8,9 @@ import pytest
 
 from recuerda.errors import InvalidInput
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import DraftStep, ThreadSlice, Version
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.operations import ThreadSlice
+from recuerda.storage.thread_info import Version
 from recuerda.testing.storage_contract.base import OTHER_LIFE, ContractBase, a_turn, fill, numbers
 
 # For a thread whose turns have 2, 3, 1 and 4 messages: a query, and the numbers of the turns that it returns.

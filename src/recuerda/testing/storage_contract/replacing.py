@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from recuerda.errors import InvalidInput, ThreadConflict, ThreadOwnershipError, TurnGone
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import DraftStep
+from recuerda.storage.drafts import DraftStep
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, bodies, fill, numbers
 
 

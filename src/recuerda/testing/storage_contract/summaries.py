@@ -9,7 +9,8 @@ import pytest
 
 from recuerda.errors import EncodeError, InvalidInput, ThreadConflict, ThreadNotFound
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadSlice, from_microseconds
+from recuerda.storage.operations import ThreadSlice
+from recuerda.storage.records import from_microseconds
 from recuerda.testing.storage_contract.base import OTHER_LIFE, ContractBase, a_turn, bodies, fill, numbers
 
 # For a thread with the turns 1, 2, 3, 4 and 6, which have 1, 1, 2, 3 and 1 messages, and a summary of turns 1 and 2: a

@@ -8,7 +8,7 @@ import pytest
 
 from recuerda.errors import EncodeError, InvalidInput, ThreadOwnershipError
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import ThreadInfo
+from recuerda.storage.thread_info import ThreadInfo
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, bodies, fill
 
 METADATA: dict[str, Any] = {

@@ -12,14 +12,10 @@ from msgspec.structs import replace
 
 from recuerda.errors import InvalidInput, RecuerdaError, ThreadConflict, TurnDropped
 from recuerda.storage.contract import Storage
-from recuerda.storage.records import (
-    DraftStep,
-    Guard,
-    ThreadChanges,
-    ThreadInfo,
-    Version,
-    from_microseconds,
-)
+from recuerda.storage.drafts import DraftStep
+from recuerda.storage.operations import Guard, ThreadChanges
+from recuerda.storage.records import from_microseconds
+from recuerda.storage.thread_info import ThreadInfo, Version
 from recuerda.testing.storage_contract.base import ContractBase, a_turn, bodies, fill, numbers
 
 Call: TypeAlias = Callable[[Storage, str, Version], Awaitable[object]]
