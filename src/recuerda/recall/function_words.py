@@ -104,23 +104,23 @@ FUNCTION_WORDS: dict[str, str] = {
         qualcosa qualcuno ogni altro altra altri altre grazie ciao proprio quest quell c'è cioè d m t s v
     """,
     "pt": """
-        de a o que e do da em um para com não uma os no se na por mais as dos como mas ao ele das à seu sua ou quando
-        muito nos já eu também só pelo pela até isso ela entre depois sem mesmo aos seus quem nas me esse eles você
-        essa num nem suas meu às minha numa pelos elas qual nós lhe deles essas esses pelas este dele tu te vocês vos
-        lhes meus minhas teu tua teus tuas nosso nossa nossos nossas dela delas esta estes estas aquele aquela aqueles
-        aquelas isto aquilo estou está estamos estão estive esteve estivemos estiveram estava estávamos estavam
-        estivera estivéramos esteja estejamos estejam estivesse estivéssemos estivessem estiver estivermos estiverem
-        hei há havemos hão houve houvemos houveram houvera houvéramos haja hajamos hajam houvesse houvéssemos
-        houvessem houver houvermos houverem houverei houverá houveremos houverão houveria houveríamos houveriam sou
-        somos são era éramos eram fui foi fomos foram fora fôramos seja sejamos sejam fosse fôssemos fossem formos
-        forem serei será seremos serão seria seríamos seriam tenho tem temos tém tinha tínhamos tinham tive teve
-        tivemos tiveram tivera tivéramos tenha tenhamos tenham tivesse tivéssemos tivessem tiver tivermos tiverem
-        terei terá teremos terão teria teríamos teriam onde porque quê quais quanto quanta quantos quantas ser estar
-        ter haver fazer faço fez feito faz posso pode podes podem poder devo deve dever quero quer queres querer sei
-        sabe sabes saber digo diz disse disseste dito dizer vou vai vais vamos vão ir aqui ali lá ainda sempre nunca
-        muita muitos muitas pouco assim então sim nada algo alguém algum alguma alguns algumas cada outro outra outros
-        outras tudo todo toda todos todas bem obrigado obrigada olá oi pra pro pros comigo contigo sob sobre após
-        antes durante desde contra fica ficar tá aí porém pois enquanto é
+        vem vêm de a o que e do da em um para com não uma os no se na por mais as dos como mas ao ele das à seu sua ou
+        quando muito nos já eu também só pelo pela até isso ela entre depois sem mesmo aos seus quem nas me esse eles
+        você essa num nem suas meu às minha numa pelos elas qual nós lhe deles essas esses pelas este dele tu te vocês
+        vos lhes meus minhas teu tua teus tuas nosso nossa nossos nossas dela delas esta estes estas aquele aquela
+        aqueles aquelas isto aquilo estou está estamos estão estive esteve estivemos estiveram estava estávamos estavam
+        estivera estivéramos esteja estejamos estejam estivesse estivéssemos estivessem estiver estivermos estiverem hei
+        há havemos hão houve houvemos houveram houvera houvéramos haja hajamos hajam houvesse houvéssemos houvessem
+        houver houvermos houverem houverei houverá houveremos houverão houveria houveríamos houveriam sou somos são era
+        éramos eram fui foi fomos foram fora fôramos seja sejamos sejam fosse fôssemos fossem formos forem serei será
+        seremos serão seria seríamos seriam tenho tem temos tém tinha tínhamos tinham tive teve tivemos tiveram tivera
+        tivéramos tenha tenhamos tenham tivesse tivéssemos tivessem tiver tivermos tiverem terei terá teremos terão
+        teria teríamos teriam onde porque quê quais quanto quanta quantos quantas ser estar ter haver fazer faço fez
+        feito faz posso pode podes podem poder devo deve dever quero quer queres querer sei sabe sabes saber digo diz
+        disse disseste dito dizer vou vai vais vamos vão ir aqui ali lá ainda sempre nunca muita muitos muitas pouco
+        assim então sim nada algo alguém algum alguma alguns algumas cada outro outra outros outras tudo todo toda todos
+        todas bem obrigado obrigada olá oi pra pro pros comigo contigo sob sobre após antes durante desde contra fica
+        ficar tá aí porém pois enquanto é
     """,
     "nl": """
         we
@@ -183,15 +183,15 @@ FUNCTION_WORDS: dict[str, str] = {
         hyvin paljon vähän kyllä joo kiitos hei mulla sulla mä sä onko eikö olenko joku jokin mitään kaikki
     """,
     "pl": """
-        a aby ale ani albo bardzo bez bo by być był była było byli były będę będzie będą choć chyba ci cię co coś
-        czego czemu czy czyli czyj dla do dlaczego dlatego gdy gdzie gdzieś go i ich ile im inne inny ja jak jaka jaki
-        jakie jakiej jakim jako je jego jej jemu jest jestem jesteś jesteśmy jeszcze jeśli jeżeli już każdy każda
-        kiedy kim kogo komu kto która które którego której który których ma mam masz mają mamy miał miała mieć mi mną
-        mnie mogę może możesz mogą można mój moja moje moją mojej mojego moich mojemu moim musi muszę na nad nam nami
-        nas nasz nasza nasze naszej naszego nic nie niech nigdy nim nich niż no o od on ona one oni ono oraz po pod
+        chce chcę chcesz a aby ale ani albo bardzo bez bo by być był była było byli były będę będzie będą choć chyba ci
+        cię co coś czego czemu czy czyli czyj dla do dlaczego dlatego gdy gdzie gdzieś go i ich ile im inne inny ja jak
+        jaka jaki jakie jakiej jakim jako je jego jej jemu jest jestem jesteś jesteśmy jeszcze jeśli jeżeli już każdy
+        każda kiedy kim kogo komu kto która które którego której który których ma mam masz mają mamy miał miała mieć mi
+        mną mnie mogę może możesz mogą można mój moja moje moją mojej mojego moich mojemu moim musi muszę na nad nam
+        nami nas nasz nasza nasze naszej naszego nic nie niech nigdy nim nich niż no o od on ona one oni ono oraz po pod
         podczas ponieważ przed przez przy raz są się skąd swoje swój swoją ta tak taka taki takie tam te tego tej ten
-        też to tobą tobie tu tutaj tych tylko tym twój twoja twoje ty u w wam was wasz we więc wie wiem wiesz wszystko
-        z za ze że żeby zawsze został została dziękuję cześć proszę jakiś jakaś temu
+        też to tobą tobie tu tutaj tych tylko tym twój twoja twoje ty u w wam was wasz we więc wie wiem wiesz wszystko z
+        za ze że żeby zawsze został została dziękuję cześć proszę jakiś jakaś temu
     """,
     "cs": """
         a aby ale ani ano asi až bez bude budu budou by byl byla bylo byli být co což či do i já jak jaká jaké jaký

@@ -21,6 +21,7 @@ from typing import Protocol
 from recuerda.recall.english import family, shortened
 from recuerda.recall.folding import fold
 from recuerda.recall.function_words import FUNCTION_WORDS
+from recuerda.recall.inflection import inflected_stem
 
 ENGLISH = "en"
 STOPWORDS: dict[str, frozenset[str]] = {
@@ -69,49 +70,6 @@ _LETTERS: dict[str, tuple[str, ...]] = {
     "ç": ("fr", "pt", "tr", "ca"), "і": ("uk",), "ї": ("uk",), "є": ("uk",), "ы": ("ru",), "э": ("ru",), "پ": ("fa",),
     "چ": ("fa",), "ژ": ("fa",), "گ": ("fa",), "ی": ("fa",), "ک": ("fa",), "ة": ("ar",), "ي": ("ar",), "أ": ("ar",),
 }  # fmt: skip
-# Accents that people leave out although the rules of Snowball need them, plurals that these rules do not know, and
-# prefixes that they do not remove. The rules of Russian serve Ukrainian, but they do not know its letters.
-_REPAIRS = {
-    "es": ((re.compile("([cs])ion$"), r"\1ión"), (re.compile("dades$"), "dad"), (re.compile("ces$"), "z")),
-    "ar": ((re.compile("^(?:[وفبك]?ال|لل)(?=...)"), ""),),
-    "he": ((re.compile("^[והבכלמש]+(?=...)"), ""),),
-    "uk": ((re.compile("[ії]"), "и"), (re.compile("є"), "е"), (re.compile("ґ"), "г")),
-    "pt": ((re.compile("cao$"), "ção"), (re.compile("coes$"), "ções"), (re.compile("sao$"), "são")),
-}
-# Changes of a stem, in this order. Some words of a family have an ending: "alergia" and "alérgica". Some forms of a
-# word have other letters: Swedish "nyckel" and "nycklar", Dutch "afspraak" and "afspraken", Spanish "vuelo" and
-# "volar".
-_ROMANCE = ((re.compile("(?<=..)i$"), ""), (re.compile("(?<=..[cg])h$"), ""))
-_NORTHERN = (
-    (re.compile("(?<=...)(?:isk|i)$"), ""),
-    (re.compile("(?<=.el)n$"), ""),
-    (re.compile("(?<=..)e(?=[ln]$)"), ""),
-    (re.compile(r"([bdfgkmpt])\1(?=[ln]$)"), r"\1"),
-    (re.compile("(?<=.[bdfgkmpstv])r$"), ""),
-)
-_CHANGES = {
-    **dict.fromkeys(("fr", "it", "pt", "ca", "ro"), _ROMANCE),
-    **dict.fromkeys(("sv", "no", "da"), _NORTHERN),
-    "es": (
-        *_ROMANCE,
-        (re.compile("^jueg"), "jug"),
-        (re.compile("(?<![qg])ue(?=[^aeiou])"), "o"),
-        (re.compile("(?<=.)ie(?=[^aeiou])"), "e"),
-    ),
-    "de": ((re.compile("(?<=...)(?:isch|i)$"), ""),),
-    "pl": ((re.compile("(?<=...)(?:iczn|yczn|i)$"), ""),),
-    "cs": ((re.compile("(?<=...)(?:ick|i)$"), ""),),
-    "tr": ((re.compile("(?<=..[aeiou])s$"), ""), (re.compile("(?<=...)(?:ik|i)$"), "")),
-    "el": ((re.compile("(?<=...)ικ$"), ""),),
-    **dict.fromkeys(("ru", "uk"), ((re.compile("(?<=...)(?:ическ|ичн|ик|и)$"), ""),)),
-    "nl": (
-        (re.compile("(?<=...)(?:isch|i)$"), ""),
-        (re.compile("(?<=..[^aeiou])t$"), ""),
-        (re.compile(r"(?<=[aeiou][^aeiou])([^aeiou]*)([aeou])\2(?=[^aeiou]$)"), r"\1\2"),
-    ),
-}
-_TWICE = frozenset(("es", "nl"))
-"""The languages in which the stem of a plural may be a singular with an ending."""
 # Function words of other languages that mean something in English. They are evidence of English as well.
 _ALSO_ENGLISH = """
     alla ate bald bar ben bin car care cat come dan dare deed die dig doe dog door dove ed ella end era eras face
@@ -183,8 +141,9 @@ def stem(word: str, language: str) -> str:
     if language not in _LANGUAGES[script]:
         language = _LANGUAGES[script][0]
     if language == ENGLISH:
-        return shortened(_snowball(ENGLISH)(family(fold(word)))) if len(word) > 2 else fold(word)
-    return _stem_of_others(word, language)
+        word = family(fold(word))
+        return shortened(_snowball(ENGLISH)(word)) if len(word) > 2 else word
+    return inflected_stem(word, language, _snowball(language))
 
 
 def stems(word: str, languages: Iterable[str]) -> list[str]:
@@ -203,19 +162,6 @@ def stems(word: str, languages: Iterable[str]) -> list[str]:
     if folded != word:
         found += [stem(folded, one) for one in told]
     return list(dict.fromkeys([*found, stem(word, ENGLISH), folded]))
-
-
-def _stem_of_others(word: str, language: str) -> str:
-    for pattern, repaired in _REPAIRS.get(language, ()):
-        word = pattern.sub(repaired, word)
-    stemmed = _snowball(language)
-    found = stemmed(word)
-    if language in _TWICE:
-        found = stemmed(found)
-    found = fold(found) or fold(word)
-    for pattern, changed in _CHANGES.get(language, ()):
-        found = pattern.sub(changed, found)
-    return found
 
 
 def _script(word: str) -> str | None:
