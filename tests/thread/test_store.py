@@ -209,6 +209,23 @@ async def test_an_append_of_an_id_that_is_there_returns_the_first_turn(storage: 
     assert texts(await store.list_messages()) == ["one", "one!"]
 
 
+async def test_a_store_knows_the_turn_that_it_appended_last_as_it_is_read(storage: Storage) -> None:
+    store = opened(storage)
+    assert store.appended is None
+    plain = Turn(messages=tuple(exchange("one")))
+    parts = Turn(messages=(ChatMessage("tool", [FunctionResultContent("1", {"two": 2})]),))
+    await store.append(plain, turn_id="r1")
+    assert store.appended == (await store.list_turns())[-1]
+    await store.append(parts, turn_id="r2")
+    assert store.appended == (await store.list_turns())[-1]
+    await store.append(plain, turn_id="r1")
+    assert store.appended is None
+    # Without a read, other parts than texts would have to be decoded first.
+    blind = opened(storage)
+    await blind.append(parts, turn_id="r3")
+    assert blind.appended is None
+
+
 async def test_a_cleared_thread_is_empty_and_can_be_used_again(storage: Storage) -> None:
     store = opened(storage)
     await store.add_messages(exchange("one"))

@@ -27,7 +27,7 @@ from recuerda.storage.contract import Storage
 from recuerda.storage.operations import ThreadSlice
 from recuerda.storage.records import TurnRecord
 from recuerda.storage.thread_info import ThreadInfo
-from recuerda.threads.history import stored_turn
+from recuerda.threads.history import StoredTurn, stored_turn
 
 BATCH_TURNS = 250
 """The largest number of turns in one update. After a crash in a long thread, following continues after the last
@@ -77,12 +77,14 @@ class Followed(NamedTuple):
         user_id: the thread's own user; None if it has none.
         added: the number of messages that were added.
         namespace: the namespace that the thread's metadata name; None if they name none.
+        first: the thread's `first`; see `ThreadInfo`.
     """
 
     position: Position | None
     user_id: str | None
     added: int
     namespace: str | None = None
+    first: int = 1
 
 
 async def follow(
@@ -134,10 +136,64 @@ async def follow(
                 break
             position, added = update.position, added + len(documents)
         else:
-            return Followed(position, found.info.user_id, added, named_namespace(found.info))
+            return Followed(position, found.info.user_id, added, named_namespace(found.info), found.info.first)
     raise StorageBusy(
         f"the index of memories could not follow thread {thread_id!r}, because other processes keep changing it; "
         "try again"
+    )
+
+
+async def follow_appended(
+    storage: Storage,
+    index: RecallIndex,
+    thread_id: str,
+    turn: StoredTurn,
+    *,
+    last: Followed,
+    user_id: str | None = None,
+) -> Followed | None:
+    """Add a turn that this process has just committed to an index, without reading the turn again.
+
+    The turn is added only if it is the thread's newest record, and nothing else has changed since the thread was
+    followed. An index that can look into the storage checks that in the step in which it adds the turn. Otherwise the
+    storage is asked before, as by a read.
+
+    Args:
+        storage: the storage that has the thread.
+        index: the index to update.
+        thread_id: the thread's id.
+        turn: the turn.
+        last: the outcome of following the thread before the turn.
+        user_id: see `scope_of`.
+
+    Returns None, with nothing changed, if the thread must be followed by `follow`. This is always so for an encrypted
+    thread, because only a read notices that its key was deleted.
+    """
+    known = last.position
+    if known is None or turn.number != known.revision + 1 or storage.kind == "encrypted":
+        return None
+    if user_id not in (None, owner_of(known.scope, ()).user_id):
+        return None
+    position = structs.replace(known, revision=turn.number, record_id=turn.id)
+    documents = list(_documents_of(turn, thread_id))
+    update = ThreadUpdate(thread_id=thread_id, expected=known, position=position, added=documents)
+    is_added = await index.apply_checked(update, storage, first=last.first)
+    if is_added is None:
+        is_added = await _is_at(position, storage, thread_id, last.first) and await index.apply(update)
+    return last._replace(position=position, added=len(documents)) if is_added else None
+
+
+async def _is_at(position: Position, storage: Storage, thread_id: str, first: int) -> bool:
+    """Return True if a thread is exactly at a position, and has lost no further turns before a limit."""
+    found = await storage.read(thread_id, after=position.version)
+    return (
+        found.is_continued
+        and found.info is not None
+        and (found.info.version, found.info.first)
+        == (
+            position.version,
+            first,
+        )
     )
 
 
@@ -229,18 +285,22 @@ def documents_of(record: TurnRecord, thread_id: str) -> Iterator[NewDocument]:
     Raises:
         CorruptTurn: the turn cannot be read.
     """
-    for position, message in enumerate(stored_turn(record, thread_id).messages):
+    yield from _documents_of(stored_turn(record, thread_id), thread_id)
+
+
+def _documents_of(turn: StoredTurn, thread_id: str) -> Iterator[NewDocument]:
+    for position, message in enumerate(turn.messages):
         text = clean_text(message.text) if message.role in REMEMBERED_ROLES else ""
         if not text:
             continue
         document = Document(
             thread_id=thread_id,
-            turn=record.number,
-            turn_id=record.id,
+            turn=turn.number,
+            turn_id=turn.id,
             position=position,
             role=message.role,
             speaker=clean_text(message.author_name or "")[:200] or None,
-            created_us=record.created_us,
+            created_us=turn.created_us,
             text=text,
         )
         yield new_document(document)

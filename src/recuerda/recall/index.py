@@ -20,6 +20,7 @@ import msgspec
 
 from recuerda.errors import ConfigurationError
 from recuerda.recall.facts import Fact, NewFact
+from recuerda.storage.contract import Storage
 from recuerda.storage.thread_info import Version
 
 THREAD_BITS = 32
@@ -310,6 +311,22 @@ class RecallIndex(ABC):
         If the index does not have the position that the update expects, because another process has followed the
         thread, nothing changes and the result is False.
         """
+
+    async def apply_checked(self, update: ThreadUpdate, storage: Storage, *, first: int) -> bool | None:
+        """Apply the changes of a thread if the storage has the thread as the update leaves it, and return True.
+
+        The check and the changes are one atomic step. Otherwise nothing changes, and the result is False: as by
+        `apply`, or because the thread in the storage has another version than `update.position`, or another `first`.
+
+        An index does not have to be able to look into a storage. If it cannot look into this one, nothing changes, and
+        the result is None.
+
+        Args:
+            update: the changes. No document is removed.
+            storage: the storage of the thread.
+            first: see `ThreadInfo`.
+        """
+        return None
 
     @abstractmethod
     async def scope_info(self, scope: str) -> ScopeInfo:

@@ -204,7 +204,7 @@ class RecallProvider(ContextProvider):
         recollection = self._bound(thread, store.storage)
         followed = await on_memories(
             "create_memory",
-            recollection.follow(thread.id, user_id=self.user_id, has_grown=True),
+            recollection.follow(thread.id, user_id=self.user_id, has_grown=True, appended=store.appended),
             store=self._store,
             count=lambda followed: followed.added,
         )

@@ -34,7 +34,7 @@ from recuerda.providers.embedding import Embedder
 from recuerda.recall.correcting import Corrections
 from recuerda.recall.explaining import MemoryReport, SearchNotes
 from recuerda.recall.facts import Fact, FactExtractor
-from recuerda.recall.following import Followed, follow, is_current
+from recuerda.recall.following import Followed, follow, follow_appended, is_current
 from recuerda.recall.index import (
     THREAD_BITS,
     CandidateQuery,
@@ -58,6 +58,7 @@ from recuerda.recall.text import MAX_TEXT, STANDING, query_terms
 from recuerda.storage.contract import Storage
 from recuerda.storage.hooks import Clock
 from recuerda.storage.thread_info import ThreadInfo
+from recuerda.threads.history import StoredTurn
 
 Tell: TypeAlias = Callable[[Progress], None]
 
@@ -121,7 +122,7 @@ class Recollection:
         self._storages: WeakSet[Storage] = WeakSet([] if storage is None else [storage])
         self._of_threads: WeakValueDictionary[str, Storage] = WeakValueDictionary()
         self._known_users: set[str] = set()
-        self._last: dict[str, Position] = {}
+        self._last: dict[str, Followed] = {}
         self._removed: dict[str, int] = {}
         self._erasures = 0
         self._unchecked_turns = 0
@@ -157,7 +158,13 @@ class Recollection:
     # -- following -----------------------------------------------------------------------------------------------------
 
     async def follow(
-        self, thread_id: str, *, user_id: str | None = None, has_grown: bool = False, is_anew: bool = False
+        self,
+        thread_id: str,
+        *,
+        user_id: str | None = None,
+        has_grown: bool = False,
+        appended: StoredTurn | None = None,
+        is_anew: bool = False,
     ) -> Followed:
         """Bring the index up to date with a thread.
 
@@ -165,23 +172,28 @@ class Recollection:
             thread_id: the thread.
             user_id: as in `following.follow`.
             has_grown: True if the thread has changed.
+            appended: the turn by which the thread has probably grown, which saves reading it.
             is_anew: True indexes the whole thread again.
         """
         while True:
             erasures = self._erasures
-            guess = self._last.get(thread_id) if has_grown else None
-            followed = await follow(
-                self._home(thread_id), self.index, thread_id, user_id=user_id, is_anew=is_anew, guess=guess
-            )
-            self._note(thread_id, followed.position)
+            last = self._last.get(thread_id) if has_grown else None
+            home = self._home(thread_id)
+            followed = None
+            if last is not None and appended is not None:
+                followed = await follow_appended(home, self.index, thread_id, appended, last=last, user_id=user_id)
+            if followed is None:
+                guess = None if last is None else last.position
+                followed = await follow(home, self.index, thread_id, user_id=user_id, is_anew=is_anew, guess=guess)
+            self._note(thread_id, followed)
             if self._erasures == erasures:
                 return followed
             # The thread may have been erased between its reading and this update of the index.
 
-    def _note(self, thread_id: str, position: Position | None) -> None:
+    def _note(self, thread_id: str, followed: Followed) -> None:
         self._last.pop(thread_id, None)
-        if position is not None:
-            self._last[thread_id] = position
+        if followed.position is not None:
+            self._last[thread_id] = followed
             if len(self._last) > _LAST_POSITIONS:
                 del self._last[next(iter(self._last))]
 
@@ -295,15 +307,28 @@ class Recollection:
         """Compare the threads that were compared longest ago with the storage, and return their number.
 
         There are four of them for each turn since the last check, and at most 32. A thread that is gone is removed from
-        the index with everything that was made from it. The threads are compared one after the other, so that the
-        storage stays free for other work.
+        the index with everything that was made from it. Threads that have changed are followed one after the other, so
+        that the storage stays free for other work.
         """
         turns = min(self._unchecked_turns, CHECK_EVERY)
         self._unchecked_turns -= turns
         thread_ids = await self.index.next_to_check(CHECKED_PER_TURN * turns) if turns else []
+        current = await self._current(thread_ids)
         for thread_id in thread_ids:
-            await self._compare(thread_id)
+            if thread_id not in current:
+                await self._compare(thread_id)
         return len(thread_ids)
+
+    async def _current(self, thread_ids: Sequence[str]) -> set[str]:
+        """Return the threads that surely have not changed since they were followed, with one look at all of them."""
+        if not thread_ids:
+            return set()
+        try:
+            infos = await self._infos(thread_ids)
+        except ThreadOwnershipError:
+            return set()  # The storage is the view of a user, and some threads are another user's.
+        known = await self.index.positions(thread_ids)
+        return {thread_id for thread_id, info in infos.items() if is_current(info, known.get(thread_id))}
 
     async def _compare(self, thread_id: str) -> int:
         """Compare a thread with its storage, follow it if it has changed, and return the number of added messages."""

@@ -352,23 +352,27 @@ class History:
             self.info = _with_record(self.info, record)
             self._take_summary(ThreadSlice(info=self.info, records=(record,)))
 
-    def committed(self, record: TurnRecord, turn: Turn) -> None:
-        """Add a turn that this handle appended, if it is the next record."""
-        if self.info is None or record.number != self.info.revision + (1 if record.target is None else 2):
-            return
-        if record.target is not None and not self._drop(record.target):
-            self.forget()
-            return
+    def committed(self, record: TurnRecord, turn: Turn) -> StoredTurn | None:
+        """Add a turn that this handle appended, if it is the next record.
+
+        Returns the turn as a reader of the thread gets it, or None if the turn was not added and would have to be
+        decoded first.
+        """
+        stored: StoredTurn | None = None
         if all(type(message.content) is str and message.additional_properties is None for message in turn.messages):
             stored = StoredTurn(record.number, record.id, record.created_us, turn)
-        else:
-            # Other values may read back in another form, so the turn is decoded, as a reader of the thread would decode
-            # it.
-            stored = stored_turn(record, self.thread_id)
+        if self.info is None or record.number != self.info.revision + (1 if record.target is None else 2):
+            return stored
+        if record.target is not None and not self._drop(record.target):
+            self.forget()
+            return stored
+        # Other values may read back in another form, so the turn is decoded, as a reader of the thread would decode it.
+        stored = stored or stored_turn(record, self.thread_id)
         self._extend([stored], set(), self.info.first)
         self._turn_bytes += _held_bytes(record, stored)
         self.info = _with_record(self.info, record)
         self._shrink()
+        return stored
 
     def _drop(self, number: int) -> bool:
         """Drop a turn that is replaced. Return False if the rest is not known without another read."""

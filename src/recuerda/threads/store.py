@@ -54,6 +54,8 @@ class ChatMessageStore:
     Attributes:
         warm: the histories from which runs on the thread continue, and which get the history of each run; None for
             none. The agent that opens the thread gives its own.
+        appended: the turn that this store appended last, if it is known in the form in which it is read; otherwise
+            None. The thread may have changed since.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class ChatMessageStore:
         self._history = History(self.thread_id)
         self._first_messages = tuple(messages or ())
         self.warm: WarmHistories | None = None
+        self.appended: StoredTurn | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(thread_id={self.thread_id!r}, storage={self.storage.kind!r})"
@@ -395,8 +398,9 @@ class ChatMessageStore:
 
         later = partial(version_after_summaries, self._view, self.thread_id)
         appended = await append_checked(append, later, self._exact(expected))
+        self.appended = None
         if not appended.replayed:
-            self._history.committed(appended.record, turn)
+            self.appended = self._history.committed(appended.record, turn)
             if new.blobs:
                 self._hold_files(turn, new, appended.record.number)
             if self._history.files:

@@ -108,10 +108,18 @@ def composer(schema: str) -> Callable[[LiteralString], bytes]:
     return lambda text: SQL(text).format(schema=name).as_bytes()
 
 
-async def rows(statement: bytes, values: Any, connection: Connection) -> Sequence[Row]:
-    """Run one statement and return its rows as tuples, whatever the row factory of the connection is."""
+async def rows(statement: bytes, values: Any, connection: Connection, *, prepare: bool | None = None) -> Sequence[Row]:
+    """Run one statement and return its rows as tuples, whatever the row factory of the connection is.
+
+    Args:
+        statement: the statement.
+        values: its parameters.
+        connection: the connection.
+        prepare: True prepares the statement on the server, unless a pooler stands in front of it. None leaves it to the
+            settings of the pool.
+    """
     async with AsyncCursor(connection, row_factory=tuple_row) as cursor:
-        await cursor.execute(statement, values, binary=True)
+        await cursor.execute(statement, values, prepare=prepare, binary=True)
         return await cursor.fetchall()
 
 

@@ -25,6 +25,9 @@ from recuerda.errors import StorageBusy
 
 Connection: TypeAlias = AsyncConnection[Any]
 
+_ONLY_IF_ASKED = 2**31
+"""The number of executions after which a statement is prepared without being asked for: never."""
+
 MAX_IDLE_S = 600.0
 """A connection that was idle for longer is closed."""
 
@@ -47,8 +50,9 @@ class PoolSettings:
         max_connections: the largest number of connections of one event loop. A caller waits while all of them are in
             use.
         timeout_s: the seconds that a caller waits for a connection.
-        prepares: True prepares statements on the server, unless a pooler stands in front of it. False is for statements
-            whose types may be dropped and created again.
+        prepares: True prepares all statements on the server, unless a pooler stands in front of it. False prepares only
+            those for which the caller asks: others have types that may be dropped and created again, or another plan
+            for other values.
         given: an application's own pool to use instead; it is never closed here. None: the connections are opened here.
     """
 
@@ -151,8 +155,8 @@ class LoopPool:
             self._settings.address.conninfo, autocommit=True, prepare_threshold=None
         )
         try:
-            if self._settings.prepares and await is_direct(connection):
-                connection.prepare_threshold = 0
+            if await is_direct(connection):
+                connection.prepare_threshold = 0 if self._settings.prepares else _ONLY_IF_ASKED
         except BaseException:
             await connection.close()
             raise

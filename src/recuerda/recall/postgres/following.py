@@ -6,10 +6,11 @@ their terms out of the postings.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from psycopg.sql import SQL, Composable, Identifier
 
 from recuerda._drivers.postgres.database import Row, composer, rows
 from recuerda._drivers.postgres.pools import Connection
@@ -20,6 +21,23 @@ from recuerda.recall.postgres.schema import ANSWER, SHAPE
 from recuerda.recall.postgres.terms import HIGHEST_COUNT, Leaving, counts_of
 from recuerda.recall.postgres.texts import digest_of, stored_text
 from recuerda.recall.vectors import rounded
+
+_APPLIED = SQL(
+    "%s::integer, %s::integer, %s, %s, %s, %s::bigint, %s, %s::bigint, %s, %s, %s::bigint, %s, %s::bigint, "
+    "%s::boolean, %s::bigint, %s::bigint[], %s::bigint[], %s::integer[], %s::bigint[], %s::integer[], "
+    "%s::integer[], %s::integer[], %s::boolean[], %s::text[], %s::text[], %s::integer[], %s::text[], %s::bytea[]"
+)
+"""The arguments of `recall_apply` after the first one."""
+
+_IS_CURRENT = SQL(
+    "EXISTS (SELECT FROM {table} t WHERE t.id = %s AND t.first = %s "
+    "AND t.incarnation = %s AND t.revision = %s AND t.record_id = %s AND t.edits = %s)"
+)
+_MAY_READ = (
+    b"SELECT CASE WHEN pg_catalog.has_schema_privilege(n.oid, 'USAGE') THEN EXISTS ("
+    b"SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'threads' "
+    b"AND pg_catalog.has_table_privilege(c.oid, 'SELECT')) END FROM pg_catalog.pg_namespace n WHERE n.nspname = %s"
+)
 
 
 class Following:
@@ -36,13 +54,9 @@ class Following:
         self._entering = entering
         self._lock_timeout_ms = lock_timeout_ms
         self._leaving = Leaving(schema)
-        self._apply = composed(
-            "SELECT * FROM {schema}.recall_apply(%s::integer, %s::integer, %s, "
-            "%s, %s, %s::bigint, %s, %s::bigint, %s, %s, %s::bigint, %s, %s::bigint, "
-            "%s::boolean, %s::bigint, %s::bigint[], %s::bigint[], %s::integer[], %s::bigint[], %s::integer[], "
-            "%s::integer[], %s::integer[], %s::boolean[], %s::text[], %s::text[], %s::integer[], %s::text[], "
-            "%s::bytea[])"
-        )
+        self._schema = schema
+        self._apply = self._applying(SQL("true"))
+        self._apply_checked: dict[str, bytes] = {}
         self._forget = composed(
             "SELECT {schema}.recall_forget(%s::integer, %s::text[], %s::text[], %s::bigint[], %s::bigint[])"
         )
@@ -66,29 +80,64 @@ class Following:
 
     async def apply(self, update: ThreadUpdate, connection: Connection) -> tuple[int, int] | None:
         """Return the key of the scope and the number of its pending documents; None if nothing was changed."""
-        known, position = update.expected, update.position
+        return await self._applied(self._apply, [], update, connection)
+
+    async def apply_checked(
+        self, update: ThreadUpdate, threads: str, first: int, connection: Connection
+    ) -> tuple[int, int] | None:
+        """Return the same as `apply`. Change nothing if the thread is not at its new position in a schema of threads.
+
+        Args:
+            update: the update, which leaves the thread in the index.
+            threads: the name of the schema that has the table of the threads.
+            first: the number that the thread's `first` must have.
+            connection: the connection.
+        """
+        statement = self._apply_checked.get(threads)
+        if statement is None:
+            is_current = _IS_CURRENT.format(table=Identifier(threads, "threads"))
+            statement = self._apply_checked[threads] = self._applying(is_current)
+        _, *version = _values(update.position)
+        return await self._applied(statement, [update.thread_id, first, *version], update, connection)
+
+    def _applying(self, is_current: Composable) -> bytes:
+        name = Identifier(self._schema, "recall_apply")
+        return SQL("SELECT * FROM {}({}, {})").format(name, is_current, _APPLIED).as_bytes()
+
+    async def _applied(
+        self, statement: bytes, condition: Sequence[Any], update: ThreadUpdate, connection: Connection
+    ) -> tuple[int, int] | None:
         is_large = len(update.added) >= MANY
         values: list[Any] = [
+            *condition,
             SHAPE,
             self._lock_timeout_ms,
             update.thread_id,
-            *(_values(known)),
-            *(_values(position)),
+            *(_values(update.expected)),
+            *(_values(update.position)),
             update.is_fresh,
             update.first,
-            sorted(update.undone),
+            _array(sorted(update.undone)),
             *_columns(update.added, is_pending=not is_large),
         ]
         if not is_large and not _may_remove(update):
-            found = await rows(self._apply, values, connection)
+            found = await rows(statement, values, connection, prepare=True)
         else:
             async with connection.transaction():
-                found = await rows(self._apply, values, connection)
+                found = await rows(statement, values, connection, prepare=True)
                 if _may_remove(update):
                     await self._leaving.take_out(connection)
                 if is_large and found:
                     await self._enter(update.added, found[0], connection)
         return (found[0][0], found[0][1]) if found else None
+
+    async def can_look(self, threads: str, thread_id: str, incarnation: str, connection: Connection) -> bool:
+        """Return True if this database has a thread in a schema of threads, and the role may read it there."""
+        may_read = await rows(_MAY_READ, (threads,), connection)
+        if not may_read or not may_read[0][0]:
+            return False
+        query = SQL("SELECT FROM {} WHERE id = %s AND incarnation = %s").format(Identifier(threads, "threads"))
+        return bool(await rows(query.as_bytes(), (thread_id, incarnation), connection))
 
     async def _enter(self, added: Sequence[NewDocument], applied: Row, connection: Connection) -> None:
         scope, _, places, numbers = applied
@@ -187,20 +236,31 @@ def _values(position: Position | None) -> tuple[Any, ...]:
     return (None,) * 5 if position is None else msgspec.structs.astuple(position)
 
 
-def _columns(added: Sequence[NewDocument], *, is_pending: bool) -> tuple[list[Any] | None, ...]:
+def _array(values: Iterable[int]) -> str:
+    """Return numbers as the server writes an array. The driver takes several times as long for a list."""
+    return f"{{{','.join(map(str, values))}}}"
+
+
+def _text_array(values: Iterable[str]) -> str:
+    """Return texts as the server writes an array."""
+    quoted = [value.replace("\\", r"\\").replace('"', r"\"") for value in values]
+    return '{"' + '","'.join(quoted) + '"}' if quoted else "{}"
+
+
+def _columns(added: Sequence[NewDocument], *, is_pending: bool) -> tuple[Any, ...]:
     documents = [new.document for new in added]
     turns = [None, *(of.turn for of in documents)]
     return (
-        [of.turn for of in documents],
-        [of.position for of in documents],
-        [of.created_us for of in documents],
-        [new.traits for new in added],
-        [min(new.size, HIGHEST_COUNT) for new in added],
-        [min(len(new.terms), HIGHEST_COUNT) for new in added],
-        [of.role == ANSWER for of in documents],
-        [of.speaker or "" for of in documents],
-        ["" if of.turn == before else of.turn_id for of, before in zip(documents, turns, strict=False)],
-        [digest_of(of.text) for of in documents],
-        [counts_of(new.terms) for new in added] if is_pending else None,
+        _array([of.turn for of in documents]),
+        _array([of.position for of in documents]),
+        _array([of.created_us for of in documents]),
+        _array([new.traits for new in added]),
+        _array([min(new.size, HIGHEST_COUNT) for new in added]),
+        _array([min(len(new.terms), HIGHEST_COUNT) for new in added]),
+        _array([of.role == ANSWER for of in documents]),
+        _text_array([of.speaker or "" for of in documents]),
+        _text_array(["" if of.turn == before else of.turn_id for of, before in zip(documents, turns, strict=False)]),
+        _array([digest_of(of.text) for of in documents]),
+        _text_array([counts_of(new.terms) for new in added]) if is_pending else None,
         [stored_text(of.text) for of in documents],
     )

@@ -47,6 +47,7 @@ from recuerda.recall.postgres.entering import MAX_ENTERED, MAX_WAITING, Entering
 from recuerda.recall.postgres.following import Following
 from recuerda.recall.postgres.schema import State, create_extension, prepare
 from recuerda.recall.postgres.searching import Searching
+from recuerda.storage.contract import Storage
 
 T = TypeVar("T")
 
@@ -98,7 +99,7 @@ class PostgresRecallIndex(RecallIndex):
             name=f"the index of memories in {address.place}",
             max_connections=check_limit(max_connections, "max_connections"),
             timeout_s=timeout_s,
-            prepares=False,  # somebody may drop pgvector, and install it again
+            prepares=False,  # except those that are run often
         )
         self._database = Database(settings)
         self._searching = Searching(schema)
@@ -110,6 +111,7 @@ class PostgresRecallIndex(RecallIndex):
         self._state: State | None = None
         self._epoch = 0
         self._has_asked_for_vectors = False
+        self._can_look_at: dict[str, bool] = {}
         weakref.finalize(self, self._database.abandon)
 
     @classmethod
@@ -131,7 +133,25 @@ class PostgresRecallIndex(RecallIndex):
         return await self._run(partial(self._searching.scopes, start, end))
 
     async def apply(self, update: ThreadUpdate) -> bool:
-        applied = await self._run(partial(self._following.apply, update))
+        return await self._applied(partial(self._following.apply, update))
+
+    async def apply_checked(self, update: ThreadUpdate, storage: Storage, *, first: int) -> bool | None:
+        threads = getattr(storage, "schema", None)
+        if not isinstance(threads, str) or not await self._can_look(threads, storage, update):
+            return None
+        return await self._applied(partial(self._following.apply_checked, update, threads, first))
+
+    async def _can_look(self, threads: str, storage: Storage, update: ThreadUpdate) -> bool:
+        """Return True if the storage's threads are in this database, where this role may read them."""
+        if update.expected is None or (storage.kind, getattr(storage, "place", None)) != ("postgresql", self.place):
+            return False
+        if (known := self._can_look_at.get(threads)) is None:
+            looking = partial(self._following.can_look, threads, update.thread_id, update.expected.incarnation)
+            known = self._can_look_at[threads] = await self._run(looking)
+        return known
+
+    async def _applied(self, work: Work[tuple[int, int] | None]) -> bool:
+        applied = await self._run(work)
         if applied is None:
             return False
         scope, waiting = applied

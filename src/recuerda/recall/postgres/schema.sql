@@ -414,10 +414,10 @@ $$;
 -- A function that changes a thread's documents locks the row of the thread, and then the row of its scope.
 
 -- Take in the changes of a thread. Returns the scope, the number of its pending documents, and the places in the arrays
--- and the numbers of the new documents; no row if another process has followed the thread meanwhile. With `p_counts`, the
--- new documents are pending. Without, the same transaction must enter their terms.
+-- and the numbers of the new documents; no row if another process has followed the thread meanwhile, or if not
+-- `p_is_current`. With `p_counts`, the new documents are pending. Without, the same transaction must enter their terms.
 CREATE OR REPLACE FUNCTION {schema}.recall_apply(
-    p_shape integer, p_lock_timeout_ms integer, p_thread_id text,
+    p_is_current boolean, p_shape integer, p_lock_timeout_ms integer, p_thread_id text,
     p_known_scope text, p_known_incarnation text, p_known_revision bigint, p_known_record_id text, p_known_edits bigint,
     p_scope text, p_incarnation text, p_revision bigint, p_record_id text, p_edits bigint,
     p_is_fresh boolean, p_first bigint, p_undone bigint[],
@@ -446,6 +446,9 @@ BEGIN
     PERFORM FROM {schema}.recall_state WHERE shape = p_shape;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the index of memories has another shape' USING ERRCODE = 'RC001';
+    END IF;
+    IF NOT p_is_current THEN
+        RETURN;
     END IF;
     SELECT t.key, t.scope, t.next, t.block, s.id AS scope_id, t.incarnation, t.revision, t.record_id, t.edits INTO v_known
     FROM {schema}.recall_threads t JOIN {schema}.recall_scopes s ON s.key = t.scope

@@ -172,7 +172,7 @@ class Searching:
         epoch: int | None = 0
         positions: dict[str, Position] = {}
         infos = {scope: ScopeInfo() for scope in scopes}
-        for row in await rows(self._overview, (list(thread_ids), list(scopes)), connection):
+        for row in await rows(self._overview, (list(thread_ids), list(scopes)), connection, prepare=True):
             epoch, scope, thread_id, incarnation, revision, record_id, edits, documents, size, names, corrected = row
             if thread_id is not None:
                 positions[thread_id] = Position(
@@ -188,12 +188,13 @@ class Searching:
         return epoch or 0, (positions, infos)
 
     async def candidates(self, query: CandidateQuery, state: State, connection: Connection) -> Candidates:
-        found = await rows(self._postings, (query.scope, list(query.terms), MAX_CHUNKS), connection)
+        found = await rows(self._postings, (query.scope, list(query.terms), MAX_CHUNKS), connection, prepare=True)
         if not found:
             return Candidates(found={}, frequencies={}, threads={})
         matches = _matches(query.terms, found)
         limit = min(query.limit, 2**31 - 1)
         near: dict[int, float] = {}
+        is_prepared = True
         statement, values = (
             self._candidates,
             [
@@ -206,16 +207,17 @@ class Searching:
             ],
         )
         if query.vector is not None and state.vector_schema is not None:
-            statement = self._with_vectors(state.vector_schema)
+            # Somebody may drop pgvector, and install it again.
+            statement, is_prepared = self._with_vectors(state.vector_schema), False
             values = [_array_text(query.vector), query.scope, query.model_id, len(query.vector), *values]
         else:
             if query.vector is not None:
                 near = await self._similarities(query, query.vector, connection)
             values += [list(near), list(near.values())]
-        return _candidates(matches, await rows(statement, values, connection))
+        return _candidates(matches, await rows(statement, values, connection, prepare=is_prepared))
 
     async def documents(self, keys: Sequence[int], connection: Connection) -> dict[int, Document]:
-        found = await rows(self._documents, (list(keys),), connection)
+        found = await rows(self._documents, (list(keys),), connection, prepare=True)
         return {
             key: Document(
                 thread_id=thread_id, turn=turn, turn_id=turn_id, position=position, role=_ROLES[is_answer],
