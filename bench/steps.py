@@ -243,7 +243,7 @@ def _nothing(connection: sqlite3.Connection) -> None:
 def _commit(connection: sqlite3.Connection) -> None:
     """Commit a change of one page."""
     connection.execute("BEGIN IMMEDIATE")
-    connection.execute("UPDATE erasures SET due = due + 1")
+    connection.execute("UPDATE threads SET edits = edits + 1 WHERE key = 1")
     connection.execute("COMMIT")
 
 

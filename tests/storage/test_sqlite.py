@@ -237,7 +237,8 @@ async def test_no_statement_of_a_turn_scans_a_table(
     assert len(queries) >= 8
     for query in queries:
         plan = [row[3] for row in plain.execute(f"EXPLAIN QUERY PLAN {query}")]
-        assert not [step for step in plan if step.startswith("SCAN") and "INDEX" not in step], query
+        scans = [step for step in plan if step.startswith("SCAN") and "INDEX" not in step]
+        assert scans in ([], ["SCAN sqlite_master"]), query  # the names of the tables are few
         assert not [step for step in plan if "TEMP B-TREE" in step], query
 
 
@@ -391,7 +392,7 @@ async def test_a_walk_over_a_users_threads_reads_no_other_thread(
 async def test_a_list_of_drafts_follows_the_index_of_drafts_and_reads_no_other_thread(
     storage: SQLiteStorage, plain: sqlite3.Connection
 ) -> None:
-    await storage.append("a", a_turn(), user_id="ana")
+    await storage.save_draft("a", DraftStep(turn_id="t", revision=0, number=1, body=b"step"), user_id="ana")
     values = {"limit": 101, "user_id": "ana", "begun_us": 5, "id": "a"}
     plan = [row[3] for row in plain.execute(f"EXPLAIN QUERY PLAN {drafts.LISTED}", values)]
     assert plan == [

@@ -451,11 +451,11 @@ async def test_a_connection_whose_file_cannot_be_read_at_its_opening_is_closed(p
 
     def connect() -> sqlite3.Connection:
         opened.append(schema.connect(str(path), synchronous="FULL", busy_timeout_s=5.0, is_reader=False))
-        opened[-1].execute("DROP TABLE erasures")
+        opened[-1].execute("CREATE TABLE erasures (key INTEGER)")
         return opened[-1]
 
     worker = Worker(connect, is_writer=True, name="test", place=Place(path))
-    with pytest.raises(sqlite3.OperationalError, match="erasures"):
+    with pytest.raises(sqlite3.OperationalError, match="no such column: due"):
         await worker.submit(lambda _connection: None).future
     await asyncio.to_thread(worker.stop)
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from recuerda.sqlite.schema import NUMBER_BITS, make_blob_tables
+from recuerda.sqlite.schema import HAS_BLOBS, NUMBER_BITS, make_part, mark
 from recuerda.storage.records import Blob, TurnRecord
 
 _HELD = "SELECT blob_key FROM turn_blobs WHERE position >> 32 = ? AND digest = ? LIMIT 1"
@@ -51,8 +51,8 @@ def write(db: sqlite3.Cursor, key: int, number: int, blobs: Sequence[Blob], *, i
         is_first: True if no turn of the thread has named a blob before.
     """
     if is_first:
-        make_blob_tables(db)
-        db.execute("UPDATE threads SET has_blobs = 1 WHERE key = ?", (key,))
+        make_part(db, "blobs")
+        mark(db, key, HAS_BLOBS)
     for place, blob in enumerate(blobs):
         held: tuple[int] | None = (
             db.execute(_HELD, (key, blob.digest)).fetchone()

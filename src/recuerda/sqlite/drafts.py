@@ -6,7 +6,7 @@ import sqlite3
 from typing import Any
 
 from recuerda.ids import new_id
-from recuerda.sqlite.schema import NUMBER_BITS
+from recuerda.sqlite.schema import HAS_DRAFT, NUMBER_BITS, has_part, make_part, mark, unmark
 from recuerda.sqlite.snapshots import Snapshot
 from recuerda.sqlite.threads import Head, find, id_at, make
 from recuerda.storage import rules
@@ -51,8 +51,11 @@ def save(thread_id: str, step: DraftStep, guard: Guard, db: sqlite3.Connection) 
             key = make(thread_id, guard.user_id, step.created_us, db, incarnation=incarnation)
         if head.key and head.new_user(guard) != head.user_id:
             db.execute("UPDATE threads SET user_id = ? WHERE key = ?", (guard.user_id, key))
-        if there:
-            remove(key, db)
+        if head.has_draft:
+            _delete(key, db)
+        else:
+            make_part(db, "drafts")
+            mark(db, key, HAS_DRAFT)
     db.execute(
         "INSERT INTO drafts (thread_key, number, id, turn_id, revision, body, created_us) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (key, step.number, step.id, step.turn_id, step.revision, step.body, step.created_us),
@@ -63,7 +66,7 @@ def save(thread_id: str, step: DraftStep, guard: Guard, db: sqlite3.Connection) 
 def _check_history(thread_id: str, guard: Guard, head: Head, db: sqlite3.Connection) -> None:
     record_id: str | None = head.record_id
     if guard.record_id is not None and guard.revision != head.revision:
-        record_id = id_at(db, head.key << NUMBER_BITS | guard.revision) if guard.revision else ""
+        record_id = id_at(db, head.key << NUMBER_BITS | guard.revision, head.marks) if guard.revision else ""
     check_history(thread_id, guard, revision=head.revision, incarnation=head.incarnation, record_id=record_id)
 
 
@@ -105,6 +108,11 @@ def check_last_step(thread_id: str, head: Head, guard: Guard, turn_id: str, db: 
 
 def remove(key: int, db: sqlite3.Connection) -> None:
     """Delete a thread's draft."""
+    _delete(key, db)
+    unmark(db, key, HAS_DRAFT)
+
+
+def _delete(key: int, db: sqlite3.Connection) -> None:
     db.execute("DELETE FROM drafts WHERE thread_key = ?", (key,))
 
 
@@ -114,16 +122,18 @@ def end(key: int, turn_id: str, db: sqlite3.Connection) -> None:
         remove(key, db)
 
 
-def _turn_of(key: int, db: sqlite3.Connection) -> str | None:
-    """Return the id of the turn to which a thread's draft belongs; None without a draft."""
-    row = db.execute("SELECT turn_id FROM drafts WHERE thread_key = ? AND number = 1", (key,)).fetchone()
-    return None if row is None else row[0]
+def _turn_of(key: int, db: sqlite3.Connection) -> str:
+    """Return the id of the turn to which a thread's draft belongs."""
+    (turn_id,) = db.execute("SELECT turn_id FROM drafts WHERE thread_key = ? AND number = 1", (key,)).fetchone()
+    return turn_id
 
 
 def list_infos(
     limit: int, user_id: str | None, position: tuple[int, str] | None, db: sqlite3.Connection
 ) -> list[DraftInfo]:
     """Do `Storage._list_drafts`."""
+    if not has_part(db, "drafts"):
+        return []
     begun_us, thread_id = position or (-1, "")
     values = {"limit": limit, "user_id": user_id, "begun_us": begun_us, "id": thread_id}
     return [

@@ -15,6 +15,7 @@ import sqlite3
 import time
 
 from recuerda._drivers.sqlite import busy_timeout, empty_log, rewrite_small
+from recuerda.sqlite.schema import has_part, make_part
 
 SOON_S = 1.0
 """The shortest time between two emptyings, and the time after which one that was hindered is tried again."""
@@ -31,11 +32,14 @@ _PATIENCE_S = 0.05
 
 def mark_due(connection: sqlite3.Connection) -> None:
     """Note in a removal's transaction that copies are left."""
-    connection.execute("UPDATE erasures SET due = due + 1 WHERE key = 1")
+    make_part(connection, "erasures")
+    connection.execute("INSERT INTO erasures VALUES (1, 1) ON CONFLICT (key) DO UPDATE SET due = due + 1")
 
 
 def _due(connection: sqlite3.Connection) -> int:
     """Return the number of removals whose copies are left."""
+    if not has_part(connection, "erasures"):
+        return 0
     return connection.execute("SELECT due FROM erasures WHERE key = 1").fetchone()[0]
 
 
@@ -88,7 +92,8 @@ class Eraser:
                 due = _due(connection)
                 rewrite_small(connection, REWRITABLE_BYTES)
                 # A removal that another process has committed since is left to that process.
-                connection.execute("UPDATE erasures SET due = 0 WHERE key = 1 AND due = ?", (due,))
+                if due:
+                    connection.execute("UPDATE erasures SET due = 0 WHERE key = 1 AND due = ?", (due,))
             self._is_file_clean = True
             return empty_log(connection)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 import time
 
+from recuerda.sqlite.schema import has_part, make_part
 from recuerda.sqlite.threads import find
 from recuerda.storage.leases import LeaseInfo
 from recuerda.storage.operations import Guard
@@ -18,6 +19,7 @@ from recuerda.storage.operations import Guard
 def take(thread_id: str, holder: str, ttl_us: int, guard: Guard, db: sqlite3.Connection) -> bool:
     """Do `Storage._lease`: take a lease that is free, has ended or is void, or extend the holder's own lease."""
     find(thread_id, guard, db)
+    make_part(db, "leases")
     now_us = time.monotonic_ns() // 1000
     done = db.execute(
         "INSERT INTO leases (thread_id, holder, taken_us, until_us) VALUES (:thread, :holder, :now, :until)"
@@ -30,11 +32,14 @@ def take(thread_id: str, holder: str, ttl_us: int, guard: Guard, db: sqlite3.Con
 
 def release(thread_id: str, holder: str, db: sqlite3.Connection) -> None:
     """Do `Storage._release`."""
-    db.execute("DELETE FROM leases WHERE thread_id = ? AND holder = ?", (thread_id, holder))
+    if has_part(db, "leases"):
+        db.execute("DELETE FROM leases WHERE thread_id = ? AND holder = ?", (thread_id, holder))
 
 
 def list_held(limit: int, db: sqlite3.Connection) -> list[LeaseInfo]:
     """Do `Storage._list_leases`."""
+    if not has_part(db, "leases"):
+        return []
     now_us = time.monotonic_ns() // 1000
     rows = db.execute(
         "SELECT thread_id, until_us - :now FROM leases WHERE until_us > :now AND taken_us <= :now LIMIT :limit",

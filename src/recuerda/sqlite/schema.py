@@ -7,14 +7,19 @@ listings), of users' threads (for walks), of the parents of forks, of the summar
 
 A page has 4 KiB. An append writes at least five pages to the write-ahead log, and each byte of them is part of a
 checksum. Pages of 8 KiB would double that cost, and save 6 % of the space. Each table and each index takes a page, even
-an empty one, so the tables of blobs are made with the first blob. A file from a newer recuerda is refused.
+an empty one. So the tables that few files need are made when they are needed first, in the same transaction. The row of
+a thread has marks that say whether the thread has rows in them. The indexes of threads and turns are there from the
+beginning, because making one later would read a large table while all writers wait. A file from a newer recuerda is
+refused.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from recuerda._drivers.sqlite import switch_to_wal
 from recuerda.errors import StorageUnavailable
@@ -28,6 +33,15 @@ NUMBER_BITS = 32
 
 NUMBER_MASK = (1 << NUMBER_BITS) - 1
 """The bits of a position that hold the record's number."""
+
+HAS_DRAFT = 1
+"""Marks a thread with a draft."""
+
+HAS_BLOBS = 2
+"""Marks a thread of which a turn has named a blob."""
+
+HAS_REMOVED = 4
+"""Marks a thread of which a record was removed."""
 
 VERSION = 1
 """The version of the schema. A later version will need the steps from this version to that one."""
@@ -53,7 +67,7 @@ _SCHEMA = (
         title_turn INTEGER,
         metadata TEXT NOT NULL DEFAULT '{}',
         parent TEXT, -- JSON; NULL unless the thread is a fork
-        has_blobs INTEGER NOT NULL DEFAULT 0, -- 1 once a turn has named a blob
+        marks INTEGER NOT NULL DEFAULT 0, -- HAS_DRAFT, HAS_BLOBS and HAS_REMOVED
         archived INTEGER NOT NULL DEFAULT 0,
         tags TEXT NOT NULL DEFAULT '[]'
     )
@@ -78,40 +92,6 @@ _SCHEMA = (
     "CREATE UNIQUE INDEX turns_by_id ON turns (position >> 32, id)",
     # This index finds a thread's newest summary, or shows that there is none, in one step. It does not contain turns.
     "CREATE INDEX summaries ON turns (position) WHERE kind = 'summary'",
-    # The ids of the newest removed records. A retry must not repeat a turn that a trim or a limit has dropped.
-    """
-    CREATE TABLE removed (
-        position INTEGER PRIMARY KEY,
-        id TEXT NOT NULL,
-        is_dropped_turn INTEGER NOT NULL
-    )
-    """,
-    "CREATE UNIQUE INDEX dropped_turns ON removed (position >> 32, id) WHERE is_dropped_turn",
-    """
-    CREATE TABLE drafts (
-        thread_key INTEGER NOT NULL,
-        number INTEGER NOT NULL,
-        id TEXT NOT NULL,
-        turn_id TEXT NOT NULL,
-        revision INTEGER NOT NULL,
-        created_us INTEGER NOT NULL,
-        body BLOB NOT NULL,
-        PRIMARY KEY (thread_key, number)
-    ) WITHOUT ROWID
-    """,
-    "CREATE INDEX drafts_by_time ON drafts (created_us) WHERE number = 1",
-    # The times come from the machine's monotonic clock, which starts anew when the machine starts.
-    """
-    CREATE TABLE leases (
-        thread_id TEXT PRIMARY KEY,
-        holder TEXT NOT NULL,
-        taken_us INTEGER NOT NULL,
-        until_us INTEGER NOT NULL
-    ) WITHOUT ROWID
-    """,
-    # One row: the number of removals whose copies in unused parts of pages have not been removed yet.
-    "CREATE TABLE erasures (key INTEGER PRIMARY KEY CHECK (key = 1), due INTEGER NOT NULL)",
-    "INSERT INTO erasures VALUES (1, 0)",
     """
     CREATE VIEW messages AS
     SELECT
@@ -140,28 +120,89 @@ _SCHEMA = (
 )
 
 
-_BLOBS = (
+Part: TypeAlias = Literal["blobs", "drafts", "erasures", "leases", "removed"]
+"""A part of the schema that is made when it is needed, by the name of its first table."""
+
+_PARTS: Mapping[Part, tuple[str, ...]] = {
     # The bytes of files, each once for a thread and its forks. A row of `blobs` lives as long as a row of `turn_blobs`
     # points to it.
-    """
-    CREATE TABLE IF NOT EXISTS turn_blobs (
-        position INTEGER NOT NULL,
-        place INTEGER NOT NULL,
-        digest TEXT NOT NULL,
-        blob_key INTEGER NOT NULL,
-        PRIMARY KEY (position, place)
-    ) WITHOUT ROWID
-    """,
-    "CREATE INDEX IF NOT EXISTS turn_blobs_by_digest ON turn_blobs (position >> 32, digest)",
-    "CREATE INDEX IF NOT EXISTS turn_blobs_by_blob ON turn_blobs (blob_key)",
-    "CREATE TABLE IF NOT EXISTS blobs (key INTEGER PRIMARY KEY, data BLOB NOT NULL)",
-)
+    "blobs": (
+        "CREATE TABLE IF NOT EXISTS blobs (key INTEGER PRIMARY KEY, data BLOB NOT NULL)",
+        """
+        CREATE TABLE IF NOT EXISTS turn_blobs (
+            position INTEGER NOT NULL,
+            place INTEGER NOT NULL,
+            digest TEXT NOT NULL,
+            blob_key INTEGER NOT NULL,
+            PRIMARY KEY (position, place)
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX IF NOT EXISTS turn_blobs_by_digest ON turn_blobs (position >> 32, digest)",
+        "CREATE INDEX IF NOT EXISTS turn_blobs_by_blob ON turn_blobs (blob_key)",
+    ),
+    "drafts": (
+        """
+        CREATE TABLE IF NOT EXISTS drafts (
+            thread_key INTEGER NOT NULL,
+            number INTEGER NOT NULL,
+            id TEXT NOT NULL,
+            turn_id TEXT NOT NULL,
+            revision INTEGER NOT NULL,
+            created_us INTEGER NOT NULL,
+            body BLOB NOT NULL,
+            PRIMARY KEY (thread_key, number)
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX IF NOT EXISTS drafts_by_time ON drafts (created_us) WHERE number = 1",
+    ),
+    # One row: the number of removals whose copies in unused parts of pages have not been removed yet.
+    "erasures": (
+        "CREATE TABLE IF NOT EXISTS erasures (key INTEGER PRIMARY KEY CHECK (key = 1), due INTEGER NOT NULL)",
+    ),
+    # The times come from the machine's monotonic clock, which starts anew when the machine starts.
+    "leases": (
+        """
+        CREATE TABLE IF NOT EXISTS leases (
+            thread_id TEXT PRIMARY KEY,
+            holder TEXT NOT NULL,
+            taken_us INTEGER NOT NULL,
+            until_us INTEGER NOT NULL
+        ) WITHOUT ROWID
+        """,
+    ),
+    # The ids of the newest removed records. A retry must not repeat a turn that a trim or a limit has dropped.
+    "removed": (
+        """
+        CREATE TABLE IF NOT EXISTS removed (
+            position INTEGER PRIMARY KEY,
+            id TEXT NOT NULL,
+            is_dropped_turn INTEGER NOT NULL
+        )
+        """,
+        "CREATE UNIQUE INDEX IF NOT EXISTS dropped_turns ON removed (position >> 32, id) WHERE is_dropped_turn",
+    ),
+}
 
 
-def make_blob_tables(db: sqlite3.Cursor) -> None:
-    """Make the tables of blobs if they are missing, in the transaction that writes the first blob of a thread."""
-    for statement in _BLOBS:
+def make_part(db: sqlite3.Connection | sqlite3.Cursor, part: Part) -> None:
+    """Make the tables of a part if they are missing, in the transaction that writes into them."""
+    for statement in _PARTS[part]:
         db.execute(_without_indent(statement))
+
+
+def mark(db: sqlite3.Connection | sqlite3.Cursor, key: int, marks: int) -> None:
+    """Set marks of a thread."""
+    db.execute("UPDATE threads SET marks = marks | ? WHERE key = ?", (marks, key))
+
+
+def unmark(db: sqlite3.Connection | sqlite3.Cursor, key: int, marks: int) -> None:
+    """Take marks from a thread."""
+    db.execute("UPDATE threads SET marks = marks & ~? WHERE key = ?", (marks, key))
+
+
+def has_part(db: sqlite3.Connection, part: Part) -> bool:
+    """Return True if the file has the tables of a part. No part is ever taken away."""
+    return db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (part,)).fetchone() is not None
 
 
 def _without_indent(statement: str) -> str:

@@ -16,7 +16,7 @@ import msgspec
 
 from recuerda.ids import new_id
 from recuerda.sqlite import blobs
-from recuerda.sqlite.schema import NUMBER_BITS, NUMBER_MASK
+from recuerda.sqlite.schema import HAS_BLOBS, HAS_DRAFT, HAS_REMOVED, NUMBER_BITS, NUMBER_MASK
 from recuerda.storage.hooks import WALK_PAGE
 from recuerda.storage.operations import NO_GUARD, Guard, ThreadChanges
 from recuerda.storage.rules import (
@@ -38,25 +38,23 @@ _FORM = (
     '[%d,%d,{"revision":%d,"edits":%d,"rewritten":%d,"first":%d,"turns":%d,"messages":%d,"created_us":%d,'
     '"updated_us":%d,"archived":%s,"metadata":%s,"parent":%s,"tags":%s,%s]'
 )
-_THREAD = """
+THREAD: str = f"""
     SELECT printf(
-        '{form}',
-        key, {has_draft} + 2 * has_blobs,
+        '{_FORM}',
+        key, marks,
         revision, edits, rewritten, first, turns, messages, created_us,
         updated_us, iif(archived, 'true', 'false'), metadata, ifnull(parent, 'null'), tags,
         substr(json_object('id', id, 'incarnation', incarnation, 'record_id', record_id, 'user_id', user_id,
             'title', title, 'title_turn', title_turn), 2)
     ) FROM threads
-"""
-THREAD: str = _THREAD.format(form=_FORM, has_draft="0")
-"""Selects a thread for `to_thread`. It does not look for a draft."""
-_HAS_DRAFT = "EXISTS (SELECT 1 FROM drafts WHERE thread_key = threads.key)"
-_LOOK = f"{_THREAD.format(form=_FORM, has_draft=_HAS_DRAFT)} WHERE id = ?"
+"""  # noqa: S608 - constants only
+"""Selects a thread for `to_thread`."""
+_LOOK = f"{THREAD} WHERE id = ?"
 _LOOK_AT_SEVERAL = f"{THREAD} WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 - constants only
 _HEAD = """
     SELECT json_array(
         key, user_id, incarnation, revision, record_id, edits, first, turns, messages, title, title_turn, updated_us,
-        EXISTS (SELECT 1 FROM drafts WHERE thread_key = threads.key), has_blobs
+        marks
     ) FROM threads WHERE id = ?
 """
 
@@ -67,13 +65,6 @@ class Thread(msgspec.Struct, array_like=True, frozen=True):
     key: int
     marks: int
     info: ThreadInfo
-
-
-HAS_DRAFT = 1
-"""Marks a thread with a draft."""
-
-HAS_BLOBS = 2
-"""Marks a thread of which a turn has named a blob."""
 
 
 class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -91,8 +82,22 @@ class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
     title: str | None
     title_turn: int | None
     updated_us: int
-    has_draft: int
-    has_blobs: int
+    marks: int
+
+    @property
+    def has_draft(self) -> bool:
+        """True if the thread has a draft."""
+        return self.marks & HAS_DRAFT > 0
+
+    @property
+    def has_blobs(self) -> bool:
+        """True once a turn of the thread has named a blob."""
+        return self.marks & HAS_BLOBS > 0
+
+    @property
+    def has_removed(self) -> bool:
+        """True once a record of the thread was removed."""
+        return self.marks & HAS_REMOVED > 0
 
     def check(self, thread_id: str, guard: Guard) -> None:
         """Refuse a thread that is not in the guard's state."""
@@ -113,7 +118,7 @@ class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 _to_head = msgspec.json.Decoder(Head).decode
 _to_thread = msgspec.json.Decoder(Thread).decode
-_NO_THREAD = Head(0, None, None, 0, "", 0, 1, 0, 0, None, None, 0, 0, 0)
+_NO_THREAD = Head(0, None, None, 0, "", 0, 1, 0, 0, None, None, 0, 0)
 
 
 def find(thread_id: str, guard: Guard, db: sqlite3.Connection | sqlite3.Cursor) -> Head:
@@ -151,12 +156,11 @@ def make(
     return cursor.lastrowid or 0
 
 
-def id_at(db: sqlite3.Connection | sqlite3.Cursor, position: int) -> str | None:
+def id_at(db: sqlite3.Connection | sqlite3.Cursor, position: int, marks: int) -> str | None:
     """Return the id of a record that a thread holds or remembers, by its position; None if there is no such id."""
-    row = db.execute(
-        "SELECT id FROM turns WHERE position = :position UNION ALL SELECT id FROM removed WHERE position = :position",
-        {"position": position},
-    ).fetchone()
+    row = db.execute("SELECT id FROM turns WHERE position = ?", (position,)).fetchone()
+    if row is None and marks & HAS_REMOVED:
+        row = db.execute("SELECT id FROM removed WHERE position = ?", (position,)).fetchone()
     return row and row[0]
 
 
@@ -246,8 +250,10 @@ def delete(thread_id: str, guard: Guard, db: sqlite3.Connection) -> bool:
     if head.has_blobs:
         blobs.remove(db, *records)
     db.execute("DELETE FROM turns WHERE position BETWEEN ? AND ?", records)
-    db.execute("DELETE FROM removed WHERE position BETWEEN ? AND ?", records)
-    db.execute("DELETE FROM drafts WHERE thread_key = ?", (head.key,))
+    if head.has_removed:
+        db.execute("DELETE FROM removed WHERE position BETWEEN ? AND ?", records)
+    if head.has_draft:
+        db.execute("DELETE FROM drafts WHERE thread_key = ?", (head.key,))
     db.execute("DELETE FROM threads WHERE key = ?", (head.key,))
     return True
 

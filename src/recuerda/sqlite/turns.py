@@ -14,9 +14,9 @@ from msgspec.structs import replace
 
 from recuerda.errors import TurnDropped, TurnGone
 from recuerda.sqlite import blobs, drafts
-from recuerda.sqlite.schema import NUMBER_BITS, NUMBER_MASK
+from recuerda.sqlite.schema import HAS_BLOBS, HAS_DRAFT, HAS_REMOVED, NUMBER_BITS, NUMBER_MASK, make_part, mark
 from recuerda.sqlite.snapshots import Snapshot
-from recuerda.sqlite.threads import HAS_BLOBS, HAS_DRAFT, Head, find, id_at, look, make
+from recuerda.sqlite.threads import Head, Thread, find, id_at, look, make
 from recuerda.storage.operations import Appended, Guard, NewBodies, NewRecord, ReadQuery, ThreadSlice
 from recuerda.storage.records import MAX_MESSAGE_COUNT, NO_BLOBS, REMEMBERED, Blob, RecordKind, TurnRecord
 from recuerda.storage.rules import edits_after, is_same_history, title_after, updated_after, wanted_blobs
@@ -44,12 +44,12 @@ _INSERT_RECORD = (
 )
 # The usual turn finds its thread in the state that its writer knows. So the check is a part of the update, and no
 # statement reads the thread's row first. An update that finds no such row has changed nothing.
-_ADVANCE_KNOWN = """
+_ADVANCE_KNOWN = f"""
     UPDATE threads
     SET revision = revision + 1, record_id = ?, turns = turns + 1, messages = messages + ?, updated_us = ?
     WHERE id = ? AND revision = ? AND record_id = ? AND incarnation = ? AND ifnull(user_id = ?, 1)
-        AND title_turn IS NOT 0 AND NOT EXISTS (SELECT 1 FROM drafts WHERE thread_key = threads.key)
-"""
+        AND title_turn IS NOT 0 AND marks & {HAS_DRAFT} = 0
+"""  # noqa: S608 - constants only
 _INSERT_NEXT = (
     "INSERT INTO turns (position, id, created_us, message_count, body)"
     " SELECT key << 32 | revision, ?, ?, ?, ? FROM threads WHERE id = ?"
@@ -220,6 +220,7 @@ def _cut(db: sqlite3.Connection, base: int, record: NewRecord, head: Head) -> _C
 
 
 def _undo(db: sqlite3.Connection, base: int, number: int, head: Head) -> _Cut:
+    _begin_removal(db, base, head)
     # A summary is newer than the turns that it covers.
     summaries = (base + number, base + NUMBER_MASK, number)
     db.execute(f"{_REMEMBER} {_SUMMARIES} AND target >= ?", (False, *summaries))
@@ -229,8 +230,16 @@ def _undo(db: sqlite3.Connection, base: int, number: int, head: Head) -> _Cut:
 
 
 def _drop_before(db: sqlite3.Connection, base: int, first: int, head: Head) -> _Cut:
+    _begin_removal(db, base, head)
     turns, messages = _delete_range(db, base, head.first, first - 1, head, is_drop=True)
     return _Cut(max(first, head.first), head.first, first - 1, turns, messages)
+
+
+def _begin_removal(db: sqlite3.Connection, base: int, head: Head) -> None:
+    """Make room for the ids of a thread's removed records."""
+    if not head.has_removed:
+        make_part(db, "removed")
+        mark(db, base >> NUMBER_BITS, HAS_REMOVED)
 
 
 def _delete_range(
@@ -300,7 +309,7 @@ def _read_records(thread_id: str, query: ReadQuery, db: sqlite3.Connection) -> T
             return ThreadSlice(info=None)
         key, info, marks = thread.key, thread.info, thread.marks
         base = key << NUMBER_BITS
-        after = query.after if query.after and _continues(db, base, info, query) else 0
+        after = query.after if query.after and _continues(db, base, thread, query) else 0
         found = dropped = None
         if query.turn_id:
             found = _by_id(db, key, query.turn_id)
@@ -336,13 +345,14 @@ def _is_at(info: ThreadInfo, query: ReadQuery) -> bool:
     )
 
 
-def _continues(db: sqlite3.Connection, base: int, info: ThreadInfo, query: ReadQuery) -> bool:
+def _continues(db: sqlite3.Connection, base: int, thread: Thread, query: ReadQuery) -> bool:
     """Return True if the records after the query's position continue the history that its reader knows."""
+    info = thread.info
     if query.record_id is None or query.after == info.revision:
         return _is_at(info, query)
     if not is_same_history(query, incarnation=info.incarnation, edits=info.edits, rewritten=info.rewritten):
         return False
-    return query.record_id == id_at(db, base + query.after)
+    return query.record_id == id_at(db, base + query.after, thread.marks)
 
 
 def _newest_summary(db: sqlite3.Connection, base: int) -> TurnRecord | None:
@@ -460,4 +470,4 @@ def replace_blob(thread_id: str, digest: str, blob: Blob, guard: Guard, db: sqli
     """Do `Storage._replace_blob`."""
     head = find(thread_id, guard, db)
     head.check(thread_id, guard)
-    return head.has_blobs > 0 and blobs.replace(db, head.key, digest, blob)
+    return head.has_blobs and blobs.replace(db, head.key, digest, blob)
