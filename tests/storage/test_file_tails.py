@@ -57,7 +57,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         if tail is not None:
             paths.append(path)
             with opened(Path(path), os.O_RDONLY) as fd:
-                anew = Log(fd, Path(path))
+                anew = Log(fd, path)
                 assert tail.state == anew.state
                 if tail.settings is not None:
                     held = anew.settings()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TypeAlias
 
+StrPath: TypeAlias = "str | os.PathLike[str]"
 Identity: TypeAlias = tuple[int, int]
 """The device and the number of a file. The number is not given to another file while this one is open."""
 
 
-def identity(path: Path) -> Identity | None:
+def identity(path: StrPath) -> Identity | None:
     """Return the identity of the file or folder to which a name leads; None if there is none."""
     try:
         found = os.stat(path)  # noqa: PTH116 - costs less than the method, and each turn calls it
@@ -19,7 +19,7 @@ def identity(path: Path) -> Identity | None:
     return found.st_dev, found.st_ino
 
 
-def is_in_place(path: Path, fd: int) -> bool:
+def is_in_place(path: StrPath, fd: int) -> bool:
     """Return whether a name leads to the file that a descriptor has open."""
     found = os.fstat(fd)
     return identity(path) == (found.st_dev, found.st_ino)

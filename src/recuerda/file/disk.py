@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from recuerda._drivers.identity import StrPath
 from recuerda._drivers.private_files import make_private_folder, open_private
 from recuerda.errors import StorageUnavailable
 from recuerda.file.os_locks import claimed
@@ -30,7 +31,7 @@ class opened:  # noqa: N801 - used like a function
 
     __slots__ = ("_fd",)
 
-    def __init__(self, path: Path, flags: int) -> None:
+    def __init__(self, path: StrPath, flags: int) -> None:
         self._fd = open_private(path, flags)
 
     def __enter__(self) -> int:
@@ -55,7 +56,7 @@ def write_at(fd: int, offset: int, data: bytes) -> None:
         written += pwrite(fd, memoryview(data)[written:], offset + written)
 
 
-def check_in_place(path: Path, fd: int) -> os.stat_result:
+def check_in_place(path: StrPath, fd: int) -> os.stat_result:
     """Check, before a write is acknowledged, that the name of an open file leads to it. Return the file's facts.
 
     Raises:
@@ -82,7 +83,7 @@ class Disk:
     def __init__(self, *, fsync: bool) -> None:
         self._fsync = fsync
 
-    def extend(self, path: Path, fd: int, offset: int, lines: bytes) -> os.stat_result:
+    def extend(self, path: StrPath, fd: int, offset: int, lines: bytes) -> os.stat_result:
         """Write whole lines as the end of an open file, from `offset` on, and return the facts about the file.
 
         After a failure, the file ends at `offset`.
@@ -104,7 +105,7 @@ class Disk:
                     os.ftruncate(fd, offset)
                 raise
 
-    def begin(self, path: Path, content: bytes, *, mark_at: int, mark: bytes) -> os.stat_result:
+    def begin(self, path: str, content: bytes, *, mark_at: int, mark: bytes) -> os.stat_result:
         """Write a file that is new or holds nothing of value, and then set the mark that makes it count.
 
         Return the facts about the file. After a failure, the file is gone.
@@ -112,14 +113,15 @@ class Disk:
         with opened(path, os.O_RDWR | os.O_CREAT) as fd:
             try:
                 with claimed(fd):
-                    self.sync_folder(path.parent)
+                    if self._fsync:
+                        self.sync_folder(Path(path).parent)
                     os.ftruncate(fd, 0)
                     write_at(fd, 0, content)
                     self.sync(fd)
                     write_at(fd, mark_at, mark)
             except BaseException:
                 with suppress(OSError):
-                    path.unlink()
+                    Path(path).unlink()
                 raise
             return check_in_place(path, fd)
 
@@ -128,7 +130,7 @@ class Disk:
         if self._fsync:
             _sync(fd)
 
-    def sync_file(self, path: Path) -> None:
+    def sync_file(self, path: StrPath) -> None:
         """Write a file's content to the disk, for a reader."""
         if self._fsync:
             with opened(path, _SYNCABLE) as fd:

@@ -110,7 +110,7 @@ def load_steps(
         lines = _readable(fd, with_tail=is_settled)
         if lines and lines[-1][0].end > os.fstat(fd).st_size:
             disk.sync_file(files.draft)
-    with open_log(files.log, disk) as log:
+    with open_log(files.log_name, disk) as log:
         place = _place_in(log)
     check(place.user_id)
     return [found.step() for _, found in lines] if lines and _is_fresh(lines[0][1], place) else []

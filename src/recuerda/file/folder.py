@@ -148,7 +148,7 @@ class Folder:
         committed, tail = add_records(
             files, self._disk, log=log, thread_id=thread_id, records=records, user_id=guard.user_id
         )
-        self._tails.keep(str(files.log), tail)
+        self._tails.keep(files.log_name, tail)
         if blobs:
             finish_blobs(files, [blob.digest for blob in blobs])
         return committed, tail.state, _dropped_blobs(log, tail.state)
@@ -204,7 +204,7 @@ class Folder:
     def read_missing(self, thread_id: str) -> ThreadSlice | None:
         """Do the read of a thread that does not exist. Return None if there is a file."""
         try:
-            os.stat(files_of(self._path, thread_id).log)  # noqa: PTH116 - costs less than the method
+            os.stat(files_of(self._path, thread_id).log_name)  # noqa: PTH116 - costs less than the method
         except FileNotFoundError:
             return ThreadSlice(info=None)
         except OSError:
@@ -213,8 +213,8 @@ class Folder:
 
     def _read(self, thread_id: str, query: ReadQuery, *, waits: bool = True) -> ThreadSlice:
         files = files_of(self._path, thread_id)
-        has_draft = os.access(files.draft, os.F_OK)  # unlike `exists`, it raises no error inside
-        with open_log(files.log, self._disk, waits=waits, tails=self._tails) as log:
+        has_draft = os.access(files.draft_name, os.F_OK)  # unlike `exists`, it raises no error inside
+        with open_log(files.log_name, self._disk, waits=waits, tails=self._tails) as log:
             if log is None:
                 return ThreadSlice(info=None)
             if not waits and query.after and query.after < log.state.revision:
@@ -327,8 +327,8 @@ class Folder:
                 self._disk.unlink(path)
             self._disk.sync_folder(self._path)
             remove_blobs(files)
-            self._ids.forget(files.log)
-            self._tails.forget(str(files.log))
+            self._ids.forget(files.log_name)
+            self._tails.forget(files.log_name)
         return was_there
 
     def _check_before_delete(self, files: ThreadFiles, thread_id: str, guard: Guard) -> bool:
@@ -430,7 +430,7 @@ class Folder:
             yield
 
     def _open(self, files: ThreadFiles) -> AbstractContextManager[Log | None]:
-        return open_log(files.log, self._disk, is_writer=True, tails=self._tails)
+        return open_log(files.log_name, self._disk, is_writer=True, tails=self._tails)
 
     def _held(
         self, files: ThreadFiles, log: Log | None, thread_id: str, record: NewRecord, guard: Guard
@@ -521,7 +521,7 @@ def _check_holds_turn(thread_id: str, number: int, log: Log | None) -> None:
 
 
 def _end_any_draft(files: ThreadFiles) -> None:
-    if os.access(files.draft, os.F_OK):
+    if os.access(files.draft_name, os.F_OK):
         with suppress(OSError):  # the thread has a later turn, so the draft no longer counts
             files.draft.unlink()
 

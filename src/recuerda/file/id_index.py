@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 from recuerda.file.lines import Line, is_gone, parse_gone, parse_record
@@ -80,7 +79,7 @@ class IdIndex:
     """The turn ids of the threads in which an id was looked up most recently."""
 
     def __init__(self) -> None:
-        self._files: OrderedDict[Path, _FileIds] = OrderedDict()
+        self._files: OrderedDict[str, _FileIds] = OrderedDict()
         self._mutex = threading.Lock()
 
     def find(self, log: Log, record_id: str) -> Found:
@@ -93,12 +92,12 @@ class IdIndex:
                 found = file.look_up(log, record_id)
         return found or NOTHING
 
-    def forget(self, path: Path) -> None:
+    def forget(self, path: str) -> None:
         """Forget the ids of a file that was deleted."""
         with self._mutex:
             self._files.pop(path, None)
 
-    def _file(self, path: Path) -> _FileIds:
+    def _file(self, path: str) -> _FileIds:
         with self._mutex:
             file = self._files.get(path)
             if file is None:

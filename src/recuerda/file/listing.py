@@ -115,7 +115,7 @@ class Listing:
         """Return the thread in a file, and whether the file has to change before another thread is in it."""
         path = self._folder / name
         try:
-            with open_log(path, self._disk) as log:
+            with open_log(str(path), self._disk) as log:
                 if log is None:
                     return None, False
                 settings, state, is_settled = log.settings(), log.state, not log.is_in_doubt

@@ -96,7 +96,7 @@ class StripedLocks:
                 raise
             os.close(fd)
 
-    def _opened(self, path: Path) -> int:
+    def _opened(self, path: str) -> int:
         try:
             return open_private(path, os.O_RDWR | os.O_CREAT)
         except FileNotFoundError:

@@ -18,7 +18,6 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from itertools import chain
-from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -79,14 +78,14 @@ class Log:
         is_empty: True when no line counts. Then the thread does not exist.
     """
 
-    def __init__(self, fd: int, path: Path, *, counts_all: bool = False, tails: Tails | None = None) -> None:
+    def __init__(self, fd: int, path: str, *, counts_all: bool = False, tails: Tails | None = None) -> None:
         self.fd = fd
         self.path = path
         self._counts_all = counts_all
         self._seen: list[Line] = []
         self._mark: Mark = mark_of(os.fstat(fd))
         self.size: int = self._mark[2]
-        self._known: Tail | None = tails and tails.find(str(path), self._mark)
+        self._known: Tail | None = tails and tails.find(path, self._mark)
         if self._known is not None:
             self._start, self.is_unfinished, self.is_empty = b"", False, False
             _, self.state, self._settings = self._known
@@ -283,7 +282,7 @@ class Log:
 
 
 def open_log(
-    path: Path, disk: Disk, *, is_writer: bool = False, waits: bool = True, tails: Tails | None = None
+    path: str, disk: Disk, *, is_writer: bool = False, waits: bool = True, tails: Tails | None = None
 ) -> AbstractContextManager[Log | None]:
     """Open a thread's file for a `with` block; the block gets None when there is no thread.
 
@@ -305,7 +304,7 @@ class _OpenLog:
 
     __slots__ = ("_disk", "_fd", "_is_writer", "_log", "_path", "_tails", "_waits")
 
-    def __init__(self, path: Path, disk: Disk, *, is_writer: bool, waits: bool, tails: Tails | None) -> None:
+    def __init__(self, path: str, disk: Disk, *, is_writer: bool, waits: bool, tails: Tails | None) -> None:
         self._path, self._disk, self._is_writer, self._waits, self._tails = path, disk, is_writer, waits, tails
         self._fd = -1
         self._log: Log | None = None
@@ -333,7 +332,7 @@ class _OpenLog:
         if self._tails is None or self._log is None or self._is_writer:
             return
         if (tail := self._log.new_tail()) is not None:
-            self._tails.keep(str(self._path), tail)
+            self._tails.keep(self._path, tail)
 
 
 def _decided(log: Log, disk: Disk) -> Log:

@@ -8,6 +8,7 @@ every limit. No name is read back into an id: the id is inside the file.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -36,6 +37,16 @@ class ThreadFiles:
     folder: Path
     stem: str
     stripe: int
+
+    @cached_property
+    def log_name(self) -> str:
+        """The name of `log`, with its folder. A `Path` costs more than the call of the system that takes it."""
+        return f"{self.folder}{os.sep}{self.stem}{LOG_SUFFIX}"
+
+    @cached_property
+    def draft_name(self) -> str:
+        """The name of `draft`, with its folder."""
+        return f"{self.folder}{os.sep}{self.stem}{DRAFT_SUFFIX}"
 
     @cached_property
     def log(self) -> Path:
@@ -88,9 +99,9 @@ def files_of(folder: Path, thread_id: str) -> ThreadFiles:
 
 
 @lru_cache(KEPT)
-def lock_file(folder: Path, stripe: int) -> Path:
+def lock_file(folder: Path, stripe: int) -> str:
     """Return the path of a stripe's lock file in a folder of locks."""
-    return folder / f"{stripe:02x}"
+    return f"{folder}{os.sep}{stripe:02x}"
 
 
 def stripe_of(name: str) -> int:

@@ -21,7 +21,7 @@ class Place:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path = str(path)
         self._identity: Identity | None = None
         self._problem: str | None = None
 

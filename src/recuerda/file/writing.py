@@ -122,7 +122,7 @@ def _merged(metadata: msgspec.Raw, changes: ThreadChanges) -> msgspec.Raw:
 def _begin(files: ThreadFiles, disk: Disk, settings: SettingsLine, rest: bytes = b"") -> tuple[os.stat_result, int]:
     """Make a thread's file. Return the facts about it, and its end."""
     content = first_line(settings, State(updated_us=settings.updated_us), rest=len(rest)) + rest
-    return disk.begin(files.log, content, mark_at=FINISHED_AT, mark=FINISHED), len(content)
+    return disk.begin(files.log_name, content, mark_at=FINISHED_AT, mark=FINISHED), len(content)
 
 
 def _extend(log: Log, disk: Disk, lines: bytes) -> tuple[os.stat_result, int]:
