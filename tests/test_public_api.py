@@ -508,3 +508,8 @@ for worker in workers: worker.join()
 print(*(name for name in names if len(found[name]) == 8 and len(set(map(id, found[name]))) == 1))
 """
     assert printed_by(code) == recuerda.__all__
+
+
+def test_the_command_line_imports_the_memories_only_when_a_command_needs_them() -> None:
+    code = "import recuerda.cli.app, sys; print(*(name for name in sys.modules if name.startswith('recuerda.recall')))"
+    assert printed_by(code) == []

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -15,10 +12,7 @@ import typer
 from recuerda.cli.asking import confirmed
 from recuerda.cli.options import JsonOption, StorageOption, opened_to_read
 from recuerda.cli.output import clean_line, counted, fail, print_json, warn
-from recuerda.errors import ConfigurationError, ThreadNotFound
-from recuerda.recall import RecallProvider
-from recuerda.recall.places import index_beside
-from recuerda.storage.contract import Storage
+from recuerda.errors import ThreadNotFound
 from recuerda.storage.erasure import Erasure, Forgotten
 
 EXAMPLES = (
@@ -91,7 +85,9 @@ def _ask(names: str, *, is_sure: bool) -> None:
 
 async def _delete(storage: str | None, thread_ids: list[str], *, index: str | None) -> None:
     """Delete the threads, or none of them if one does not exist."""
-    async with opened_to_read(storage) as opened_storage, _followed(opened_storage, index):
+    from recuerda.cli.index_place import followed
+
+    async with opened_to_read(storage) as opened_storage, followed(opened_storage, index):
         for thread_id in thread_ids:
             if await opened_storage.head(thread_id) is None:
                 raise ThreadNotFound(thread_id)
@@ -100,31 +96,10 @@ async def _delete(storage: str | None, thread_ids: list[str], *, index: str | No
 
 
 async def _erase(storage: str | None, user: str, *, index: str | None, is_dry_run: bool) -> Erasure:
-    async with opened_to_read(storage) as opened_storage, _followed(opened_storage, index):
+    from recuerda.cli.index_place import followed
+
+    async with opened_to_read(storage) as opened_storage, followed(opened_storage, index):
         return await opened_storage.erase_user(user, dry_run=is_dry_run)
-
-
-@asynccontextmanager
-async def _followed(storage: Storage, index: str | None) -> AsyncGenerator[None]:
-    """Let the index of the storage's memories, if there is one, forget the threads that are deleted in the block."""
-    provider = _index_of(storage, index)
-    try:
-        yield
-    finally:
-        if provider is not None:
-            await provider.close()
-
-
-def _index_of(storage: Storage, index: str | None) -> RecallProvider | None:
-    if index is not None:
-        if "://" not in index and not Path(index).exists():
-            raise ConfigurationError(f"there is no index {index}")
-        return RecallProvider(index, storage=storage)
-    try:
-        path = getattr(index_beside(storage), "path", None)
-    except ConfigurationError:
-        return None  # there is no place beside this storage
-    return RecallProvider(path, storage=storage) if isinstance(path, Path) and path.exists() else None
 
 
 def _print_receipt(receipt: Erasure, *, as_json: bool) -> None:

@@ -12,7 +12,6 @@ from typing import Annotated, TypedDict
 import typer
 from rich.table import Table
 
-from recuerda.cli.found_threads import print_found, search_threads
 from recuerda.cli.messages import shown_time
 from recuerda.cli.options import JsonOption, StorageOption, opened_to_read, public_url
 from recuerda.cli.output import clean_line, console, print_json, print_table, warn
@@ -103,6 +102,8 @@ def threads(
     if search is not None:
         if title or metadata or tag or is_archived or since or cursor or is_all:
             raise typer.BadParameter("--search goes with --user, --limit and --index alone")
+        from recuerda.cli.found_threads import print_found, search_threads
+
         found = asyncio.run(search_threads(storage, search, user=user, limit=limit, index=index))
         print_found(found, as_json=as_json, thread_json=thread_json)
         if not found and not as_json:
