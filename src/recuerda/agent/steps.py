@@ -11,6 +11,7 @@ A step is encoded as a JSON object without its empty fields:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from itertools import count
 from typing import Any, TypeVar, cast
 
@@ -316,7 +317,9 @@ class _WireStep(msgspec.Struct, kw_only=True, omit_defaults=True):
     began_us: int | None = None
 
 
-_decoder = msgspec.json.Decoder(_WireStep)
+@cache  # Few programs need it, and making it takes a hundredth of their imports.
+def _decoder() -> msgspec.json.Decoder[_WireStep]:
+    return msgspec.json.Decoder(_WireStep)
 
 
 def encode_step(step: Step) -> bytes:
@@ -352,7 +355,7 @@ def decode_step(body: bytes) -> Step:
         StateError: the bytes are not a step.
     """
     try:
-        wire = _decoder.decode(body)
+        wire = _decoder().decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise StateError(f"a step of the interrupted turn cannot be read: {error}") from None
     return Step(

@@ -13,6 +13,7 @@ keeps a part that it does not fully understand as `UnknownContent`. A body that 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -107,7 +108,6 @@ _LONG_MS = 10**9
 
 _encoder = msgspec.json.Encoder(enc_hook=_plain_text)
 _decoder = msgspec.json.Decoder(_WireTurn[_Known])
-_any_decoder = msgspec.json.Decoder(_WireTurn[_Any])
 _BY_TYPE: dict[object, type[Content]] = {kind.__struct_config__.tag: kind for kind in KNOWN_CONTENTS}
 _FREE_FORM: dict[type[AnyContent], str] = {FunctionCallContent: "arguments", FunctionResultContent: "result"}
 
@@ -171,11 +171,16 @@ def decode_turn(body: bytes, *, thread_id: str, number: int) -> Turn:
     )
 
 
+@cache  # Few programs need it, and making it takes a hundredth of their imports.
+def _any_decoder() -> msgspec.json.Decoder[_WireTurn[_Any]]:
+    return msgspec.json.Decoder(_WireTurn[_Any])
+
+
 def _decode(body: bytes) -> _WireTurn[_Known] | _WireTurn[_Any]:
     try:
         return _decoder.decode(body)
     except msgspec.ValidationError:  # the turn has a part that is not known, or damage
-        return _any_decoder.decode(body)
+        return _any_decoder().decode(body)
 
 
 def message_to_json(message: ChatMessage, path: str = "message") -> JsonObject:

@@ -9,7 +9,9 @@ with it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from recuerda.messages.message import ChatMessage, Turn
 from recuerda.window.summary import INSTRUCTING_ROLES, pinned_of
@@ -19,7 +21,7 @@ MAX_PINNED_TURNS = 64
 """The largest number of turns whose pinned messages are kept. The newest ones count."""
 
 
-class Pin(NamedTuple):
+class Pin(msgspec.Struct, frozen=True):
     """The pinned messages of one turn, with the turn's number and id."""
 
     number: int
@@ -109,7 +111,7 @@ class PinnedTurns:
             return []
         found: list[Pin] = []
         said: list[ChatMessage] = []
-        for pin in sorted(self._known.values(), reverse=True):
+        for pin in sorted(self._known.values(), key=lambda pin: pin.number, reverse=True):
             if pin.number >= first and pin.number not in self._gone:
                 new = tuple(message for message in pin.messages if not is_said(message, said))
                 said += new
@@ -129,7 +131,7 @@ class PinnedTurns:
         return tuple(ids[-MAX_PINNED_TURNS:])
 
 
-class Pinned(NamedTuple):
+class Pinned(msgspec.Struct, frozen=True):
     """The pins that a window can keep, the oldest first, and the number of messages that it cannot keep."""
 
     pins: Sequence[Pin] = ()

@@ -17,7 +17,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
+
+import msgspec
 
 from recuerda.window.tally import Tally
 from recuerda.window.tokens import Size
@@ -38,7 +40,7 @@ turn that alone is too long.
 """
 
 
-class Limits(NamedTuple):
+class Limits(msgspec.Struct, frozen=True, gc=False):
     """The largest numbers of messages and tokens to send, and of turns that keep their results. None means no limit."""
 
     messages: int | None = None
@@ -46,7 +48,7 @@ class Limits(NamedTuple):
     keep_results: int | None = None
 
 
-class Choice(NamedTuple):
+class Choice(msgspec.Struct, frozen=True, gc=False):
     """The turns to send.
 
     Attributes:

@@ -7,7 +7,7 @@ another story than a run. A run that does not ask for a report does no work for 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -84,7 +84,7 @@ class WindowReport(msgspec.Struct, frozen=True, kw_only=True):
         return next((turn.number for turn in self.turns if turn.left_out is None), None)
 
 
-class Planned(NamedTuple):
+class Planned(msgspec.Struct, frozen=True):
     """The plan of a window.
 
     Attributes:

@@ -10,7 +10,8 @@ address, is assumed to cost `TOKENS_PER_FILE`.
 from __future__ import annotations
 
 from math import ceil, sqrt
-from typing import NamedTuple
+
+import msgspec
 
 from recuerda.messages.extent import extent_of
 from recuerda.messages.files import bytes_of_url
@@ -32,7 +33,7 @@ _PATCH, _MOST_PATCHES = 32, 1536
 _LONGEST, _SHORTER, _TILE = 2048, 768, 512
 
 
-class _Tiles(NamedTuple):
+class _Tiles(msgspec.Struct, frozen=True, gc=False):
     base: int
     tile: int
 

@@ -7,6 +7,7 @@ and `usage`; an empty field is left out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -78,7 +79,9 @@ class _WireSummary(msgspec.Struct, kw_only=True, omit_defaults=True):
     usage: Usage | None = None
 
 
-_decoder = msgspec.json.Decoder(_WireSummary)
+@cache  # Few programs need it, and making it takes a part of their imports.
+def _decoder() -> msgspec.json.Decoder[_WireSummary]:
+    return msgspec.json.Decoder(_WireSummary)
 
 
 def encode_summary(summary: Summary) -> bytes:
@@ -100,7 +103,7 @@ def decode_summary(body: bytes) -> Summary:
         StateError: `body` is not a summary.
     """
     try:
-        wire = _decoder.decode(body)
+        wire = _decoder().decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise StateError(f"a summary cannot be read: {error}") from None
     return Summary(

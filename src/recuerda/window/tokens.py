@@ -12,7 +12,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from math import ceil
-from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
+
+import msgspec
 
 from recuerda.errors import ConfigurationError
 from recuerda.messages.message import (
@@ -54,7 +56,7 @@ CountText: TypeAlias = Callable[[str], int]
 """A function that returns the number of tokens in a text."""
 
 
-class Size(NamedTuple):
+class Size(msgspec.Struct, frozen=True, gc=False):
     """The cost of messages: a fixed number of tokens, and the tokens of the text before calibration."""
 
     fixed: int
