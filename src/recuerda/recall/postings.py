@@ -18,7 +18,8 @@ import sys
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from recuerda.recall.ranking import WEIGHTS, idf
@@ -42,6 +43,9 @@ _MAX_COUNT = 200
 
 _EMPTY = bytes(2)
 """The data of a chunk without a document."""
+
+_FEW_SCORES = 4_000
+"""The largest number of scores of which the best ones are found sooner by sorting all than by a heap."""
 
 _LOOK_UP = 8
 """The number of postings that are read in the time in which one document is looked up."""
@@ -70,46 +74,58 @@ class Postings:
         self.frequency: int = sum([part[0] for part in self._parts])
         """The number of documents."""
 
-    def numbers(self) -> list[int]:
-        """Return the numbers of all documents, in ascending order."""
+    @cached_property
+    def numbers(self) -> Sequence[int]:
+        """The numbers of all documents, in ascending order."""
         found: list[int] = []
         for first, part in zip(self._firsts, self._parts, strict=True):
             base, distinct = first & ~_LOW, part[1 : part[0] + 1]
             found.extend([base + low for low in distinct] if base else distinct)
         return found
 
-    def repeated(self) -> dict[int, int]:
-        """Return the counts of the documents that have the term more than once."""
-        found: dict[int, int] = {}
+    @cached_property
+    def repeated(self) -> Mapping[int, int]:
+        """The counts of the documents that have the term more than once, by their numbers."""
+        further: list[int] = []
         for first, part in zip(self._firsts, self._parts, strict=True):
             if len(part) > part[0] + 1:
-                base = first & ~_LOW
-                found.update((base + low, more + 1) for low, more in Counter(part[part[0] + 1 :]).items())
-        return found
+                base, lows = first & ~_LOW, part[part[0] + 1 :]
+                further.extend([base + low for low in lows] if base else lows)
+        return {number: more + 1 for number, more in Counter(further).items()}
 
-    def counts(self, wanted: Collection[int]) -> dict[int, int]:
+    def counts(self, wanted: KeysView[int]) -> dict[int, int]:
         """Return the counts of those of the wanted documents that have the term."""
         if _LOOK_UP * len(wanted) > self.frequency:
-            found = dict.fromkeys(set(wanted).intersection(self.numbers()), 1)
-            found.update((number, count) for number, count in self.repeated().items() if number in found)
+            found = dict.fromkeys(wanted & self.numbers, 1)
+            for number in found.keys() & self.repeated.keys():
+                found[number] = self.repeated[number]
             return found
-        return self._looked_up(wanted)
+        return self._looked_up(sorted(wanted))
 
-    def _looked_up(self, wanted: Iterable[int]) -> dict[int, int]:
-        # One loop without calls of our own, because a search looks up a thousand documents.
+    def _looked_up(self, wanted: Sequence[int]) -> dict[int, int]:
+        """Return the counts of documents that are wanted in ascending order."""
+        # Loops without calls of our own, because a search looks up a thousand documents.
         firsts, parts = self._firsts, self._parts
         found: dict[int, int] = {}
-        for number in wanted:
-            at = bisect_right(firsts, number) - 1
-            if at < 0 or firsts[at] < number & ~_LOW:
-                continue
-            part, low = parts[at], number & _LOW
-            end = part[0] + 1
-            place = bisect_left(part, low, 1, end)
-            if place == end or part[place] != low:
-                continue
-            is_repeated = len(part) > end
-            found[number] = 1 + (bisect_right(part, low, end) - bisect_left(part, low, end) if is_repeated else 0)
+        at = start = 0
+        while start < len(wanted):
+            at = bisect_right(firsts, wanted[start], at)
+            next_range = (wanted[start] | _LOW) + 1
+            until = min(next_range, firsts[at]) if at < len(firsts) else next_range
+            stop = bisect_left(wanted, until, start)
+            if at and firsts[at - 1] >= next_range - _LOW - 1:
+                part = parts[at - 1]
+                place, end = 1, part[0] + 1
+                is_repeated = len(part) > end
+                for number in wanted[start:stop]:
+                    low = number & _LOW
+                    place = bisect_left(part, low, place, end)
+                    if place == end:
+                        break
+                    if part[place] == low:
+                        more = bisect_right(part, low, end) - bisect_left(part, low, end) if is_repeated else 0
+                        found[number] = 1 + more
+            start = stop
         return found
 
 
@@ -161,10 +177,11 @@ class Matches:
     def of(self, numbers: Collection[int]) -> dict[int, dict[str, int]]:
         """Return the counts of the terms in these documents. Documents without any of the terms are left out."""
         found: dict[int, dict[str, int]] = {}
+        wanted = dict.fromkeys(numbers).keys()
         for term, postings in self._postings.items():
-            for number, count in postings.counts(numbers).items():
+            for number, count in postings.counts(wanted).items():
                 found.setdefault(number, {})[term] = count
-        for number in self._waiting.keys() & set(numbers):
+        for number in self._waiting.keys() & wanted:
             found[number] = dict(self._waiting[number])
         return found
 
@@ -263,17 +280,24 @@ def _saturated(count: int) -> float:
 
 def _least(scores: Mapping[int, float], limit: int) -> float:
     """Return the lowest of the `limit` best scores; 0 if there are not so many."""
-    return heapq.nlargest(limit, scores.values())[-1] if len(scores) >= limit > 0 else 0.0
+    if not len(scores) >= limit > 0:
+        return 0.0
+    if len(scores) <= _FEW_SCORES:
+        return sorted(scores.values())[-limit]
+    return heapq.nlargest(limit, scores.values())[-1]
 
 
 def _added(scores: dict[int, float], postings: Postings, worth: float) -> dict[int, float]:
+    """Return the scores with those of a further term; the given ones may be changed."""
     once = worth * _saturated(1)
-    found = dict.fromkeys(postings.numbers(), once)
+    found = dict.fromkeys(postings.numbers, once)
     for number in scores.keys() & found.keys():
         found[number] += scores[number]
-    for number, count in postings.repeated().items():
-        found[number] += worth * _saturated(count) - once
-    return scores | found
+    further = {count: worth * _saturated(count) - once for count in set(postings.repeated.values())}
+    for number, count in postings.repeated.items():
+        found[number] += further[count]
+    scores.update(found)
+    return scores
 
 
 def _raise(scores: dict[int, float], counts: Mapping[int, int], worth: float) -> None:

@@ -91,5 +91,5 @@ def test_a_term_keeps_its_documents_whichever_rows_it_has() -> None:
             change(rows, {(term, first): left})
             del counts[number]
         postings = Postings(chunks_of({key: unpacked(row) for key, row in rows.items()}, [term])[term])
-        assert postings.numbers() == sorted(counts)
-        assert postings.repeated() == {number: count for number, count in counts.items() if count > 1}
+        assert postings.numbers == sorted(counts)
+        assert postings.repeated == {number: count for number, count in counts.items() if count > 1}
