@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from recuerda import AgentThread, ChatMessage, ChatMessageStore, FunctionResultC
 from recuerda.messages.message import FunctionCallContent
 from recuerda.recall import Progress, RecallProvider, SQLiteRecallIndex
 from recuerda.recall.following import BATCH_TURNS, follow
+from recuerda.recall.index import Document, Position
 from recuerda.sqlite import SQLiteStorage
 from recuerda.storage.ram import MemoryStorage
 from tests.recall.talking import pair, say
@@ -80,6 +82,44 @@ async def test_a_thread_deep_in_the_listing_that_another_process_changed_is_chec
     await elsewhere.delete("old")
     assert await texts(recall, "heptagon") == []
     assert (await recall.stats()).documents == 50
+
+
+async def test_a_turn_that_is_undone_and_followed_elsewhere_during_a_search_is_not_returned(
+    storage: SQLiteStorage, elsewhere: SQLiteStorage, recall: RecallProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for word in ("amber", "heptagon"):
+        await say(storage, "old", *pair(f"My locker code is {word}."))
+    for number in range(25):
+        await say(storage, f"new {number}", *pair("Nothing of interest."))
+    assert "My locker code is heptagon." in await texts(recall, "heptagon")
+    index = recall._of().index  # pyright: ignore[reportPrivateUsage] - to stop within a search
+    documents_at = index.documents_at
+
+    async def read_and_undo(keys: Sequence[int]) -> tuple[dict[int, Document], dict[str, Position]]:
+        monkeypatch.undo()
+        found = await documents_at(keys)
+        await elsewhere.undo("old")
+        other = RecallProvider(index, storage=elsewhere, user_id="ana")
+        await other.catch_up()
+        await other.close()
+        return found
+
+    monkeypatch.setattr(index, "documents_at", read_and_undo)
+    assert await texts(recall, "heptagon") == []
+
+
+async def test_documents_come_with_the_positions_of_their_threads(
+    storage: SQLiteStorage, recall: RecallProvider
+) -> None:
+    for thread_id in ("one", "two"):
+        await say(storage, thread_id, *pair("I collect amber."))
+    await recall.catch_up()
+    index = recall._of().index  # pyright: ignore[reportPrivateUsage] - to ask it alone
+    keys = await index.newest("user:ana", None, 10)
+    documents, positions = await index.documents_at(keys)
+    assert documents == await index.documents(keys)
+    assert positions == await index.positions(["one", "two"])
+    assert await index.documents_at([]) == ({}, {})
 
 
 async def test_what_a_trim_cuts_off_is_not_returned(

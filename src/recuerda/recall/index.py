@@ -352,6 +352,14 @@ class RecallIndex(ABC):
     async def documents(self, keys: Sequence[int]) -> dict[int, Document]:
         """Return documents by key. Documents that have been removed are left out."""
 
+    async def documents_at(self, keys: Sequence[int]) -> tuple[dict[int, Document], dict[str, Position]]:
+        """Return documents by key, and the positions of their threads, in one trip if the index can.
+
+        The positions are from the same moment, or from a later one.
+        """
+        documents = await self.documents(keys)
+        return documents, await self.positions(sorted({one.thread_id for one in documents.values()}))
+
     @abstractmethod
     async def holders(self, thread_id: str, turn: int) -> list[HeldTurn]:
         """Return all threads of a turn's scope that hold the turn: its own thread, its forks, and their parents."""

@@ -62,6 +62,8 @@ from recuerda.threads.history import StoredTurn
 
 Tell: TypeAlias = Callable[[Progress], None]
 
+_Known: TypeAlias = dict[str, Position]
+
 NEWEST_THREADS = 20
 """The number of a user's most recently changed threads that are compared with the index before each search."""
 
@@ -379,7 +381,7 @@ class Recollection:
         were corrected are returned, too.
         """
         return await self._checked(
-            whose, lambda infos: self._ranked(query, infos, limit, filters, has_history=has_history)
+            whose, lambda infos, known: self._ranked(query, infos, known, limit, filters, has_history=has_history)
         )
 
     async def explain(
@@ -388,7 +390,10 @@ class Recollection:
         """Return the memories that `search` returns for the same arguments, each with the reasons for its score."""
         notes = SearchNotes()
         found = await self._checked(
-            whose, lambda infos: self._ranked(query, infos, limit, filters, has_history=has_history, notes=notes)
+            whose,
+            lambda infos, known: self._ranked(
+                query, infos, known, limit, filters, has_history=has_history, notes=notes
+            ),
         )
         return notes.reports(found)
 
@@ -402,12 +407,12 @@ class Recollection:
         """
         following: int | None = None
 
-        async def find(infos: Mapping[str, ScopeInfo]) -> list[Memory]:
+        async def find(infos: Mapping[str, ScopeInfo], known: _Known) -> list[Memory]:
             nonlocal following
             of_scopes = [await self.index.newest(scope, before, limit + 1) for scope in infos]
             keys = nlargest(limit + 1, chain(*of_scopes))
             following = keys[limit - 1] if len(keys) > limit else None
-            documents = await self.index.documents(keys[:limit])
+            documents = await self._documents(keys[:limit], known)
             corrections = await self._corrections(infos)
             return [
                 memory
@@ -438,10 +443,19 @@ class Recollection:
             each: the largest number of messages of one thread.
             min_share: the least share.
         """
-        return await self._checked(whose, lambda infos: self._said(wanted, infos, limit, each, min_share))
+        return await self._checked(
+            whose, lambda infos, known: self._said(wanted, infos, known, limit, each=each, min_share=min_share)
+        )
 
     async def _said(
-        self, wanted: Mapping[str, int], scopes: Iterable[str], limit: int, each: int, min_share: float
+        self,
+        wanted: Mapping[str, int],
+        scopes: Iterable[str],
+        known: _Known,
+        limit: int,
+        *,
+        each: int,
+        min_share: float,
     ) -> list[Memory]:
         terms = tuple(wanted)
         queries = [CandidateQuery(scope=scope, terms=terms, limit=_NARROW_CANDIDATES, reach=0) for scope in scopes]
@@ -463,25 +477,31 @@ class Recollection:
             if (thread in kept or len(kept) < limit) and len(kept.setdefault(thread, [])) < each:
                 kept[thread].append(key)
         chosen = [key for keys in kept.values() for key in keys]
-        documents = await self.index.documents(chosen)
+        documents = await self._documents(chosen, known)
         return [memory_of(documents[key], shares[key]) for key in chosen if key in documents]
 
     async def standing(self, whose: Whose, *, limit: int, filters: Filters) -> list[Memory]:
         """Return the standing instructions and preferences of an owner, the newest first, checked as in a search."""
-        return await self._checked(whose, lambda infos: self._standing(infos, limit, filters))
+        return await self._checked(whose, lambda infos, known: self._standing(infos, known, limit, filters))
 
     async def _checked(
-        self, whose: Whose, find: Callable[[Mapping[str, ScopeInfo]], Awaitable[list[Memory]]]
+        self, whose: Whose, find: Callable[[Mapping[str, ScopeInfo], _Known], Awaitable[list[Memory]]]
     ) -> list[Memory]:
-        """Return the memories that are found in an owner's scopes, after comparing their threads with the storage."""
+        """Return the memories that are found in an owner's scopes, after comparing their threads with the storage.
+
+        Args:
+            whose: the owner.
+            find: finds the memories in scopes, and notes the positions that it reads.
+        """
         for _ in range(_ROUNDS):
+            known: _Known = {}
             generation = self.index.generation
             fresh, infos = await self._freshen(whose)
             if infos is None:
                 _, infos = await self.index.overview((), whose.scopes)
             infos = {scope: info for scope, info in infos.items() if info.documents}
-            found = await find(infos) if infos else []
-            is_current = await self._are_current({memory.thread_id for memory in found} - fresh, whose)
+            found = await find(infos, known) if infos else []
+            is_current = await self._are_current({memory.thread_id for memory in found} - fresh, whose, known)
             if is_current and self.index.generation == generation:
                 return found
         # The threads change faster than the index can follow them. A later search finds their messages.
@@ -491,6 +511,7 @@ class Recollection:
         self,
         text: str,
         infos: Mapping[str, ScopeInfo],
+        known: _Known,
         limit: int,
         filters: Filters,
         *,
@@ -538,16 +559,18 @@ class Recollection:
             notes.take(question, info, candidates)
             found_by = notes.noting(found_by)
         if self._reranking is None:
-            best = found = await self._different(scored, limit, found_by)
+            best = found = await self._different(scored, limit, found_by, known)
         else:
-            best = await self._different(scored, max(limit, RERANKED), found_by)
+            best = await self._different(scored, max(limit, RERANKED), found_by, known)
             note = None if notes is None else notes.note_reranked
             found = (await self._reranking.order(text, best, note))[:limit]
         if notes is not None:
             notes.note_order(best)
         return [structs.replace(memory, relevance=relevance_of(memory.score, expected)) for memory in found]
 
-    async def _standing(self, infos: Mapping[str, ScopeInfo], limit: int, filters: Filters) -> list[Memory]:
+    async def _standing(
+        self, infos: Mapping[str, ScopeInfo], known: _Known, limit: int, filters: Filters
+    ) -> list[Memory]:
         queries = [CandidateQuery(scope=scope, terms=(STANDING,), limit=_STANDING_CANDIDATES) for scope in infos]
         candidates = joined_candidates([await self.index.candidates(query) for query in queries])
         corrections = await self._corrections(infos)
@@ -558,7 +581,8 @@ class Recollection:
             if candidate.matches and filters.admits(candidate, candidates.threads[key >> THREAD_BITS])
         ]
         found_by = partial(corrections.memories, has_history=False, has_substitutes=False)
-        return await self._different(((key, 0.0) for _, key in sorted(found, reverse=True)), limit, found_by)
+        scored = ((key, 0.0) for _, key in sorted(found, reverse=True))
+        return await self._different(scored, limit, found_by, known)
 
     async def _candidates(self, queries: Sequence[CandidateQuery]) -> Candidates:
         """Return the candidates. If copies in forks take many of the places, ask once more, for more candidates."""
@@ -588,23 +612,38 @@ class Recollection:
         scored: Iterator[tuple[int, float]],
         limit: int,
         memories: Callable[[int, Document | None, float], Sequence[Memory]],
+        known: _Known,
     ) -> list[Memory]:
         """Return the memories of the best keys, without repeats of better ones."""
         repeats = Repeats()
         while some := list(islice(scored, 2 * limit)):
-            documents = await self.index.documents([key for key, _ in some if key >= 0])
+            documents = await self._documents([key for key, _ in some if key >= 0], known)
             for memory in chain.from_iterable(memories(key, documents.get(key), score) for key, score in some):
                 repeats.add(memory)
                 if len(repeats.kept) == limit:
                     return repeats.kept
         return repeats.kept
 
-    async def _are_current(self, thread_ids: Iterable[str], whose: Whose) -> bool:
-        """Compare threads with the storage, and follow the changed threads. Return True if none has changed."""
+    async def _documents(self, keys: Sequence[int], known: _Known) -> dict[int, Document]:
+        """Return documents by key, and note the positions of their threads."""
+        documents, positions = await self.index.documents_at(keys)
+        known |= positions
+        return documents
+
+    async def _are_current(self, thread_ids: Iterable[str], whose: Whose, known: _Known) -> bool:
+        """Compare threads with the storage, and follow the changed threads. Return True if none has changed.
+
+        Args:
+            thread_ids: the threads.
+            whose: the owner of the threads.
+            known: the positions of some of the threads, as they were read with what was found.
+        """
         ids = sorted(thread_ids)
         if not ids:
             return True
-        known, infos = await asyncio.gather(self.index.positions(ids), self._infos(ids))
+        if missing := [thread_id for thread_id in ids if thread_id not in known]:
+            known |= await self.index.positions(missing)
+        infos = await self._infos(ids)
         stale = [
             thread_id
             for thread_id in ids
@@ -649,7 +688,7 @@ class Recollection:
         for _ in range(_ROUNDS):
             of_scopes = [await self.index.facts(scope, has_history=has_history) for scope in whose.scopes]
             facts = sorted(chain(*of_scopes), key=lambda fact: (fact.valid_from_us, fact.id))
-            if await self._are_current({source.thread_id for fact in facts for source in fact.sources}, whose):
+            if await self._are_current({source.thread_id for fact in facts for source in fact.sources}, whose, {}):
                 return facts
         return []
 

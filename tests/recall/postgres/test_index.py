@@ -190,8 +190,8 @@ async def test_a_search_asks_for_the_threads_of_all_its_memories_at_once(url: st
         found = await recall.search("lantern", roles=["user"])
         assert len({memory.thread_id for memory in found}) == 10
         # Of the threads: the newest ones, and the ten found ones. Of the index: the positions of the newest ones with
-        # the scope, the postings, the candidates, the documents, and the positions of the found ones.
-        assert pooler.trips == 2 + 5
+        # the scope, the postings, the candidates, and the documents with the positions of their threads.
+        assert pooler.trips == 2 + 4
         await recall.close()
 
 

@@ -178,7 +178,10 @@ class PostgresRecallIndex(RecallIndex):
         return await self._run(candidates)
 
     async def documents(self, keys: Sequence[int]) -> dict[int, Document]:
-        return await self._run(partial(self._searching.documents, keys)) if keys else {}
+        return (await self.documents_at(keys))[0]
+
+    async def documents_at(self, keys: Sequence[int]) -> tuple[dict[int, Document], dict[str, Position]]:
+        return await self._run(partial(self._searching.documents, keys)) if keys else ({}, {})
 
     async def holders(self, thread_id: str, turn: int) -> list[HeldTurn]:
         return await self._run(partial(self._searching.holders, thread_id, turn))

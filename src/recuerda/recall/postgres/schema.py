@@ -20,8 +20,8 @@ from recuerda.recall.text import TERMS_VERSION
 ANSWER = "assistant"
 """The role of a document whose `is_answer` is true. The role of the others is "user"."""
 
-SHAPE = 12000 + TERMS_VERSION
-"""The shape of the memories: 12000 for the twelfth version of the tables, plus the version of the terms."""
+SHAPE = 13000 + TERMS_VERSION
+"""The shape of the memories: 13000 for the thirteenth version of the tables, plus the version of the terms."""
 
 _NAMES = ("state", "scopes", "threads", "documents", "blocks", "postings", "pending", "leaving", "speakers", "vectors")
 _TABLES = tuple(f"recall_{name}" for name in _NAMES)

@@ -350,11 +350,11 @@ BEGIN
         WHERE t.key = ANY (ARRAY(SELECT DISTINCT k >> 32 FROM unnest(v_keys) AS k)) AND t.scope = v_scope;
 END $$;
 
--- The documents of the given keys, each with the id of its turn.
+-- The documents of the given keys, each with the id of its turn, and the position of its thread.
 CREATE OR REPLACE FUNCTION {schema}.recall_documents_of(p_keys bigint[])
 RETURNS TABLE (
     key bigint, thread_id text, turn integer, turn_id text, "position" integer, is_answer boolean, speaker text,
-    created_us bigint, data bytea
+    created_us bigint, data bytea, scope text, incarnation text, revision bigint, record_id text, edits bigint
 )
 LANGUAGE plpgsql STABLE SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
@@ -366,8 +366,10 @@ BEGIN
                 SELECT f.turn_id FROM {schema}.recall_documents f WHERE f.key < d.key AND f.turn_id <> ''
                 ORDER BY f.key DESC LIMIT 1
             ) END,
-            d.position, d.is_answer, d.speaker, d.created_us, d.data
+            d.position, d.is_answer, d.speaker, d.created_us, d.data, s.id, t.incarnation, t.revision, t.record_id,
+            t.edits
         FROM {schema}.recall_documents d JOIN {schema}.recall_threads t ON t.key = d.key >> 32
+        JOIN {schema}.recall_scopes s ON s.key = t.scope
         WHERE d.key = ANY (p_keys);
 END $$;
 

@@ -216,15 +216,21 @@ class Searching:
             values += [list(near), list(near.values())]
         return _candidates(matches, await rows(statement, values, connection, prepare=is_prepared))
 
-    async def documents(self, keys: Sequence[int], connection: Connection) -> dict[int, Document]:
-        found = await rows(self._documents, (list(keys),), connection, prepare=True)
-        return {
-            key: Document(
+    async def documents(
+        self, keys: Sequence[int], connection: Connection
+    ) -> tuple[dict[int, Document], dict[str, Position]]:
+        """Return documents by key, and the positions of their threads."""
+        documents: dict[int, Document] = {}
+        positions: dict[str, Position] = {}
+        for row in await rows(self._documents, (list(keys),), connection, prepare=True):
+            key, thread_id, turn, turn_id, position, is_answer, speaker, created_us, data, *place = row
+            documents[key] = Document(
                 thread_id=thread_id, turn=turn, turn_id=turn_id, position=position, role=_ROLES[is_answer],
                 speaker=speaker or None, created_us=created_us, text=original_text(data),
-            )
-            for key, thread_id, turn, turn_id, position, is_answer, speaker, created_us, data in found
-        }  # fmt: skip
+            )  # fmt: skip
+            if thread_id not in positions:
+                positions[thread_id] = _position(*place)
+        return documents, positions
 
     async def held(self, turns: Sequence[Forgetting], limit: int, connection: Connection) -> HeldDocuments:
         columns = (
@@ -234,7 +240,7 @@ class Searching:
             [one.last for one in turns],
         )
         keys = [key for (key,) in await rows(self._held, columns, connection)]
-        found = await self.documents(keys[:limit], connection)
+        found, _ = await self.documents(keys[:limit], connection)
         return HeldDocuments(count=len(keys), first=tuple(found[key] for key in keys[:limit] if key in found))
 
     async def newest(self, scope: str, before: int | None, limit: int, connection: Connection) -> list[int]:
@@ -303,10 +309,12 @@ class Searching:
 
 def _positions(found: Sequence[Row]) -> tuple[int, dict[str, Position]]:
     return found[0][0] if found else 0, {
-        thread_id: Position(scope=scope, incarnation=incarnation, revision=revision, record_id=record_id, edits=edits)
-        for _, thread_id, scope, incarnation, revision, record_id, edits in found
-        if thread_id is not None
+        thread_id: _position(*place) for _, thread_id, *place in found if thread_id is not None
     }
+
+
+def _position(scope: str, incarnation: str, revision: int, record_id: str, edits: int) -> Position:
+    return Position(scope=scope, incarnation=incarnation, revision=revision, record_id=record_id, edits=edits)
 
 
 def _fact(row: Row) -> Fact:

@@ -140,6 +140,9 @@ class SQLiteRecallIndex(RecallIndex):
     async def documents(self, keys: Sequence[int]) -> dict[int, Document]:
         return await self._look(partial(searching.documents, keys))
 
+    async def documents_at(self, keys: Sequence[int]) -> tuple[dict[int, Document], dict[str, Position]]:
+        return await self._look(partial(searching.documents_at, keys))
+
     async def holders(self, thread_id: str, turn: int) -> list[HeldTurn]:
         return await self._look(partial(copies.holders, thread_id, turn))
 

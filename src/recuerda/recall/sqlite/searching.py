@@ -139,6 +139,14 @@ def documents(keys: Sequence[int], connection: sqlite3.Connection) -> dict[int, 
     }  # fmt: skip
 
 
+def documents_at(
+    keys: Sequence[int], connection: sqlite3.Connection
+) -> tuple[dict[int, Document], dict[str, Position]]:
+    """See `RecallIndex.documents_at`."""
+    found = documents(keys, connection)
+    return found, positions(sorted({one.thread_id for one in found.values()}), connection)
+
+
 def held(turns: Sequence[Forgetting], limit: int, connection: sqlite3.Connection) -> HeldDocuments:
     """See `RecallIndex.held`."""
     keys: list[int] = []
