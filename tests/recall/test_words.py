@@ -12,8 +12,10 @@ from recuerda.recall.dates import named_times
 from recuerda.recall.folding import fold
 from recuerda.recall.holidays import easter
 from recuerda.recall.identity import is_identity
+from recuerda.recall.index import ScopeInfo
 from recuerda.recall.languages import stem
 from recuerda.recall.quoting import excerpt
+from recuerda.recall.ranking import question_of
 from recuerda.recall.text import MAX_TEXT, clean_text, query_terms, terms_of, words_of
 from recuerda.recall.traits import (
     HAS_NAME,
@@ -383,9 +385,7 @@ PERIODS = [
     ("¿Qué hice ayer?", ("2026-05-19", "2026-05-20")),
     ("hoy", ("2026-05-20", "2026-05-21")),
     ("What happened two days ago?", ("2026-05-18", "2026-05-19")),
-    ("hace 3 semanas", ("2026-04-26", "2026-05-03")),
     ("last week", ("2026-05-11", "2026-05-18")),
-    ("a fortnight ago", ("2026-05-03", "2026-05-10")),
     ("the week before last", ("2026-05-04", "2026-05-11")),
     ("the month before last", ("2026-03-01", "2026-04-01")),
     ("la semana antepasada", ("2026-05-04", "2026-05-11")),
@@ -433,11 +433,10 @@ PERIODS = [
     ("작년", ("2025-01-01", "2026-01-01")),
     ("förra året", ("2025-01-01", "2026-01-01")),
     ("bu hafta", ("2026-05-18", "2026-05-25")),
-    ("half a year ago", ("2025-11-06", "2025-12-06")),
     ("at Christmas", ("2025-12-24", "2025-12-27")),
     ("on Christmas Eve", ("2025-12-24", "2025-12-25")),
     ("zu Weihnachten 2023", ("2023-12-24", "2023-12-27")),
-    ("en Nochevieja", ("2025-12-31", "2026-01-01")),
+    ("en Nochevieja", ("2025-12-31", "2026-01-02")),
     ("on Valentine's Day", ("2026-02-14", "2026-02-15")),
     ("an Ostern", ("2026-04-03", "2026-04-07")),
     ("at Easter 2024", ("2024-03-29", "2024-04-02")),
@@ -516,6 +515,46 @@ PERIODS = [
     ("¿Qué comí hace diez días?", ("2026-05-10", "2026-05-11")),
     ("Was war vor zwölf Tagen?", ("2026-05-08", "2026-05-09")),
     ("Il y a quinze jours ?", ("2026-05-05", "2026-05-06")),
+    ("What did I do last Mon?", ("2026-05-18", "2026-05-19")),
+    ("on sat", ("2026-05-16", "2026-05-17")),
+    ("the Friday before last", ("2026-05-08", "2026-05-09")),
+    ("on the thirteenth of May", ("2026-05-13", "2026-05-14")),
+    ("on May the 13th", ("2026-05-13", "2026-05-14")),
+    ("on May twenty-first", ("2025-05-21", "2025-05-22")),
+    ("in the last seven days", ("2026-05-13", "2026-05-21")),
+    ("in the last 48 hours", ("2026-05-18", "2026-05-21")),
+    ("in den letzten drei Wochen", ("2026-04-29", "2026-05-21")),
+    ("recently", ("2026-05-06", "2026-05-21")),
+    ("neulich", ("2026-05-06", "2026-05-21")),
+    ("since Sunday", ("2026-05-17", "2026-05-25")),
+    ("a week ago", ("2026-05-11", "2026-05-15")),
+    ("el fin de semana pasado", ("2026-05-16", "2026-05-18")),
+    ("antes de ayer", ("2026-05-18", "2026-05-19")),
+    ("at New Year", ("2026-01-01", "2026-01-02")),
+    ("w marcu", ("2026-03-01", "2026-04-01")),
+    ("maaliskuussa", ("2026-03-01", "2026-04-01")),
+    ("τον Μάρτιο", ("2026-03-01", "2026-04-01")),
+    ("у березні", ("2026-03-01", "2026-04-01")),
+    ("في مارس", ("2026-03-01", "2026-04-01")),
+    ("Mart ayında", ("2026-03-01", "2026-04-01")),
+    ("3月に", ("2026-03-01", "2026-04-01")),
+    ("三月我做了什么", ("2026-03-01", "2026-04-01")),
+    ("5月13日に", ("2026-05-13", "2026-05-14")),
+    ("5월 13일에", ("2026-05-13", "2026-05-14")),
+    ("tháng 3", ("2026-03-01", "2026-04-01")),
+    ("金曜日に", ("2026-05-15", "2026-05-16")),
+    ("금요일에", ("2026-05-15", "2026-05-16")),
+    ("i fredags", ("2026-05-15", "2026-05-16")),
+    ("geçen cuma", ("2026-05-15", "2026-05-16")),
+    ("i går", ("2026-05-19", "2026-05-20")),
+    ("včera", ("2026-05-19", "2026-05-20")),
+    ("χθες", ("2026-05-19", "2026-05-20")),
+    ("hôm qua", ("2026-05-19", "2026-05-20")),
+    ("i förrgår", ("2026-05-18", "2026-05-19")),
+    ("三天前", ("2026-05-17", "2026-05-18")),
+    ("사흘 전", ("2026-05-17", "2026-05-18")),
+    ("dwa dni temu", ("2026-05-18", "2026-05-19")),
+    ("för två dagar sedan", ("2026-05-18", "2026-05-19")),
     ("What happened in the last fortnight?", ("2026-05-06", "2026-05-20")),
 ]
 
@@ -544,6 +583,11 @@ def test_relative_times_are_periods() -> None:
         ("a finales de junio", set[int](), {6}, set(range(20, 32))),
         ("Ende Juni", set[int](), {6}, set(range(20, 32))),
         ("en enero", set[int](), {1}, set[int]()),
+        ("between 3 and 6 June", set[int](), {6}, {3, 4, 5, 6}),
+        ("from June 3 to June 6", set[int](), {6}, {3, 4, 5, 6}),
+        ("on the ninth of June 2023", {2023}, {6}, {9}),
+        ("in '22", {2022}, set[int](), set[int]()),
+        ("2025年3月", {2025}, {3}, set[int]()),
         ("What may I eat?", set[int](), set[int](), set[int]()),
         ("Did they march?", set[int](), set[int](), set[int]()),
         ("room 1204", set[int](), set[int](), set[int]()),
@@ -552,6 +596,40 @@ def test_relative_times_are_periods() -> None:
 def test_named_dates_have_parts(question: str, years: set[int], months: set[int], days: set[int]) -> None:
     named = named_times(question, clock())
     assert (named.years, named.months, named.days) == (years, months, days)
+
+
+def test_weeks_and_months_ago_are_also_those_of_the_calendar() -> None:
+    assert span("hace 3 semanas") == [("2026-04-27", "2026-05-01"), ("2026-04-27", "2026-05-04")]
+    assert span("two months ago") == [("2026-03-06", "2026-04-05"), ("2026-03-01", "2026-04-01")]
+    assert span("месяц назад") == [("2026-04-05", "2026-05-05"), ("2026-04-01", "2026-05-01")]
+    assert span("两个月前") == span("두 달 전") == span("iki ay önce") == span("two months ago")
+    assert span("a few months ago") == [("2026-02-04", "2026-03-06")]
+
+
+@pytest.mark.parametrize(
+    ("question", "first"),
+    [
+        ("in Q1", "2026-01-01"),
+        ("in Q4 2024", "2024-10-01"),
+        ("in Q4", "2025-10-01"),
+        ("last quarter", "2026-01-01"),
+        ("this quarter", "2026-04-01"),
+        ("im letzten Quartal", "2026-01-01"),
+        ("el trimestre pasado", "2026-01-01"),
+        ("in the third quarter of 2025", "2025-07-01"),
+    ],
+)
+def test_a_quarter_has_three_months(question: str, first: str) -> None:
+    months = span(question)
+    assert (len(months), min(months)[0]) == (3, first)
+
+
+def test_a_year_is_a_period_if_the_question_asks_for_anything_of_it() -> None:
+    info = ScopeInfo(documents=1, mean_size=1.0, speakers=())
+    whole = tuple(to_microseconds(datetime(at, 1, 1, tzinfo=UTC)) for at in (2024, 2025))
+    for question in ("What did I do in 2024?", "What happened back in 2024?", "Was habe ich 2024 gemacht?"):
+        assert question_of(question, info, clock()).times.windows == (whole,)
+    assert question_of("Which boat did I sail in 2024?", info, clock()).times.windows == ()
 
 
 def test_a_word_for_a_time_in_another_language_is_no_time() -> None:

@@ -32,7 +32,7 @@ MONTHS: dict[str, int] = {name: at % 12 + 1 for at, name in enumerate(_MONTHS.sp
 }  # fmt: skip
 """Maps the name of a month to its number."""
 
-AMBIGUOUS_MONTHS = frozenset(("may", "march", "mars", "mai", "mei", "marco", "мая"))
+AMBIGUOUS_MONTHS = frozenset(("may", "march", "mars", "mai", "mei", "marco", "marc", "mart", "marts", "maj", "мая"))
 """Words that are months only beside a number, or after a word that introduces a time."""
 
 WEEKDAYS: dict[str, int] = {name: at % 7 for at, name in enumerate(_WEEKDAYS.split())} | {"sonnabend": 5}
@@ -50,7 +50,7 @@ DAYS_BACK_IN_FRENCH = {"hier": 1, "aujourd'hui": 0}
 
 _BEFORE_TIMES_WORDS = """
     in of on since during last this next until before after by early late en de desde hasta im am vom seit bis
-    ab du le depuis au dal nel di em no ate op sinds vanaf в с
+    ab du le depuis au dal nel di em no ate op sinds vanaf в с i w v al el
 """
 BEFORE_TIMES = frozenset(_BEFORE_TIMES_WORDS.split())
 """Words that introduce a time."""
@@ -107,6 +107,9 @@ NUMBERS: dict[str, int] = {
 }  # fmt: skip
 """Maps a number word to its number. A few are taken for three."""
 
+VAGUE_NUMBERS = frozenset(("few", "couple", "unos", "unas", "paar", "quelques", "qualche", "alguns", "algumas"))
+"""Number words for more or less that many."""
+
 UNITS: dict[str, str] = {
     word: unit
     for unit, words in {
@@ -135,6 +138,47 @@ LAST = (
     rf"|\b({_UNIT}) (?:pasad[oa]|anterior|dernier|derniere|passee?|precedente?|scors[oa]|passat[oa]|passad[oa])\b"
 )
 """A pattern for the unit before this one."""
+
+TRAILING = (
+    rf"\b(?:last|past|previous|letzten|vergangenen|ultim[oa]s|derniers|dernieres|ultim[ie]|laatste|afgelopen) "
+    rf"{_AMOUNT} ({_UNIT}|hours|stunden|horas|heures|ore|uur)\b"
+    rf"|\b{_AMOUNT} (?:letzten|derniers|dernieres|ultim[ie]) ({_UNIT}|heures|ore)\b"
+)
+"""A pattern for some units until now. It has the amount and the unit."""
+
+RECENTLY = (
+    r"\b(?:recently|lately|the other day|of late|these days|recientemente|ultimamente|hace poco|el otro dia|neulich|"
+    r"letztens|kurzlich|unlangst|in letzter zeit|recemment|l'autre jour|ces derniers temps|recentemente|di recente|"
+    r"l'altro giorno|no outro dia|onlangs|laatst|недавно|nyligen|ostatnio|son zamanlarda|gecenlerde)\b|最近|요즘|최근"
+)
+"""A pattern for the time before now."""
+
+SINCE = frozenset(("since", "seit", "desde", "depuis", "dal", "sinds", "с", "od"))
+"""Words before the start of a time that ends now."""
+
+_QUARTER = "(?:quarter|quartals?|trimestre|kwartaal|квартале?)"
+_ORDINALS_OF_QUARTERS = {
+    1: "first|1st|ersten|erstes|primer|premier|primo|primeiro|eerste|1(?:er|o|e|\\.)?|первом",
+    2: "second|2nd|zweiten|zweites|segundo|deuxieme|secondo|tweede|2(?:e|o|\\.)?|втором",
+    3: "third|3rd|dritten|drittes|tercer|troisieme|terzo|terceiro|derde|3(?:e|o|er|\\.)?|третьем",
+    4: "fourth|4th|vierten|viertes|cuarto|quatrieme|quarto|vierde|4(?:e|o|\\.)?|четвертом",
+}
+QUARTER_WORDS = ("q1", "q2", "q3", "q4", "quart", "trimestr", "kwart", "кварт", "季度")
+"""Parts of the words for a quarter. A question without them needs no search for quarters."""
+
+_LAST_QUARTER = "last|past|previous|letzte[nsm]|vorige[nsm]|vergangene[nsm]|scorso|ultimo|afgelopen|прошлом"
+QUARTERS: dict[int, str] = {
+    **{
+        number: rf"\bq{number}\b|\b(?:{ordinals}) {_QUARTER}\b|{'一二三四'[number - 1]}季度"
+        for number, ordinals in _ORDINALS_OF_QUARTERS.items()
+    },
+    -1: (
+        rf"\b(?:{_LAST_QUARTER}) {_QUARTER}\b|上(?:个|個)?季度"
+        rf"|\b{_QUARTER} (?:pasado|anterior|dernier|precedent|scorso|passado)\b"
+    ),
+    0: rf"\b(?:this|diese[sm]|este|ce|questo|neste|dit|этом) {_QUARTER}\b",
+}
+"""Maps the number of a quarter, or the quarters before now as 0 and less, to a pattern."""
 
 NAMED_UNITS: dict[tuple[str, int], str] = {
     ("week", 1): (
@@ -184,8 +228,8 @@ WEEKEND = (
 """A pattern for a weekend. A group matches if it is the last one."""
 
 BEFORE_YESTERDAY = (
-    r"\b(?:(?:the )?day before yesterday|ante ?ayer|antier|vorgestern|avant-hier|(?:l'altro|altro|avant)ieri|"
-    r"l'altro ieri|anteontem|eergisteren|позавчера|przedwczoraj)\b|前天|一昨日|그저께"
+    r"\b(?:(?:the )?day before yesterday|ante ?ayer|antes de ayer|antier|vorgestern|avant-hier|"
+    r"(?:l'altro|altro|avant)ieri|l'altro ieri|anteontem|eergisteren|позавчера|przedwczoraj)\b|前天|一昨日|그저께"
 )
 """A pattern for the day before yesterday."""
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
-from itertools import product
+from itertools import pairwise, product
 from typing import TypeAlias
 
 import msgspec
 
+from recuerda.recall.date_forms import plain_dates
 from recuerda.recall.date_words import (
     AGO,
     AHEAD,
@@ -34,14 +35,30 @@ from recuerda.recall.date_words import (
     NUMBERS,
     PARTS_OF_MONTHS,
     PARTS_OF_YEARS,
+    QUARTER_WORDS,
+    QUARTERS,
     RANGES,
+    RECENTLY,
+    SINCE,
     THIS,
     THIS_MORNING,
+    TRAILING,
     UNITS,
+    VAGUE_NUMBERS,
     WEEKDAYS,
     WEEKEND,
 )
 from recuerda.recall.folding import fold
+from recuerda.recall.further_date_words import (
+    FURTHER_AGO,
+    FURTHER_AGO_WORDS,
+    FURTHER_DAYS,
+    FURTHER_DAYS_BACK,
+    FURTHER_MONTHS,
+    FURTHER_NUMBERS,
+    FURTHER_UNITS,
+    FURTHER_WEEKDAYS,
+)
 from recuerda.recall.holidays import holidays_of
 from recuerda.recall.languages import ENGLISH, languages_of
 from recuerda.recall.numeric_dates import numeric_dates
@@ -51,8 +68,22 @@ from recuerda.storage.records import to_microseconds
 Period: TypeAlias = tuple[datetime, datetime]
 """The start of a period and its end, which does not belong to it."""
 
+_MONTH_NAMES = FURTHER_MONTHS | MONTHS
+_WEEKDAY_NAMES = FURTHER_WEEKDAYS | WEEKDAYS
+_NUMBER_WORDS = FURTHER_NUMBERS | NUMBERS
+_UNIT_WORDS = FURTHER_UNITS | UNITS
+_DAYS_BACK = FURTHER_DAYS_BACK | DAYS_BACK
 _UNIT_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 _AGO = re.compile(AGO)
+_FURTHER_AGO = [re.compile(pattern) for pattern in FURTHER_AGO]
+_FURTHER_DAYS = [(re.compile(pattern), back) for pattern, back in FURTHER_DAYS]
+_TRAILING = re.compile(TRAILING)
+_RECENTLY = re.compile(RECENTLY)
+_QUARTERS = [(re.compile(pattern), quarter) for quarter, pattern in QUARTERS.items()]
+_RECENT_DAYS = 14
+_NEARLY = {"day": (0, 1), "week": (2, 4), "month": (15, 30), "year": (182, 365)}
+"""Maps a unit to the number of days before the exact day that also count, and to the number of days of the period."""
+_HOURS = ("hours", "stunden", "horas", "heures", "ore", "uur")
 _LAST = re.compile(LAST)
 _NAMED_UNITS = [(re.compile(pattern), unit, back) for (unit, back), pattern in NAMED_UNITS.items()]
 _PART_OF_YEAR = re.compile(rf"\b({'|'.join(PARTS_OF_YEARS)})[ -](?:(?:of|de|del) )?((?:19|20)\d\d)\b")
@@ -70,7 +101,7 @@ _NUMBERED_DAY = re.compile(
 _ISO_DATE = re.compile(r"\b((?:19|20)\d\d)-(\d\d?)(?:-(\d\d?))?\b")
 _WORD = re.compile(r"[^\W_]+-feira|[^\W_]+'hui|昨天|昨日|어제|[^\W_]+|-")
 _BEFORE_LAST = re.compile(
-    r"\b(week|month|year|weekend) before last\b|\b(semana|mes|ano) antepasad[oa]\b|"
+    r"\b(week|month|year|weekend|quarter) before last\b|\b(semana|mes|ano) antepasad[oa]\b|"
     r"\bvorletzte[nrs]? (woche|monat|jahr)\b"
 )
 _DAY_OF_MONTH = re.compile(
@@ -111,6 +142,14 @@ class NamedTimes(msgspec.Struct, frozen=True):
         named = (_dated(year, month, day, self.zone) for year, month, day in dates)
         return (*self.periods, *(_in_microseconds(period) for period in named if period is not None))
 
+    def with_whole_years(self) -> NamedTimes:
+        """Return these times with the named years as periods, if nothing else is named."""
+        if self.months or self.periods:
+            return self
+        return msgspec.structs.replace(
+            self, periods=tuple(_in_microseconds(_year(year, self.zone)) for year in sorted(self.years))
+        )
+
     def parts_met(self, created_us: int) -> int:
         """Return how many of the named parts (year, month, day) match a time.
 
@@ -133,7 +172,7 @@ def named_times(question: str, now_us: int, zone: tzinfo = UTC) -> NamedTimes:
         now_us: the time of the question, in microseconds since 1970.
         zone: the time zone of the person who asks.
     """
-    text = fold(question)
+    text = plain_dates(fold(question))
     years, months, days = _named_dates(_WORD.findall(_ISO_DATE.sub(" ", text)))
     for match in _ISO_DATE.finditer(text):
         years.add(int(match[1]))
@@ -143,6 +182,7 @@ def named_times(question: str, now_us: int, zone: tzinfo = UTC) -> NamedTimes:
     periods = [*_relative(text, now), *seasons_of(text, now), *holidays_of(text, years, now), *_in_numbers(text, now)]
     if months and not years:
         periods += _newest(months, days, now)
+    periods += _quarters(text, years, now)
     return NamedTimes(frozenset(years), frozenset(months), frozenset(days), tuple(map(_in_microseconds, periods)), zone)
 
 
@@ -154,7 +194,7 @@ def _named_dates(words: list[str]) -> tuple[set[int], set[int], set[int]]:
     months: set[int] = set()
     days: set[int] = set()
     for at, word in enumerate(words):
-        if (month := MONTHS.get(word)) is None:
+        if (month := _MONTH_NAMES.get(word)) is None:
             continue
         beside = _days_of([*reversed(words[:at])], is_reversed=True) | _days_of(words[at + 1 :])
         before = words[at - 1] if at else ""
@@ -224,22 +264,27 @@ def _dated(year: int, month: int, day: int | None, zone: tzinfo | None) -> Perio
     return start, start + timedelta(days=length if day is None else 1)
 
 
+def _year(year: int, zone: tzinfo | None) -> Period:
+    return datetime(year, 1, 1, tzinfo=zone), datetime(year + 1, 1, 1, tzinfo=zone)
+
+
 # -- times relative to now ---------------------------------------------------------------------------------------------
 
 
 def _relative(text: str, now: datetime) -> Iterator[Period]:
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     yield from _parts_of_days(text, today)
-    # "The day before yesterday" and "yesterday evening" are not "yesterday".
+    yield from _trailing(text, today)
+    # "The day before yesterday" and "yesterday evening" are not "yesterday", and "the last seven days" are no last day.
+    text = _TRAILING.sub(" ", text)
     rest = _HALF_A_YEAR.sub("6 mes", _LAST_NIGHT.sub(" ", _BEFORE_YESTERDAY.sub(" ", text)))
-    for match in _AGO.finditer(rest):
-        yield _ago(today, match[1] or match[3], match[2] or match[4])
+    yield from _times_ago(rest, today)
     for match in _BEFORE_LAST.finditer(rest):
         yield _before_last(today, match[1] or match[2] or match[3])
     for match in _DAY_OF_MONTH.finditer(rest):
         yield from _newest_day(today, int(match[1] or match[2]))
     rest = _BEFORE_LAST.sub(" ", rest)
-    for match in _LAST.finditer(rest):
+    for match in _LAST.finditer(_WEEKEND.sub(" ", rest)):
         yield _unit(today, UNITS[match[1] or match[2]], back=1)
     for match in _THIS.finditer(rest):
         yield _unit(today, UNITS[match[1]], back=0)
@@ -250,6 +295,53 @@ def _relative(text: str, now: datetime) -> Iterator[Period]:
         months = [_dated(int(match[2]), month, None, today.tzinfo) for month in PARTS_OF_YEARS[match[1]]]
         yield from (month for month in months if month is not None)
     yield from _named_days(rest, today)
+
+
+def _times_ago(text: str, today: datetime) -> Iterator[Period]:
+    for match in _AGO.finditer(text):
+        yield from _ago(today, match[1] or match[3], match[2] or match[4])
+    for pattern in _FURTHER_AGO if any(word in text for word in FURTHER_AGO_WORDS) else ():
+        for match in pattern.finditer(text):
+            yield from _ago(today, match[1] or "1", match[2])
+
+
+def _trailing(text: str, today: datetime) -> Iterator[Period]:
+    """Yield the periods that end now: "the last three weeks", "recently", "since Monday"."""
+    end = today + timedelta(days=1)
+    for match in _TRAILING.finditer(text):
+        amount, unit = match[1] or match[3], match[2] or match[4]
+        count = int(amount) if amount.isdecimal() else _NUMBER_WORDS[amount]
+        if unit in _HOURS:
+            yield _days(today, -(-count // 24), 1 - (-count // 24))
+        else:
+            count, name = (2 * count, "week") if UNITS[unit] == "fortnight" else (count, UNITS[unit])
+            back = count * _UNIT_DAYS[name]
+            yield _days(today, back, back + 1)
+    if _RECENTLY.search(text):
+        yield _days(today, _RECENT_DAYS, _RECENT_DAYS + 1)
+    words = _WORD.findall(text)
+    for before, word in pairwise(words):
+        if before in SINCE and word in _WEEKDAY_NAMES:
+            yield _days(today, (today.weekday() - _WEEKDAY_NAMES[word] - 1) % 7 + 1, 8)
+        elif before in SINCE and word in _MONTH_NAMES:
+            yield from ((start, max(end, until)) for start, until in _newest({_MONTH_NAMES[word]}, set(), today))
+
+
+def _quarters(text: str, years: Collection[int], now: datetime) -> Iterator[Period]:
+    """Yield the months of each quarter that a question names; without a year, of the last one that has begun."""
+    this = now.year * 4 + (now.month - 1) // 3
+    if not any(word in text for word in QUARTER_WORDS):
+        return
+    named = {quarter for pattern, quarter in _QUARTERS if pattern.search(text)}
+    for quarter in named:
+        if quarter <= 0:
+            found = [this + quarter]
+        else:
+            last = now.year if quarter - 1 <= (now.month - 1) // 3 else now.year - 1
+            found = [year * 4 + quarter - 1 for year in sorted(years) or [last]]
+        for number in found:
+            months = (_dated(number // 4, number % 4 * 3 + month, None, now.tzinfo) for month in (1, 2, 3))
+            yield from (period for period in months if period is not None)
 
 
 def _before_last(today: datetime, unit: str) -> Period:
@@ -284,22 +376,32 @@ def _named_days(text: str, today: datetime) -> Iterator[Period]:
         is_over = bool(match[1] or match[2]) and today.weekday() >= 5
         yield _days(today, (today.weekday() - 5) % 7 + 7 * is_over, 2)
     words = _WORD.findall(_NUMBERED_DAY.sub(lambda match: f"{match[1] or match[2]}-feira", text))
-    days_back = DAYS_BACK | DAYS_BACK_IN_FRENCH if languages_of(words, text)[:1] == ["fr"] else DAYS_BACK
-    for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
+    days_back = _DAYS_BACK | DAYS_BACK_IN_FRENCH if languages_of(words, text)[:1] == ["fr"] else _DAYS_BACK
+    for pattern, back in _FURTHER_DAYS:
+        if pattern.search(text):
+            yield _days(today, back, 1)
+    further = zip(["", *words], words, [*words[1:], ""], [*words[2:], "", ""], strict=False)
+    for before, word, after, second in further:
         if word in days_back:
             yield _days(today, days_back[word], 1)
-        elif word in WEEKDAYS and AHEAD.isdisjoint((before, after)):
-            yield _days(today, (today.weekday() - WEEKDAYS[word] - 1) % 7 + 1, 1)
+        elif word in _WEEKDAY_NAMES and AHEAD.isdisjoint((before, after)) and before not in SINCE:
+            is_earlier = (after, second) == ("before", "last")
+            yield _days(today, (today.weekday() - _WEEKDAY_NAMES[word] - 1) % 7 + 1 + 7 * is_earlier, 1)
 
 
-def _ago(today: datetime, amount: str, unit: str) -> Period:
-    """Return a period some units ago. People do not count exactly, so it has half a unit before that and half after."""
-    count, name = int(amount) if amount.isdecimal() else NUMBERS[amount], UNITS[unit]
+def _ago(today: datetime, amount: str, unit: str) -> Iterator[Period]:
+    """Yield a period some units ago, with some days before and after it, because people do not count exactly.
+
+    It is also the week or the month of the calendar: "two months ago" may be any day of that month.
+    """
+    count, name = int(amount) if amount.isdecimal() else _NUMBER_WORDS[amount], _UNIT_WORDS[unit]
     if name == "fortnight":
         count, name = 2 * count, "week"
-    length = _UNIT_DAYS[name]
-    back = length * count
-    return _days(today, back + length // 2, max(1, length))
+    back = _UNIT_DAYS[name] * count
+    before, length = _NEARLY[name]
+    yield _days(today, back + before, length)
+    if amount not in VAGUE_NUMBERS and (name == "month" or (name == "week" and count > 1)):
+        yield _unit(today, name, back=count)
 
 
 def _unit(today: datetime, unit: str, *, back: int) -> Period:

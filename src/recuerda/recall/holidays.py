@@ -16,8 +16,8 @@ _FIXED = (
         (12, 24),
         3,
     ),
-    (r"new year's eve|nochevieja|fin de ano|silvester|reveillon|oudejaarsavond", (12, 31), 1),
-    (r"new year's day|neujahr|capodanno|jour de l'an|nieuwjaar", (1, 1), 1),
+    (r"new year's eve|nochevieja|fin de ano|silvester|reveillon|oudejaarsavond", (12, 31), 2),
+    (r"new year(?:'?s)?(?: day)?(?!'?s? eve)|neujahr|capodanno|jour de l'an|nieuwjaar", (1, 1), 1),
     (r"valentine'?s(?: day)?|san valentin|valentinstag|saint-valentin|san valentino|valentijnsdag", (2, 14), 1),
     (r"halloween", (10, 31), 1),
 )

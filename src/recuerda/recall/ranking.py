@@ -38,7 +38,7 @@ from recuerda.recall.about_me import as_asked_of_me, facts_asked, words_of_kinds
 from recuerda.recall.dates import NamedTimes, named_times
 from recuerda.recall.folding import fold
 from recuerda.recall.index import THREAD_BITS, Candidate, Candidates, ScopeInfo
-from recuerda.recall.text import ABOUT_ASKER, IDENTITY, name_words, query_terms, speaker_terms, words_of
+from recuerda.recall.text import ABOUT_ASKER, IDENTITY, name_words, query_terms, query_words, speaker_terms, words_of
 from recuerda.recall.traits import (
     HAS_NAME,
     HAS_TIME,
@@ -66,6 +66,13 @@ _DEVIATIONS = 5
 
 _FACT = -1
 """The number of the words that ask for a fact about the asker."""
+
+_ANYTHING_WORDS = """
+    happen happened happening back ocurrio sucedio passiert geschehen geschah passe successo accaduto aconteceu gebeurde
+    gebeurd случилось произошло
+"""
+_ANYTHING = frozenset(_ANYTHING_WORDS.split())
+"""Words of a question that asks for anything of a year, as in "What happened back in 2024?"."""
 
 _WORDS_OF_AN_ANSWER = 4
 """The largest number of words of a question that are expected in an answer."""
@@ -172,6 +179,10 @@ def question_of(query: str, info: ScopeInfo, now_us: int, zone: tzinfo = UTC) ->
     names = {part for name in speakers for part in name_words(name)}
     times = named_times(query, now_us, zone)
     terms = query_terms(query, without=names)
+    if times.years and query_words(query) - names - _ANYTHING <= {str(year)[-2:] for year in times.years} | set(
+        map(str, times.years)
+    ):
+        times = times.with_whole_years()
     if not terms or _is_only_about_asker(query, names):
         terms = _terms_without_words(query, names, has_times=bool(times))
     of_facts = frozenset[int]()

@@ -1,0 +1,139 @@
+"""Dates in other forms, rewritten in the forms that `dates.py` reads.
+
+"Friday" is also "Fri", "金曜日" and "금요일", and "13 May" is "May the thirteenth", "5月13日" and "5월 13일". The
+rewritten text is only read for its times, so the words around them may change.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+_Rewrite: TypeAlias = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
+
+_MONTH_NAMES = "january february march april may june july august september october november december"
+_MONTHS = _MONTH_NAMES.split()
+_WEEKDAY_NAMES = "monday tuesday wednesday thursday friday saturday sunday"
+_WEEKDAYS = _WEEKDAY_NAMES.split()
+_UNITS = {
+    "天": "days", "日": "days", "일": "days", "周": "weeks", "週": "weeks", "星期": "weeks", "週間": "weeks",
+    "주": "weeks", "주일": "weeks", "月": "months", "달": "months", "개월": "months", "年": "years", "년": "years",
+}  # fmt: skip
+_HAN_DIGITS = {char: number for number, char in enumerate("一二三四五六七八九", 1)} | {"两": 2, "兩": 2}
+_KOREAN_NUMBERS = {"한": 1, "두": 2, "세": 3, "네": 4, "다섯": 5, "여섯": 6}
+_KOREAN_DAYS = {"하루": 1, "이틀": 2, "사흘": 3}
+_VIETNAMESE = "mot|gieng|hai|ba|tu|nam|sau|bay|tam|chin|muoi mot|muoi hai|muoi|chap"
+_VIETNAMESE_MONTHS = {
+    "mot": 1, "gieng": 1, "hai": 2, "ba": 3, "tu": 4, "nam": 5, "sau": 6, "bay": 7, "tam": 8, "chin": 9, "muoi": 10,
+    "muoi mot": 11, "muoi hai": 12, "chap": 12,
+}  # fmt: skip
+_ENGLISH_ORDINALS = """
+    first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth
+    sixteenth seventeenth eighteenth nineteenth twentieth
+"""
+_GERMAN_ORDINALS = """
+    ersten zweiten dritten vierten funften sechsten siebten achten neunten zehnten elften zwolften dreizehnten
+    vierzehnten funfzehnten sechzehnten siebzehnten achtzehnten neunzehnten zwanzigsten
+"""
+_ORDINALS = {
+    word: at for words in (_ENGLISH_ORDINALS, _GERMAN_ORDINALS) for at, word in enumerate(words.split(), 1)
+} | {"thirtieth": 30, "primero": 1, "premier": 1, "primo": 1, "primeiro": 1}
+_TENS = {"twenty": 20, "thirty": 30}
+_ORDINAL = "|".join(_ORDINALS)
+_MONTH = (
+    r"(?:jan|feb|fevr|fev|mar|apr|abr|avr|may|mai|maggio|jun|juin|giu|jul|juil|lug|aug|ago|aout|sep|set|oct|okt|out|"
+    r"ott|nov|dec|dez|dic|ener|genn)\w*"
+)
+_DAY_NAMES = {name[:size]: name for name in _WEEKDAYS for size in (3, 4)} | {"thurs": "thursday"}
+_SHORT_DAY = "|".join(sorted(_DAY_NAMES, key=len, reverse=True))
+_REWRITABLE = re.compile(rf"\d|\b(?:{_ORDINAL}|{_SHORT_DAY})\b|\b(?:thang|ayinda)\b")
+"""What every date that is rewritten has."""
+_NUMBER = "[0-9]{1,2}|[一二两兩三四五六七八九十]{1,3}"
+_KOREAN_NUMBER = "|".join(_KOREAN_NUMBERS)
+
+
+def plain_dates(text: str) -> str:
+    """Return a folded question with its dates in the forms that `dates.py` reads."""
+    if not text.isascii():
+        text = _rewritten(text, _IN_OTHER_SCRIPTS)
+    return _rewritten(text, _IN_LATIN) if _REWRITABLE.search(text) else text
+
+
+def _rewritten(text: str, rewrites: Iterable[_Rewrite]) -> str:
+    for pattern, rewrite in rewrites:
+        text = pattern.sub(rewrite, text)
+    return text
+
+
+def _number(text: str) -> int:
+    """Return a number below 100 in digits, in Chinese characters or in Korean, or 0."""
+    if text.isdecimal():
+        return int(text)
+    if text in _KOREAN_NUMBERS:
+        return _KOREAN_NUMBERS[text]
+    tens, has_tens, ones = text.rpartition("十")
+    return (10 * _HAN_DIGITS.get(tens, 1) if has_tens else 0) + _HAN_DIGITS.get(ones, 0)
+
+
+def _month(number: int, day: str | None) -> str:
+    if not 1 <= number <= 12:
+        return " "
+    return f" {day} {_MONTHS[number - 1]} " if day else f" in {_MONTHS[number - 1]} "
+
+
+def _month_and_day(match: re.Match[str]) -> str:
+    return _month(_number(match[1]), match[2])
+
+
+def _ago(match: re.Match[str]) -> str:
+    return f" {_number(match[1])} {_UNITS[match[2]]} ago "
+
+
+def _weekday(names: str) -> Callable[[re.Match[str]], str]:
+    return lambda match: f" on {_WEEKDAYS[min(names.index(match[1]), 6)]} "
+
+
+_IN_OTHER_SCRIPTS: tuple[_Rewrite, ...] = (
+    (re.compile(r"((?:19|20)\d\d) ?[年년]"), lambda match: f" {match[1]} "),
+    (re.compile(rf"({_NUMBER}) ?[个個かヶ]?(天|日|週間|周|週|星期|月|年) ?之?前"), _ago),
+    (re.compile(rf"({_KOREAN_NUMBER}|\d\d?) ?(주일|주|달|개월|년|일) ?전"), _ago),
+    (re.compile("(하루|이틀|사흘) ?전"), lambda match: f" {_KOREAN_DAYS[match[1]]} days ago "),
+    (re.compile(rf"({_NUMBER})月(?:(\d\d?)[日号號])?"), _month_and_day),
+    (re.compile(r"(\d\d?)월(?: ?(\d\d?)일)?"), _month_and_day),
+    (re.compile("(?:星期|周|週|礼拜)([一二三四五六日天])"), _weekday("一二三四五六日天")),
+    (re.compile("([月火水木金土日])曜日?"), _weekday("月火水木金土日")),
+    (re.compile("([월화수목금토일])요일"), _weekday("월화수목금토일")),
+)
+_IN_LATIN: tuple[_Rewrite, ...] = (
+    (
+        re.compile(rf"\b(?:ngay (\d\d?) )?thang (\d\d?|{_VIETNAMESE})\b"),
+        lambda match: _month(_VIETNAMESE_MONTHS.get(match[2]) or _number(match[2]), match[1]),
+    ),
+    (
+        re.compile(rf"\b(on|last|since|this|past|until|till|by|from|next|every|each) ({_SHORT_DAY})\b"),
+        lambda match: f"{match[1]} {_DAY_NAMES[match[2]]}",
+    ),
+    (
+        re.compile(r"\b(in|of|since|during|from|until|summer|winter) '(\d\d)\b"),
+        lambda match: f"{match[1]} 20{match[2]}",
+    ),
+    (re.compile(rf"\b(twenty|thirty)[- ]({_ORDINAL})\b"), lambda match: f"{_TENS[match[1]] + _ORDINALS[match[2]]}"),
+    (re.compile(rf"\b({_ORDINAL})(?= (?:of |de |di )?{_MONTH}\b)"), lambda match: f"{_ORDINALS[match[1]]}"),
+    (
+        re.compile(rf"\b({_MONTH}) (?:the )?({_ORDINAL}|\d\d?(?=st|nd|rd|th))\w*\b"),
+        lambda match: f"{match[1]} {_ORDINALS.get(match[2], match[2])}",
+    ),
+    (
+        re.compile(rf"\b({_MONTH}) (\d\d?)(?:st|nd|rd|th)? (?:to|until|till|through) \1 (\d\d?)(?:st|nd|rd|th)?\b"),
+        lambda match: f"{match[1]} {match[2]} to {match[3]}",
+    ),
+    (
+        re.compile(
+            r"\b(?:between|zwischen|entre|tra|tussen) ((?:[a-z]+ )?)(\d\d?)(?:st|nd|rd|th|\.)? "
+            r"(?:and|und|y|et|e|en) (\d\d?)"
+        ),
+        lambda match: f"{match[1]}{match[2]} to {match[3]}",
+    ),
+    (re.compile(r"\b(\w+) ayinda\b"), lambda match: f"in {match[1]}"),
+)
