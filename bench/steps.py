@@ -176,7 +176,7 @@ def append_on(storage: Storage, version: Version, thread_id: str) -> Step:
 
 
 async def _hop(path: Path) -> Step:
-    worker = Worker(partial(_connect, path), is_writer=False, name="hop", place=Place(path))
+    worker = Worker(partial(_connect, path), name="hop", place=Place(path))
 
     async def hop() -> None:
         await worker.submit(_nothing).future

@@ -22,7 +22,7 @@ from recuerda.messages.codec import decode_turn
 from recuerda.sqlite import SQLiteStorage, erasing, schema
 from recuerda.sqlite import storage as sqlite_storage
 from recuerda.sqlite.erasing import Eraser
-from recuerda.sqlite.worker import Worker
+from recuerda.sqlite.writer import Writer
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import Blob, NewTurn
 
@@ -437,7 +437,7 @@ async def test_a_worker_whose_connection_breaks_opens_another(path: Path) -> Non
         connection.close()
         raise OSError("the disk went away")
 
-    worker = Worker(connect, is_writer=True, name="test", place=Place(path))
+    worker = Writer(connect, name="test", place=Place(path))
     for failing in (break_down, break_down):
         with pytest.raises((sqlite3.Error, OSError)):
             await worker.submit(failing).future
@@ -454,7 +454,7 @@ async def test_a_connection_whose_file_cannot_be_read_at_its_opening_is_closed(p
         opened[-1].execute("CREATE TABLE erasures (key INTEGER)")
         return opened[-1]
 
-    worker = Worker(connect, is_writer=True, name="test", place=Place(path))
+    worker = Writer(connect, name="test", place=Place(path))
     with pytest.raises(sqlite3.OperationalError, match="no such column: due"):
         await worker.submit(lambda _connection: None).future
     await asyncio.to_thread(worker.stop)

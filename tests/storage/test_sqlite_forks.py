@@ -28,12 +28,13 @@ import asyncio, os, sys
 from recuerda.storage.records import NewTurn
 from recuerda.sqlite import SQLiteStorage
 
-storage = SQLiteStorage(sys.argv[1])
+storage = SQLiteStorage(sys.argv[1], synchronous=sys.argv[2])
 to_parent, to_child = os.pipe(), os.pipe()
 
 def append(who):
     async def some():
         for i in range(5):
+            await storage.read("a", last_messages=5)  # with NORMAL, the append then runs in the event loop
             await storage.append("a", NewTurn(id=f"{who}.{i}", body=b"x" * 3000, message_count=1))
     asyncio.run(some())
 
@@ -53,9 +54,10 @@ assert os.wait()[1] == 0
 """
 
 
-async def test_parent_and_child_of_a_fork_both_write_and_lose_nothing(path: Path) -> None:
+@pytest.mark.parametrize("synchronous", ["FULL", "NORMAL"])
+async def test_parent_and_child_of_a_fork_both_write_and_lose_nothing(path: Path, synchronous: str) -> None:
     # Without care the parent, closing, removes the log into which the child then writes its last five turns.
-    run_script(FORK, path)
+    run_script(FORK, path, synchronous)
     async with SQLiteStorage(path) as storage:
         ids = [record.id for record in (await storage.read("a")).records]
     assert sorted(ids) == sorted(f"{who}.{i}" for who in ("before", "child", "orphan", "parent") for i in range(5))

@@ -15,6 +15,7 @@ from recuerda._drivers.sqlite_names import Place
 from recuerda.errors import StorageUnavailable
 from recuerda.sqlite import SQLiteStorage, schema
 from recuerda.sqlite.worker import Worker, WorkerJob
+from recuerda.sqlite.writer import Writer
 from recuerda.storage import recent
 from recuerda.testing.storage_contract.base import a_turn, bodies
 
@@ -25,7 +26,7 @@ class Groups:
     def __init__(self, path: Path) -> None:
         self.transactions = 0
         self.gate = threading.Event()
-        self.worker = Worker(partial(self._connect, path), is_writer=True, name="test", place=Place(path))
+        self.worker = Writer(partial(self._connect, path), name="test", place=Place(path))
 
     def _connect(self, path: Path) -> sqlite3.Connection:
         connection = schema.connect(str(path), synchronous="NORMAL", busy_timeout_s=5.0, is_reader=False)

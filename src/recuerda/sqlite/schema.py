@@ -205,6 +205,11 @@ def has_part(db: sqlite3.Connection, part: Part) -> bool:
     return db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (part,)).fetchone() is not None
 
 
+def touch(connection: sqlite3.Connection) -> None:
+    """Commit a page that has not changed."""
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
 def _without_indent(statement: str) -> str:
     """Return a statement as SQLite keeps it in the file. With the indent, the schema would not fit into one page."""
     return "\n".join(line.strip() for line in statement.strip().splitlines())

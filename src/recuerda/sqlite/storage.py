@@ -2,7 +2,7 @@
 
 Two workers share the file in WAL mode, one for reads and one for writes, so a read never waits for an fsync. With the
 default `synchronous="FULL"` an acknowledged turn survives a power failure. With "NORMAL" it survives a crash of the
-process.
+process, and short writes need no worker.
 """
 
 from __future__ import annotations
@@ -35,11 +35,12 @@ from recuerda.sqlite import drafts, forks, leases, threads, turns
 from recuerda.sqlite.erasing import LATE_S
 from recuerda.sqlite.schema import connect, connect_to_nothing
 from recuerda.sqlite.worker import Worker
+from recuerda.sqlite.writer import Writer
 from recuerda.storage.contract import Clock, Storage, system_clock
 from recuerda.storage.drafts import DraftInfo, DraftStep
 from recuerda.storage.leases import LeaseInfo
 from recuerda.storage.operations import Appended, Guard, NewBodies, NewRecord, ReadQuery, ThreadChanges, ThreadSlice
-from recuerda.storage.recent import RecentReads
+from recuerda.storage.recent import MAX_BYTES, RecentReads
 from recuerda.storage.records import Blob
 from recuerda.storage.thread_filter import ListedThreads, ThreadFilter
 from recuerda.storage.thread_info import ThreadInfo
@@ -69,7 +70,7 @@ class SQLiteStorage(Storage):
 
     kind: ClassVar[str] = "sqlite"
     max_blob_bytes: ClassVar[int | None] = MAX_BLOB_BYTES
-    # Each write is one job in an OS thread, and waits for its end.
+    # Each write that is not done at once is one job in an OS thread, and waits for its end.
     write_patience_s: float | None = None
     driver_errors: ClassVar[tuple[type[Exception], ...]] = DRIVER_ERRORS
 
@@ -90,9 +91,10 @@ class SQLiteStorage(Storage):
         if "\0" in str(path):
             raise ConfigurationError("a SQLite storage needs the path of a file, without a NUL character")
         self._synchronous = synchronous
+        self._commits_here = synchronous != "FULL"
         self._busy_timeout_s = busy_timeout_s
         self._place = Place(self.path)
-        self._workers: tuple[Worker, Worker] | None = None
+        self._workers: tuple[Worker, Writer] | None = None
         self._recent = RecentReads()
         self._is_closed = False
 
@@ -113,8 +115,11 @@ class SQLiteStorage(Storage):
     def _append(self, thread_id: str, record: NewRecord, guard: Guard) -> CoroutineType[Any, Any, Appended]:
         # An undo, a trim, a replacement and a limit erase turns. A limit does so with each append.
         erase_s = 0.0 if record.kind != "turn" or record.target else None if record.keep_messages is None else LATE_S
-        self._recent.grow(thread_id, [record], guard)
-        return self._write(partial(turns.append, thread_id, record, guard), erase_s=erase_s)
+        is_in_memory = self._recent.grow(thread_id, [record], guard) and self._commits_here
+        run = partial(turns.append, thread_id, record, guard)
+        if is_in_memory and erase_s is None and len(record.body) <= MAX_BYTES and not record.blobs:
+            return self._write_small(run)
+        return self._write(run, erase_s=erase_s)
 
     async def _append_all(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> list[Appended]:
         self._recent.grow(thread_id, records, guard)
@@ -155,7 +160,7 @@ class SQLiteStorage(Storage):
             raise
         return None if done is None else done[0]
 
-    def _free_workers(self) -> tuple[Worker, Worker] | None:
+    def _free_workers(self) -> tuple[Worker, Writer] | None:
         """Return the reader and the writer if the caller may use their connections; None if it may not.
 
         While many conversations write at once, their reads go to the reader's thread together. A read in the event loop
@@ -239,6 +244,18 @@ class SQLiteStorage(Storage):
     def _opened_now(self) -> sqlite3.Connection:
         return self._opener(is_writer=False)() if self._place.path.exists() else connect_to_nothing()
 
+    async def _write_small(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a job that writes little, to pages that are in memory."""
+        if (workers := self._free_workers()) is not None:
+            try:
+                done = workers[1].write_now(run)
+            except StorageUnavailable:
+                await self._stop_if_lost()
+                raise
+            if done is not None:
+                return done[0]
+        return await self._write(run)
+
     async def _write(self, run: Callable[[sqlite3.Connection], T], *, erase_s: float | None = None) -> T:
         """Run a job that writes. If it erases something, the write-ahead log is emptied within `erase_s` seconds."""
         with forks.gate:
@@ -257,13 +274,18 @@ class SQLiteStorage(Storage):
             # A connection that is left open would share its -shm with a storage that is opened now.
             await asyncio.to_thread(_stop, workers)
 
-    def _started(self) -> tuple[Worker, Worker]:
+    def _started(self) -> tuple[Worker, Writer]:
         if self._is_closed:
             raise StorageUnavailable(f"the storage of {self.path} has been closed; make a new one")
         if self._place.problem is not None:
             raise StorageUnavailable(self._place.problem)
         if self._workers is None or self._workers[0].is_stopped:
-            self._workers = (self._worker(is_writer=False), self._worker(is_writer=True))
+            name, place = "recuerda-sqlite-", self._place
+            watch = self._recent.timed if self._commits_here else None
+            self._workers = (
+                Worker(self._opener(is_writer=False), name=f"{name}reader", place=place),
+                Writer(self._opener(is_writer=True), name=f"{name}writer", place=place, watch=watch),
+            )
             weakref.finalize(self, _stop, self._workers)
         return self._workers
 
@@ -276,10 +298,6 @@ class SQLiteStorage(Storage):
             busy_timeout_s=self._busy_timeout_s,
             is_reader=not is_writer,
         )
-
-    def _worker(self, *, is_writer: bool) -> Worker:
-        name = f"recuerda-sqlite-{'writer' if is_writer else 'reader'}"
-        return Worker(self._opener(is_writer=is_writer), is_writer=is_writer, name=name, place=self._place)
 
     def _translate(self, error: Exception, action: str) -> RecuerdaError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -303,6 +321,6 @@ class SQLiteStorage(Storage):
         return StorageError(f"{start}: {error}")
 
 
-def _stop(workers: tuple[Worker, Worker]) -> None:
+def _stop(workers: tuple[Worker, Writer]) -> None:
     for worker in workers:
         worker.stop()

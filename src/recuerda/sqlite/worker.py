@@ -1,12 +1,11 @@
 """An OS thread that owns one SQLite connection.
 
-SQLite blocks, and an event loop must not. Jobs from any event loop queue here. Writes that wait together run in one
-transaction, and one fsync acknowledges all of them; this gives many conversations a high throughput. A refused job (a
-conflict) has written nothing, so the other jobs continue. A job that fails rolls the group back, and then each job is
-tried alone. Before a group runs, and again before it is acknowledged, the worker checks that the file is in place.
+SQLite blocks, and an event loop must not. Jobs from any event loop queue here, and those that wait together run as a
+group. Before a group runs, the worker checks that the file is in place. `Worker` runs jobs that read; `writer.py` has
+the worker that writes.
 
 While jobs come in groups, those of one round of the event loop are queued together. Otherwise the OS thread would take
-the first of them as soon as the event loop waits for anything, and each would have a transaction of its own.
+the first of them as soon as the event loop waits for anything, and each would be a group of its own.
 
 A short read may also run in the caller's thread, on the same connection, while no job uses it.
 """
@@ -14,6 +13,7 @@ A short read may also run in the caller's thread, on the same connection, while 
 from __future__ import annotations
 
 import asyncio
+import enum
 import queue
 import sqlite3
 import threading
@@ -23,7 +23,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from recuerda._drivers.per_loop import keep_in_children
 from recuerda._drivers.sqlite_names import OpenFile, Place
-from recuerda.errors import RecuerdaError, StorageUnavailable
+from recuerda.errors import StorageUnavailable
 from recuerda.sqlite import forks
 from recuerda.sqlite.erasing import LATE_S, Eraser, mark_due
 from recuerda.storage.jobs import Job, settle
@@ -33,7 +33,14 @@ Connect: TypeAlias = Callable[[], sqlite3.Connection]
 Outcome: TypeAlias = "tuple[WorkerJob[Any], Any, BaseException | None]"
 
 MAX_GROUP = 256
-"""The largest number of writes in one transaction. It limits how long the first write waits."""
+"""The largest number of jobs in one group. It limits how long the first of them waits."""
+
+
+class _Signal(enum.Enum):
+    """What the OS thread may find among its jobs, beside jobs."""
+
+    STOP = enum.auto()
+    WAKE = enum.auto()
 
 
 class WorkerJob(Job[T], eq=False):
@@ -47,11 +54,10 @@ class WorkerJob(Job[T], eq=False):
 
 
 class Worker:
-    """Run jobs on a connection in a thread of its own.
+    """Run jobs that read, on a connection in a thread of its own.
 
     Args:
         connect: opens the connection, in the thread, when the first job comes. If it fails, the next job tries again.
-        is_writer: True runs jobs in `BEGIN IMMEDIATE … COMMIT`, False without a transaction, for jobs that only read.
         name: the name of the OS thread.
         place: the place of the file.
 
@@ -59,14 +65,13 @@ class Worker:
         is_busy: True if the last group had several jobs.
     """
 
-    def __init__(self, connect: Connect, *, is_writer: bool, name: str, place: Place) -> None:
+    def __init__(self, connect: Connect, *, name: str, place: Place) -> None:
         self._connect = connect
         self._place = place
         self._file: OpenFile | None = None
         self._connection: sqlite3.Connection | None = None
         self._use = threading.Lock()  # held by the thread that uses the connection
-        self._is_writer = is_writer
-        self._jobs: queue.SimpleQueue[WorkerJob[Any] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[WorkerJob[Any] | _Signal] = queue.SimpleQueue()
         self._gathered: list[WorkerJob[Any]] = []  # the jobs of the present round of one event loop
         self.is_busy: bool = False
         self._is_closed = False
@@ -144,9 +149,13 @@ class Worker:
             with self._mutex:
                 self._is_closed = True
                 self._queue_gathered()
-                self._jobs.put(None)
+                self._jobs.put(_Signal.STOP)
         if self._thread is not threading.current_thread():
             self._thread.join()
+
+    def _wake(self) -> None:
+        """Let the OS thread do what it does while no job waits."""
+        self._jobs.put(_Signal.WAKE)
 
     def _work(self) -> None:
         try:
@@ -178,20 +187,20 @@ class Worker:
         is_usable = False
         try:
             connection = self._opened()
-            outcomes = self._write(connection, group) if self._is_writer else self._read(connection, group)
+            outcomes = self._run(connection, group)
             is_usable = self._place.problem is None
         except Exception as error:  # noqa: BLE001 - given to the callers that wait
             outcomes: list[Outcome] = [(job, None, error) for job in group]
         if self._connection is not None and is_usable:
-            self._erase(self._connection, outcomes)
+            self._tidy(self._connection, outcomes)
         else:
             self._close()
         return outcomes
 
     def _rest(self) -> list[Outcome]:
-        """Remove copies of erased text while no job waits."""
+        """Tidy the file while no job waits."""
         if self._connection is not None and self._is_in_place():
-            self._eraser.work(self._connection)
+            self._tidy(self._connection, [])
         else:
             self._close()
         return []
@@ -199,8 +208,11 @@ class Worker:
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
             self._connection, self._file = self._place.open(self._connect)
-            self._eraser.note_opening(self._connection, is_writer=self._is_writer)
+            self._note_opening(self._connection)
         return self._connection
+
+    def _note_opening(self, connection: sqlite3.Connection) -> None:
+        self._eraser.note_opening(connection, is_writer=False)
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -218,10 +230,8 @@ class Worker:
             return False  # the next job meets the same error, and its caller gets it
         return True
 
-    def _erase(self, connection: sqlite3.Connection, outcomes: list[Outcome]) -> None:
-        for job, _, error in outcomes:
-            if job.erase_s is not None and error is None:
-                self._eraser.note(job.erase_s)
+    def _tidy(self, connection: sqlite3.Connection, outcomes: list[Outcome]) -> None:
+        """Remove copies of erased text, after a group of jobs or while no job waits."""
         self._eraser.work(connection)
 
     def _next_group(self, timeout_s: float | None) -> tuple[list[WorkerJob[Any]], bool]:
@@ -230,46 +240,28 @@ class Worker:
             job = self._jobs.get(timeout=timeout_s)
         except queue.Empty:
             return group, True
-        while job is not None:
-            group.append(job)
+        while job is not _Signal.STOP:
+            if isinstance(job, WorkerJob):
+                group.append(job)
             if len(group) >= MAX_GROUP or self._jobs.empty():  # nobody else takes jobs
                 return group, True
             job = self._jobs.get()
         return group, False
 
-    def _read(self, connection: sqlite3.Connection, group: list[WorkerJob[Any]]) -> list[Outcome]:
+    def _run(self, connection: sqlite3.Connection, group: list[WorkerJob[Any]]) -> list[Outcome]:
         """Run jobs that read. A job of more than one statement makes a snapshot for itself."""
         try:
             self._check_place()
         except (StorageUnavailable, OSError) as error:
             return [(job, None, error) for job in group]
-        outcomes = [_attempt(connection, job, Exception) for job in group]
+        outcomes = [attempt(connection, job, Exception) for job in group]
         if connection.in_transaction:
             connection.rollback()
         return outcomes
 
-    def _write(self, connection: sqlite3.Connection, group: list[WorkerJob[Any]]) -> list[Outcome]:
-        """Run jobs that write, in one transaction. If that fails, run each job alone."""
-        cursor = connection.cursor()  # one for two statements, because each cursor has its cost
-        try:
-            cursor.execute("BEGIN IMMEDIATE")
-        except Exception as error:  # noqa: BLE001 - given to the callers that wait
-            return [(job, None, error) for job in group]
-        try:
-            self._check_place()
-            outcomes = [_attempt(connection, job, RecuerdaError) for job in group]
-            cursor.execute("COMMIT")
-            self._check_place()
-        except Exception as error:  # noqa: BLE001 - given to the callers that wait
-            if connection.in_transaction:
-                connection.rollback()
-            if len(group) == 1:
-                return [(group[0], None, error)]
-            return [outcome for job in group for outcome in self._write(connection, [job])]
-        return outcomes
 
-
-def _attempt(connection: sqlite3.Connection, job: WorkerJob[Any], expected: type[Exception]) -> Outcome:
+def attempt(connection: sqlite3.Connection, job: WorkerJob[Any], expected: type[Exception]) -> Outcome:
+    """Run a job, unless its caller was cancelled while it waited. An error that was expected is its outcome."""
     if job.future.cancelled():
         return job, None, None
     try:

@@ -49,14 +49,15 @@ PAUSE_S = 0.1
 
 
 class _Window(msgspec.Struct):
-    """The last window that was read from a thread: the query, the bytes of its bodies, and the time of the read.
+    """The last window that was read from a thread: the query, the bytes of its bodies, and the times of use.
 
-    The query is None for a thread that was made here lately: the window has all of it.
+    The query is None for a thread that was made here lately: the window has all of it. An append is a use too.
     """
 
     query: ReadQuery | None
     size: int
     read_at: float
+    used_at: float
 
 
 class RecentReads:
@@ -97,22 +98,27 @@ class RecentReads:
             size += sum(map(len, found.blobs.values()))
         self._keep(thread_id, query, size)
 
-    def grow(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> None:
+    def grow(self, thread_id: str, records: Sequence[NewRecord], guard: Guard) -> bool:
         """Count the bytes of records that are appended: the next window may hold them.
 
-        An append that expects no record begins a thread.
+        Return True if the end of the thread was read or written lately, so that the append needs no disk. An append
+        that expects no record begins a thread, and needs none either.
         """
-        window = self._windows.get(thread_id)
+        window, now = self._windows.get(thread_id), self._clock()
         if window is None:
             if guard.revision != 0:
-                return
+                return False
             window = self._keep(thread_id, None, 0)
+        was_used = now - window.used_at <= FRESH_S
+        window.used_at = now
         window.size += sum([len(record.body) for record in records])
         if window.query is None or window.query.blobs != 0:
             window.size += sum([len(one.data) for record in records for one in record.blobs])
+        return was_used and now >= self._paused_until
 
     def _keep(self, thread_id: str, query: ReadQuery | None, size: int) -> _Window:
-        window = self._windows[thread_id] = _Window(query, size, self._clock())
+        now = self._clock()
+        window = self._windows[thread_id] = _Window(query, size, now, now)
         self._windows.move_to_end(thread_id)
         if len(self._windows) > MAX_THREADS:
             self._windows.popitem(last=False)
