@@ -32,7 +32,7 @@ from recuerda.agent.steps import RunningTurn
 from recuerda.agent.tool_output import answering_model
 from recuerda.agent.tools import FunctionTool
 from recuerda.errors import ConfigurationError, DraftConflict, ThreadConflict
-from recuerda.ids import new_id
+from recuerda.ids import new_turn_id
 from recuerda.messages.message import Turn, TurnRuns
 from recuerda.providers.context import ContextProvider
 from recuerda.providers.gathering import gather, tell
@@ -157,7 +157,7 @@ class Attempt:
             )
         if self._exchange.journal is None:
             store, version = durable_store(self._request.thread), self._reading.loaded.version
-            self._turn_id = self._turn_id or new_id()
+            self._turn_id = self._turn_id or new_turn_id()
             self._exchange.journal = Journal(store, turn_id=self._turn_id, version=version or 0, watch=self._watch)
             await self._exchange.journal.save(self._turn.whole())
         calls = pending_calls(self._turn, list(self._turn.waiting))

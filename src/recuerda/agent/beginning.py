@@ -12,7 +12,7 @@ from recuerda.agent.resuming import draft_age, pending_turn, running_turn
 from recuerda.agent.settings import AgentSettings
 from recuerda.agent.steps import RunningTurn, Step
 from recuerda.errors import InvalidInput, ThreadConflict, TurnPending
-from recuerda.ids import new_id
+from recuerda.ids import new_turn_id
 from recuerda.storage.drafts import Draft
 from recuerda.threads.loading import LoadedThread
 from recuerda.threads.stopwatch import Stopwatch
@@ -53,9 +53,9 @@ async def begin_new(
     if request.keep_partial or request.keep_failed:
         # A commit can fail although the turn was written. The partial turn that is then kept must not become a second
         # turn.
-        turn_id = turn_id or new_id()
+        turn_id = turn_id or new_turn_id()
     if request.durability == "steps":
-        turn_id = turn_id or new_id()
+        turn_id = turn_id or new_turn_id()
         journal = Journal(durable_store(request.thread), turn_id=turn_id, version=loaded.version or 0, watch=watch)
         return Beginning(turn=turn, turn_id=turn_id, journal=journal, watch=watch)
     if any(tool.needs_approval for tool in settings.tools):

@@ -22,7 +22,7 @@ from msgspec import structs
 from recuerda.agent.resuming import running_turn
 from recuerda.agent.steps import RunningTurn, Step, encode_step
 from recuerda.errors import DraftConflict, ThreadConflict
-from recuerda.ids import new_id
+from recuerda.ids import new_id, new_turn_id
 from recuerda.interop.calls import call_ids, result_ids
 from recuerda.interop.forms import Form, grouped, keep, kept, plain, restored
 from recuerda.interop.retries import insist
@@ -78,7 +78,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     version: Expected = 0
-    turn_id: str = msgspec.field(default_factory=new_id)
+    turn_id: str = msgspec.field(default_factory=new_turn_id)
     steps: int = 0
     last_id: str = ""
     draft_id: str | None = None
@@ -227,7 +227,7 @@ class ItemLog:
             # finds its turn committed, and conflicts.
             if not (is_answered := _is_answered(turn)):
                 # A run that is cut off leaves its id free. Otherwise a retry would find the id taken, and be lost.
-                place = structs.replace(place, turn_id=new_id(), may_be_known=False)
+                place = structs.replace(place, turn_id=new_turn_id(), may_be_known=False)
             place = await self._commit(place, turn, is_interrupted=not is_answered)
             turn, known = place.turn, place.items
         step = _step(turn, messages, removed=removed)

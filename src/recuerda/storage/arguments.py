@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 
 from recuerda.errors import ConfigurationError, EncodeError, InvalidInput
-from recuerda.ids import check_id, check_limit, new_call, new_id
+from recuerda.ids import check_id, check_limit, new_call, new_turn_id
 from recuerda.json_value import check_text
 from recuerda.storage.operations import NO_GUARD, Guard, NewBodies, NewRecord, Released
 from recuerda.storage.records import MAX_NUMBER, NewTurn, RecordKind, check_digest
@@ -76,14 +76,14 @@ def to_record(
         check_title(title)
     check_body(turn.body, max_body_bytes)
     return NewRecord(
-        id=new_id() if turn.id is None else check_id(turn.id, "turn id"),
+        id=new_turn_id() if turn.id is None else check_id(turn.id, "turn id"),
         is_new_id=turn.id is None,
         created_us=now_us if turn.created_us is None else turn.created_us,
         committed_us=now_us,
         message_count=turn.message_count,
         body=turn.body,
         target=replaces,
-        undo_id="" if replaces is None else new_id(),
+        undo_id="" if replaces is None else new_turn_id(),
         keep_messages=keep_messages,
         title=title,
         call=0 if turn.id is None else new_call(),
@@ -94,7 +94,7 @@ def to_record(
 def to_other_record(kind: RecordKind, target: int, *, now_us: int, body: bytes = b"") -> NewRecord:
     """Return an undo, a trim or a summary."""
     return NewRecord(
-        id=new_id(),
+        id=new_turn_id(),
         is_new_id=True,
         created_us=now_us,
         committed_us=now_us,

@@ -13,7 +13,7 @@ from google.adk.events.event import Event
 from google.adk.sessions.session import Session
 
 from recuerda.agent.steps import RunningTurn
-from recuerda.ids import new_id
+from recuerda.ids import new_turn_id
 from recuerda.interop.copies import Original, copy_as_model
 from recuerda.interop.google_adk.form import delta_of, event_ids, events_of
 from recuerda.interop.google_adk.state import split
@@ -50,7 +50,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
 
     version: Version
     through: int = 0
-    turn_id: str = msgspec.field(default_factory=new_id)
+    turn_id: str = msgspec.field(default_factory=new_turn_id)
     steps: int = 0
     last_id: str = ""
     recent: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from recuerda.errors import CorruptTurn
-from recuerda.ids import new_id
+from recuerda.ids import new_turn_id
 from recuerda.messages.message import ChatMessage
 from recuerda.redis.search.documents import TurnPlace
 from recuerda.redis.search.queries import Seen
@@ -29,7 +29,7 @@ async def place_of(thread: AgentThread, messages: Sequence[ChatMessage]) -> Turn
     """Return the place of the turn with these messages; a place with a new id if the thread's store has no turns."""
     stored = await _committed(thread, messages)
     if stored is None:
-        return TurnPlace(thread_id=thread.id, turn_id=new_id(), number=0, created_us=system_clock())
+        return TurnPlace(thread_id=thread.id, turn_id=new_turn_id(), number=0, created_us=system_clock())
     return TurnPlace(thread_id=thread.id, turn_id=stored.id, number=stored.number, created_us=stored.created_us)
 
 
