@@ -71,7 +71,11 @@ async def _measure(options: argparse.Namespace, folder: Path) -> Report:
 
         _say(f"turns on {' and '.join(SERVERS)} ...")
         costs, many = await measure_servers(
-            SERVERS, options.sizes, rounds=options.turns, conversations=options.conversations, turns_each=3
+            SERVERS,
+            options.sizes,
+            rounds=options.turns,
+            conversations=options.conversations,
+            turns_each=options.turns_each,
         )
         report.turns += costs
         report.many += many
@@ -99,7 +103,7 @@ async def _measure_many(report: Report, options: argparse.Namespace, folder: Pat
         many = await measure_many(
             kind,
             conversations=options.conversations,
-            turns_each=3,
+            turns_each=options.turns_each,
             rounds=max(1, min(5, options.turns)),
             folder=folder,
             fsync=options.fsync,
@@ -133,6 +137,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sizes", type=_list_of(int), default=[10, 1_000, 10_000, 100_000], metavar="N,N")
     parser.add_argument("--turns", type=int, default=200, metavar="N", help="rounds of each measurement (default 200)")
     parser.add_argument("--conversations", type=int, default=200, metavar="N", help="at once (default 200)")
+    parser.add_argument(
+        "--turns-each", type=int, default=3, metavar="N", help="of these conversations (default 3; 20 fill the windows)"
+    )
     parser.add_argument("--histories", type=int, default=100_000, metavar="N", help="for windows (default 100000)")
     parser.add_argument("--data", type=Path, metavar="FILE", help="for recall: conversations in LoCoMo's format")
     parser.add_argument("--embedder", metavar="MODEL", help="for recall: also search by meaning")
