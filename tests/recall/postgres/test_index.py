@@ -1,6 +1,7 @@
 """Memories in PostgreSQL: the same order as in SQLite, one trip an operation, a scope's cost, nothing left behind."""
 
 import asyncio
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from recuerda.postgres import PostgresStorage
 from recuerda.recall import RecallIndex, RecallProvider, SQLiteRecallIndex
 from recuerda.recall.facts import NewFact
 from recuerda.recall.index import CandidateQuery, Candidates, Forgetting, ThreadUpdate
-from recuerda.recall.postgres import PostgresRecallIndex, entering
+from recuerda.recall.postgres import PostgresRecallIndex, entering, packing
 from recuerda.recall.postgres.entering import MANY, MAX_WAITING
 from recuerda.recall.postgres.packing import MAX_ROW
 from recuerda.recall.postgres.terms import HIGHEST_COUNT
@@ -303,6 +304,26 @@ async def test_terms_share_rows(index: PostgresRecallIndex, db: Connection, sche
     assert row is not None
     assert row[0] < 15  # there are 311 terms
     assert row[1] <= MAX_ROW + 2 * MAX_CHUNK
+
+
+async def test_a_row_is_unpacked_once_for_all_its_terms_and_not_in_the_event_loop(
+    index: PostgresRecallIndex, db: Connection, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = [f"{word}{number} {word} lantern" for number in range(30) for word in WORDS]
+    await remember(index, "one", said)
+    unpacked: list[tuple[bytes, int]] = []
+    unpack = packing.unpacked
+
+    def noted(row: bytes) -> packing.Row:
+        unpacked.append((row, threading.get_ident()))
+        return unpack(row)
+
+    monkeypatch.setattr(packing, "unpacked", noted)
+    await remember(index, "two", said)
+    rows = await db.execute(SQL("SELECT count(*) FROM {}").format(Identifier(schema, "recall_postings")))
+    assert len({row for row, _ in unpacked}) == len(unpacked)
+    assert 0 < len(unpacked) <= ((await rows.fetchone()) or (0,))[0]
+    assert threading.get_ident() not in {thread for _, thread in unpacked}
 
 
 async def test_a_long_text_without_spaces_leaves_nothing_in_the_postings(

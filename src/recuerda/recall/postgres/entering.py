@@ -8,6 +8,7 @@ postings itself when it has written as many rows as they have.
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +16,7 @@ import msgspec
 
 from recuerda._drivers.postgres.database import composer, rows
 from recuerda._drivers.postgres.pools import Connection
-from recuerda.recall.postgres.packing import Key, Rewritten, Row, chunks_of, rewritten, unpacked
+from recuerda.recall.postgres.packing import Key, Rewritten, chunks_of, rewritten, unpacked_rows
 from recuerda.recall.postgres.schema import SHAPE
 from recuerda.recall.postings import entered
 
@@ -87,7 +88,7 @@ class Entering:
             values = (SHAPE, self._lock_timeout_ms, scope, MAX_ENTERED)
             pending = await rows(self._pending, values, connection)
             if pending:
-                decoded = {number: msgspec.json.decode(counts, type=dict[str, int]) for number, counts in pending}
+                decoded = await asyncio.to_thread(_decoded, pending)
                 await self.enter(scope, decoded, connection)
                 await rows(self._entered, (scope, list(decoded)), connection)
         return len(pending) == MAX_ENTERED
@@ -108,15 +109,30 @@ class Entering:
             return
         bounds = [(term, min(of), max(of)) for term, of in by_term.items()]
         held = await self._packing.between(scope, bounds, connection)
-        chunks = chunks_of(held, by_term)
-        changes = {
-            (term, chunk.first): chunk.data
-            for term, counts in by_term.items()
-            for chunk in entered(chunks[term], counts)
-        }
-        done = rewritten(held, changes)
+        # A thousand rows take tens of milliseconds, in which the event loop must not wait.
+        done = await asyncio.to_thread(_entered, held, by_term)
         self._written += len(done.rows)
         await self._packing.write(scope, done, connection)
+
+
+def _decoded(pending: Sequence[tuple[int, str]]) -> dict[int, dict[str, int]]:
+    """Return the counts of the terms of pending documents by their numbers."""
+    return {number: msgspec.json.decode(counts, type=dict[str, int]) for number, counts in pending}
+
+
+def _entered(held: Mapping[Key, bytes], by_term: Mapping[str, Mapping[int, int]]) -> Rewritten:
+    """Return the rows to write when documents are entered.
+
+    Args:
+        held: the rows that have, or would have, the chunks of the terms.
+        by_term: the counts of each term by the numbers of the documents.
+    """
+    unpacked = unpacked_rows(held)
+    chunks = chunks_of(unpacked, by_term)
+    changes = {
+        (term, chunk.first): chunk.data for term, counts in by_term.items() for chunk in entered(chunks[term], counts)
+    }
+    return rewritten(unpacked, changes)
 
 
 class PackedRows:
@@ -135,17 +151,14 @@ class PackedRows:
 
     async def between(
         self, scope: int, bounds: Sequence[tuple[str, int, int]], connection: Connection
-    ) -> dict[Key, Row]:
+    ) -> dict[Key, bytes]:
         """Return the rows that have the chunks of terms, each from a lowest to a highest number of a document."""
         columns = [list(column) for column in zip(*bounds, strict=True)]
-        return {
-            (term, first): unpacked(row)
-            for term, first, row in await rows(self._between, (scope, *columns), connection)
-        }
+        return {(term, first): row for term, first, row in await rows(self._between, (scope, *columns), connection)}
 
-    async def all(self, scope: int, connection: Connection) -> dict[Key, Row]:
+    async def all(self, scope: int, connection: Connection) -> dict[Key, bytes]:
         """Return all rows of a scope."""
-        return {(term, first): unpacked(row) for term, first, row in await rows(self._all, (scope,), connection)}
+        return {(term, first): row for term, first, row in await rows(self._all, (scope,), connection)}
 
     async def write(self, scope: int, done: Rewritten, connection: Connection) -> None:
         """Write rows, and delete others."""

@@ -59,6 +59,11 @@ def unpacked(row: bytes) -> Row:
     }
 
 
+def unpacked_rows(rows: Mapping[Key, bytes]) -> dict[Key, Row]:
+    """Return the chunks of several rows."""
+    return {key: unpacked(row) for key, row in rows.items()}
+
+
 def chunks_in(row: bytes, terms: Container[str]) -> Iterator[tuple[str, int, bytes]]:
     """Yield the term, the `first` and the data of each chunk of a row that has one of these terms."""
     values = msgspec.msgpack.decode(row)

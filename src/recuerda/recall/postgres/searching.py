@@ -341,7 +341,7 @@ def _message(row: Row, said: str) -> Document:
 def _matches(terms: Sequence[str], found: Sequence[Row]) -> Matches:
     chunks: dict[str, dict[int, bytes]] = {term: {} for term in terms}
     waiting: dict[int, dict[str, int]] = {}
-    for n, first, data in found:
+    for n, first, data in dict.fromkeys(found):  # a row comes once for each of the terms that share it
         if n > 0:
             for term, first_of_chunk, of_chunk in chunks_in(data, chunks):
                 chunks[term][first_of_chunk] = of_chunk

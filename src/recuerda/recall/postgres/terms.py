@@ -11,7 +11,7 @@ import msgspec
 from recuerda._drivers.postgres.database import Row, composer, rows
 from recuerda._drivers.postgres.pools import Connection
 from recuerda.recall.postgres.entering import PackedRows
-from recuerda.recall.postgres.packing import Key, rewritten
+from recuerda.recall.postgres.packing import Key, rewritten, unpacked_rows
 from recuerda.recall.postgres.packing import Row as Chunks
 from recuerda.recall.postgres.texts import original_text
 from recuerda.recall.postings import RANGE_BITS, Chunk, without
@@ -49,11 +49,11 @@ class Leaving:
         # Thousands of texts take seconds, in which the event loop must not wait.
         by_term = await asyncio.to_thread(_numbers_by_term, documents)
         bounds = [(term, number, number) for term, numbers in by_term.items() for number in numbers]
-        held = await self._packing.between(scope, bounds, connection)
+        held = await asyncio.to_thread(unpacked_rows, await self._packing.between(scope, bounds, connection))
         changes: dict[Key, bytes] = {}
         found = _take_out(held, lambda term: by_term.get(term, ()), changes)
         if missed := [number for number, terms, *_ in documents if found[number] < terms or terms == HIGHEST_COUNT]:
-            held = await self._packing.all(scope, connection)
+            held = await asyncio.to_thread(unpacked_rows, await self._packing.all(scope, connection))
             await asyncio.to_thread(_take_out, held, lambda _: missed, changes)
         await self._packing.write(scope, rewritten(held, changes), connection)
 
