@@ -178,6 +178,20 @@ async def test_a_speakers_name_alone_finds_what_they_said_and_what_was_said_of_t
         assert set(found) == {"I lent Ben my drill.", "The boat leaves at nine."}, question
 
 
+async def test_a_named_speaker_with_an_unknown_word_finds_what_is_known_of_them(
+    storage: SQLiteStorage, recall: RecallProvider
+) -> None:
+    await say(storage, "t1", person("Ana", "I lent Ben my drill."))
+    await say(storage, "t2", person("Ben", "The boat leaves at nine."))
+    await say(storage, "t3", person("Ana", "We need a tent."))
+    question = "What does Ben think about xylophones?"
+    found = [memory.text for memory in await recall.search(question)]
+    assert found[0] == "The boat leaves at nine."
+    assert "We need a tent." not in found
+    assert await recall.search(question, min_relevance=0.3) == []
+    assert await recall.search("What does Zoe think about xylophones?") == []
+
+
 async def test_a_question_about_the_asker_finds_what_they_told_of_themselves(
     storage: SQLiteStorage, recall: RecallProvider
 ) -> None:

@@ -45,8 +45,30 @@ Responda sempre em português.
 Rispondi sempre in italiano.
 Non usare mai emoji.
 D'ora in poi rispondi in italiano.
+Please stop apologizing.
+Keep your answers under 100 words.
+Whenever you write code, add comments.
+Use British spelling, please.
+Make sure to include units.
+Do not mention my ex.
+Ich möchte, dass du mich siezt.
+Antwoord altijd in het Nederlands.
+Ik heb liever korte antwoorden.
+Svara alltid på svenska.
+Odpowiadaj zawsze po polsku.
+Отвечай всегда по-русски.
+Я предпочитаю короткие ответы.
+Her zaman Türkçe cevap ver.
+请总是用中文回答。
+以后请叫我船长。
+これからは日本語で答えてください。
+항상 한국어로 대답해 줘.
 """
 OTHER = """
+Always nice to see you.
+Он всегда опаздывает.
+Zawsze pada deszcz.
+我以后再告诉你。
 Never mind.
 I never went there.
 It always rains in Bergen.

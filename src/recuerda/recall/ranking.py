@@ -204,6 +204,18 @@ def question_of(query: str, info: ScopeInfo, now_us: int, zone: tzinfo = UTC) ->
     )
 
 
+def about_speakers(question: Question) -> Question:
+    """Return the question that also asks for what its named speakers said, and for what was said of them.
+
+    The words of the question stay. Nobody has said them, so they lower the relevance of what is found.
+    """
+    terms = dict(question.terms)
+    first = 1 + max(terms.values(), default=-1)
+    for number, name in enumerate(sorted(question.speakers), first):
+        terms |= dict.fromkeys((*speaker_terms(name), *query_terms(name)), number)
+    return msgspec.structs.replace(question, terms=terms)
+
+
 def rank(
     question: Question, info: ScopeInfo, candidates: Candidates, weights: Weights = WEIGHTS
 ) -> list[tuple[int, float]]:

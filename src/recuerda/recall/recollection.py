@@ -50,7 +50,7 @@ from recuerda.recall.joining import joined_candidates, joined_info
 from recuerda.recall.learning import Learning
 from recuerda.recall.meaning import EMBED_S, Meaning
 from recuerda.recall.memory import Filters, Memory, Progress, memory_of
-from recuerda.recall.ranking import best_score, question_of, rank, relevance_of
+from recuerda.recall.ranking import about_speakers, best_score, question_of, rank, relevance_of
 from recuerda.recall.repeats import Repeats
 from recuerda.recall.reranking import RERANKED, Reranking
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, Whose, other_scopes, user_scope
@@ -78,6 +78,9 @@ _NARROW_CANDIDATES = 1_500
 _ROUNDS = 5
 _LAST_POSITIONS = 1_000
 _STANDING_CANDIDATES = 1_000
+_OF_PERSON = 4
+"""The expected score relative to what is found of a person if nobody has said a word of the question: a fifth of it is
+relevant."""
 _MOST_CANDIDATES = 5_000
 _CROWDED = 1.5
 """The mean number of copies of a found message from which on more candidates are needed."""
@@ -534,6 +537,12 @@ class Recollection:
             for scope in infos
         ]
         candidates = await self._candidates(queries)
+        is_of_person = bool(question.speakers) and not candidates.frequencies and vector is None and not question.times
+        if is_of_person:
+            # Nobody has said any of the words, so the question gets what is known of the person whom it names.
+            question = about_speakers(question)
+            queries = [structs.replace(one, terms=tuple(question.terms)) for one in queries]
+            candidates = await self._candidates(queries)
         corrections = await self._corrections(infos)
         candidates = corrections.added_to(candidates, question.terms)
         # What a run sends anyway are the wrong words, so the right ones are recalled from any turn.
@@ -551,6 +560,8 @@ class Recollection:
             scored = ((key, score) for key, score in admitted if key not in recent)
         best_scored = next(scored, None)
         expected = best_score(question, info, candidates)
+        if is_of_person and best_scored is not None:
+            expected = max(expected, _OF_PERSON * best_scored[1])
         if best_scored is None or relevance_of(best_scored[1], expected) < filters.min_relevance:
             return []
         scored = chain((best_scored,), scored)

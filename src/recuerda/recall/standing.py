@@ -1,8 +1,8 @@
 """Standing instructions and preferences: "always …", "from now on …", "please remember …", "I prefer …", "call me …".
 
 Such a message matters for many later questions, whatever their words. It is recognized by fixed phrases, in English,
-Spanish, German, French, Portuguese and Italian. A word such as "always" counts only where an order begins, so "it
-always rains" and "Never mind" are no instructions.
+Spanish, German, French, Portuguese and Italian; the commonest ones also in other languages. A word such as "always"
+counts only where an order begins, so "it always rains" and "Never mind" are no instructions.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _START = (
 """The place before an order: the beginning of a clause, or words that begin an order."""
 
 _NO_ENGLISH_ORDER = (
-    r"(?!mind|again|been|had|heard|seen|saw|knew|thought|happy|glad|good|great|full|here|there|a |the |on |"
+    r"(?!mind|again|been|had|heard|seen|saw|knew|thought|happy|glad|nice|good|great|full|here|there|a |the |on |"
     r"\w+(?<!e)ed\b|\w{3,}ing\b|\w+(?<![sui])s\b)"
 )
 _HABIT = r"(?:want|need|prefer|like|use|eat|drink|take)\b"
@@ -61,6 +61,9 @@ _PORTUGUESE = (
     "utilize",
     "mostre",
 )
+_DUTCH = ("antwoord", "schrijf", "gebruik", "spreek", "praat", "geef", "zeg", "noem", "leg uit")
+_SCANDINAVIAN = ("svara?", "skriv", "anvand", "bruk", "brug", "prata", "snakk?", "tal")
+_NO_WISH = "mention|bring up|talk about|use|recommend|suggest|apologi[sz]e|ask me|call me|tell me"
 _ITALIAN = ("rispondi(?:mi)?", "scrivi(?:mi)?", "usa", "utilizza", "parla(?:mi)?", "spiega(?:mi)?", "dammi", "dimmi")
 
 _SIGNS: dict[str, str] = {
@@ -85,9 +88,24 @@ _SIGNS: dict[str, str] = {
     " you to ": r"\bi(?:'d| would)? (?:don't |do not |never |always )?(?:like|want|need) you to\b",
     "it when you": r"\bi (?:don't |do not |really )?(?:like|love|hate) it when you\b",
     "i usually ": rf"\bi usually {_HABIT}",
+    " you ": (
+        rf"{_START}(?:when|whenever|every time|each time) you "
+        r"(?:write|answer|reply|respond|explain|give|send|show|translate|summari[sz]e|code)\b"
+    ),
+    "make sure": rf"{_START}make sure (?:to|that|you)\b",
+    "keep ": rf"{_START}keep (?:your|the|all|every) (?:answer|repl|response|message|explanation|summar)",
+    "please stop": r"\bplease stop \w+ing\b",
+    "use ": rf"{_START}use [^.!?]{{1,40}},? please\b|\bplease use\b",
+    "don't ": rf"{_START}don't (?:{_NO_WISH})\b|\bi don't (?:eat|drink)\b",
+    "do not ": rf"{_START}do not (?:{_NO_WISH})\b|\bi do not (?:eat|drink)\b",
+    "i hate ": r"\bi hate (?:long|short|it when|when you)\b",
+    " to me": rf"{_START}(?:speak|talk|write) to me\b|{_START}explain \w+ to me (?:as|like|in)\b",
     # Spanish
     "siempre": rf"{_START}siempre {_OTHER_ORDER}|{_orders('siempre', *_SPANISH)}",
-    "nunca": rf"{_START}nunca {_OTHER_ORDER}|\bno \w+ nunca\b",
+    "nunca": (
+        rf"{_START}nunca {_OTHER_ORDER}|\bno \w+ nunca\b"
+        rf"|{_START}no (?:uses|respondas|escribas|hables) [^.!?]{{1,30}} nunca\b"
+    ),
     "jamas": rf"{_START}jamas {_OTHER_ORDER}",
     "partir de ": r"\ba partir de (?:ahora|hoy|agora|maintenant)\b",
     "desde ": r"\bdesde (?:ahora|hoy)\b",
@@ -113,6 +131,7 @@ _SIGNS: dict[str, str] = {
     "kunftig": r"\bkunftig\b",
     "bevorzug": r"\bich bevorzuge\b",
     "lieber": r"\bich (?:mochte|hatte|mag|will|nehme|trinke|esse) lieber\b|\bmir ist \w+ lieber\b",
+    "dass du": r"\bich (?:mochte|will|hatte gern), dass du\b",
     "nenn": r"\bnenne? mich\b",
     "merk": r"\bmerke? dir\b",
     # French, Portuguese, Italian
@@ -135,6 +154,43 @@ _SIGNS: dict[str, str] = {
     "preferisco": r"\bpreferisco\b",
     "chiamami": r"\bchiamami\b",
     "ricorda": rf"{_START}ricorda(?:ti)? (?:che|di)\b",
+    # Dutch, the Scandinavian languages, Polish, Russian, Turkish
+    "altijd": rf"{_START}altijd {_OTHER_ORDER}|{_orders('altijd', *_DUTCH)}",
+    "nooit": _orders("nooit", *_DUTCH),
+    "liever": r"\bik (?:heb|wil|drink|eet|neem) liever\b",
+    "vanaf ": r"\bvanaf (?:nu|vandaag)\b",
+    "noem me": r"\bnoem me\b",
+    "alltid": _orders("alltid", *_SCANDINAVIAN),
+    "altid": _orders("altid", *_SCANDINAVIAN),
+    "foredrar": r"\bjag foredrar\b",
+    "foretr": r"\bjeg foretr(?:ekker|aekker)\b",
+    "hadanefter": r"\bhadanefter\b",
+    "zawsze": rf"{_START}zawsze \w+(?:j|isz|edz)(?:cie)?\b|{_START}\w+(?:j|isz|edz)(?:cie)?(?: mi)? zawsze\b",
+    "nigdy nie": rf"{_START}nigdy nie \w+j(?:cie)?\b",
+    "wole": r"\bwole\b",
+    "od teraz": r"\bod teraz\b",
+    "всегда": rf"{_START}всегда \w+[йи](?:те)?\b|{_START}\w+[йи](?:те)?(?: мне)? всегда\b",
+    "никогда не": rf"{_START}никогда не \w+[йи](?:те)?\b",
+    "предпочитаю": r"\bя предпочитаю\b",
+    "называй": r"\bназывай(?:те)? меня\b",
+    "с этого": r"\bс этого (?:момента|дня)\b",
+    "her zaman": rf"{_START}her zaman [^.!?]{{0,40}}\b(?:ver|yaz|kullan|konus|yanitla)(?:in|iniz)?\b",
+    "bundan sonra": r"\bbundan sonra\b",
+    "tercih": r"\btercih ederim\b",
+    # Chinese, Japanese, Korean
+    "总是": "(?:请|要)总是|总是(?:用|以)",
+    "以后": "以后(?:请|都|叫我|不要|别)",
+    "从现在": "从现在(?:开始|起)",
+    "叫我": "请叫我|就叫我",
+    "我更": "我更(?:喜欢|愿意)",
+    "これから": "これから(?:は|も)[^。!?]{1,40}(?:ください|下さい|して|ほしい)",
+    "今後": "今後は",
+    "いつも": "いつも[^。!?]{1,40}(?:ください|下さい)",
+    "と呼んで": "と呼んで",
+    "항상": "항상[^.!?]{1,40}(?:줘|주세요|해라|하세요)",
+    "앞으로": "앞으로[^.!?]{1,40}(?:줘|주세요|해라|하세요|마)",
+    "절대": "절대[^.!?]{1,40}(?:마|말아|마세요)",
+    "라고 불러": "라고 불러",
 }
 """The signs by a part that each of them has. Looking for the part first is ten times faster."""
 
