@@ -291,5 +291,13 @@ def _joined(text: str) -> Iterator[Word]:
             yield _exact(digits)
             if match[1]:
                 yield _exact(_NO_DIGITS.sub("", match[3]))
-    for match in (*_IBAN.finditer(text), *_LETTERS_AND_NUMBER.finditer(text)):
+    yield from _ibans(text)
+    for match in _LETTERS_AND_NUMBER.finditer(text):
         yield _exact(match[0].replace(" ", "").replace("-", "").replace(":", "").lower())
+
+
+def _ibans(text: str) -> Iterator[Word]:
+    """Yield each IBAN, its first groups and its last four digits, because people name it by these."""
+    for match in _IBAN.finditer(text):
+        iban = match[0].replace(" ", "").lower()
+        yield from map(_exact, (iban, *(iban[:end] for end in range(4, min(len(iban), 17), 4)), iban[-4:]))
