@@ -101,7 +101,7 @@ def _count(module: str, mode: str, turns: int, source: Path | None) -> int:
 
 async def _run(mode: str, turns: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        async with SQLiteStorage(Path(folder) / "threads.db", synchronous="NORMAL") as storage:
+        async with SQLiteStorage(Path(folder) / "threads.db") as storage:
             for _ in range(60):
                 await storage.append("a", _turn(), user_id="ana", title="Rain")
             await asyncio.sleep(SETTLED_S)

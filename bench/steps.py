@@ -109,7 +109,7 @@ async def repeat(step: str, times: int) -> None:
     """Run a step many times on a thread of 60 turns."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "threads.db"
-        async with SQLiteStorage(path, synchronous="NORMAL") as storage:
+        async with SQLiteStorage(path) as storage:
             for _ in range(60):
                 await storage.append("a", new_turn(), user_id="ana", title="Rain")
             await asyncio.sleep(SETTLED_S)
