@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from recuerda.errors import ThreadConflict
-from recuerda.file import FileStorage
+from recuerda.file import FileStorage, writing
+from recuerda.file import log as file_log
 from recuerda.file.disk import opened
 from recuerda.file.lines import State, thread_info
 from recuerda.file.log import Log
 from recuerda.file.names import files_of
 from recuerda.file.tails import MAX_FILES, MAX_METADATA, Tail, Tails
+from recuerda.storage.records import NewTurn
 from recuerda.testing.storage_contract.base import a_turn, bodies, fill
 from tests.storage.file_fixtures import folder, log, reads
 from tests.storage.operations import OPERATIONS, prepared
@@ -52,12 +54,12 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     paths: list[str] = []
     find = Tails.find
 
-    def compared(self: Tails, path: str, mark: Any) -> Tail | None:
-        tail = find(self, path, mark)
+    def compared(self: Tails, path: str, mark: Any, fd: int) -> Tail | None:
+        tail = find(self, path, mark, fd)
         if tail is not None:
             paths.append(path)
-            with opened(Path(path), os.O_RDONLY) as fd:
-                anew = Log(fd, path)
+            with opened(Path(path), os.O_RDONLY) as again:
+                anew = Log(again, path)
                 assert tail.state == anew.state
                 if tail.settings is not None:
                     held = anew.settings()
@@ -139,6 +141,31 @@ async def test_a_thread_that_is_deleted_and_made_anew_is_new(storage: FileStorag
         assert (await storage.read("a")).info is None
 
 
+@pytest.mark.parametrize("count", [1, 2])
+async def test_a_thread_that_another_storage_begins_anew_in_the_same_moment_is_new(
+    storage: FileStorage, folder: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    def same_mark(found: os.stat_result) -> tuple[int, int, int, int, int]:
+        """Return the mark of a file whose number and times are those of the file before it."""
+        return 0, 0, found.st_size, 0, 0
+
+    for module in (file_log, writing):
+        monkeypatch.setattr(module, "mark_of", same_mark)
+    turns = [NewTurn(id=f"turn {number}", body=b"x", message_count=1) for number in range(count)]
+    for turn in turns:
+        await storage.append("a", turn)
+    old = await storage.head("a") or pytest.fail("no thread")
+    async with FileStorage(folder) as other:
+        await other.delete("a")
+        for turn in turns:
+            await other.append("a", turn)
+        new = await other.head("a") or pytest.fail("no thread")
+        with pytest.raises(ThreadConflict):
+            await storage.append("a", a_turn(b"y"), expected=old.version)
+        assert (await storage.head("a") or pytest.fail("no thread")).incarnation == new.incarnation
+        assert await bodies(other, "a") == [b"x"] * count
+
+
 async def test_long_metadata_is_not_kept(storage: FileStorage, reads: list[int]) -> None:
     await storage.append("a", a_turn())
     await storage.update_thread("a", metadata={"note": "x" * MAX_METADATA})
@@ -148,11 +175,14 @@ async def test_long_metadata_is_not_kept(storage: FileStorage, reads: list[int])
         assert reads != []
 
 
-def test_the_least_recent_end_is_forgotten_first() -> None:
+def test_the_least_recent_end_is_forgotten_first(tmp_path: Path) -> None:
     tails = Tails()
-    tail = Tail((0, 0, 9, 0, 0), State(end=9), None)
+    tail = Tail((0, 0, 9, 0, 0), b"{", State(end=9), None)
     for number in range(MAX_FILES):
         tails.keep(f"{number}", tail)
     tails.keep("0", tail)
     tails.keep("new", tail)
-    assert [name for name in ("0", "1", "2", "new") if tails.find(name, tail.mark)] == ["0", "2", "new"]
+    path = tmp_path / "file"
+    path.write_bytes(b"{}")
+    with opened(path, os.O_RDONLY) as fd:
+        assert [name for name in ("0", "1", "2", "new") if tails.find(name, tail.mark, fd)] == ["0", "2", "new"]

@@ -233,7 +233,8 @@ async def watched(path: Path) -> AsyncIterator[Watched]:
 
 
 async def test_the_log_is_moved_into_the_file_by_the_workers_thread(path: Path, watched: Watched) -> None:
-    for _ in range(3 * writer.LOG_COMMITS):
+    # Without a pause between the writes, the thread may get the connection only when it has to.
+    for _ in range(3 * writer.LOG_COMMITS + 10):
         await watched.write()
     await watched.writer.submit(lambda _connection: None).future  # after what the thread was woken for
     here = {text for text, thread in watched.statements if thread is threading.current_thread()}

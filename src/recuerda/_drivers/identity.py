@@ -12,17 +12,21 @@ Identity: TypeAlias = tuple[int, int]
 
 def identity(path: StrPath) -> Identity | None:
     """Return the identity of the file or folder to which a name leads; None if there is none."""
+    found = _facts(path)
+    return None if found is None else (found.st_dev, found.st_ino)
+
+
+def in_place(path: StrPath, fd: int) -> os.stat_result | None:
+    """Return the facts about the file that a descriptor has open; None if the name does not lead to it."""
+    found = _facts(path)
+    return found if found is not None and os.path.samestat(found, os.fstat(fd)) else None
+
+
+def _facts(path: StrPath) -> os.stat_result | None:
     try:
-        found = os.stat(path)  # noqa: PTH116 - costs less than the method, and each turn calls it
+        return os.stat(path)  # noqa: PTH116 - costs less than the method, and each turn calls it
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return found.st_dev, found.st_ino
-
-
-def is_in_place(path: StrPath, fd: int) -> bool:
-    """Return whether a name leads to the file that a descriptor has open."""
-    found = os.fstat(fd)
-    return identity(path) == (found.st_dev, found.st_ino)
 
 
 def change(*, is_gone: bool) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from recuerda._drivers.identity import StrPath
+from recuerda._drivers.identity import StrPath, in_place
 from recuerda._drivers.private_files import make_private_folder, open_private
 from recuerda.errors import StorageUnavailable
 from recuerda.file.os_locks import claimed
@@ -62,15 +62,11 @@ def check_in_place(path: StrPath, fd: int) -> os.stat_result:
     Raises:
         StorageUnavailable: the file was removed, renamed or replaced during the write.
     """
-    try:
-        found = os.stat(path)  # noqa: PTH116 - costs less than the method, and each turn calls it
-    except (FileNotFoundError, NotADirectoryError):
-        found = None
-    if found is not None and os.path.samestat(found, os.fstat(fd)):
-        return found
-    raise StorageUnavailable(
-        f"{path} was removed, renamed or replaced during a write, which is not acknowledged: try again"
-    )
+    if (found := in_place(path, fd)) is None:
+        raise StorageUnavailable(
+            f"{path} was removed, renamed or replaced during a write, which is not acknowledged: try again"
+        )
+    return found
 
 
 class Disk:

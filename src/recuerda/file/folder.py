@@ -208,7 +208,7 @@ class Folder:
         except FileNotFoundError:
             return ThreadSlice(info=None)
         except OSError:
-            pass  # the full read meets the same error, and reports it
+            return None  # The full read meets the same error, and reports it.
         return None
 
     def _read(self, thread_id: str, query: ReadQuery, *, waits: bool = True) -> ThreadSlice:

@@ -13,7 +13,7 @@ import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from recuerda._drivers.identity import is_in_place
+from recuerda._drivers.identity import in_place
 from recuerda._drivers.private_files import open_private
 from recuerda.errors import StorageBusy
 from recuerda.file.disk import Disk
@@ -88,7 +88,7 @@ class StripedLocks:
                 if not wait_for_lock(fd, deadline):
                     raise self._busy()
                 # A lock on a file that was removed meanwhile excludes nobody.
-                if is_in_place(path, fd):
+                if in_place(path, fd) is not None:
                     return fd
                 unlock(fd)
             except BaseException:

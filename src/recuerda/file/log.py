@@ -45,14 +45,11 @@ from recuerda.file.lines import (
     read_record,
 )
 from recuerda.file.os_locks import shared
-from recuerda.file.tails import Mark, Tail, Tails, mark_of
+from recuerda.file.tails import START_BYTES, Mark, Tail, Tails, mark_of
 from recuerda.storage.operations import ReadQuery
 from recuerda.storage.records import REMEMBERED, TurnRecord
 
 FIRST_CHUNK = 8 * 1024
-FIRST_PIECE = 1024
-"""The number of bytes at the start of a file that are read at once. They hold the settings of most threads."""
-
 LARGEST_CHUNK = 512 * 1024
 _SHORT_LINE = 1024
 _NUMBER = 40
@@ -85,10 +82,10 @@ class Log:
         self._seen: list[Line] = []
         self._mark: Mark = mark_of(os.fstat(fd))
         self.size: int = self._mark[2]
-        self._known: Tail | None = tails and tails.find(path, self._mark)
+        self._known: Tail | None = tails and tails.find(path, self._mark, fd)
         if self._known is not None:
-            self._start, self.is_unfinished, self.is_empty = b"", False, False
-            _, self.state, self._settings = self._known
+            self.is_unfinished, self.is_empty = False, False
+            _, self._start, self.state, self._settings = self._known
             self._older = backward_lines(fd, self.size)
         else:
             self._settings = None
@@ -99,7 +96,7 @@ class Log:
         fd, path, counts_all = self.fd, self.path, self._counts_all
         end_at = max(0, self.size - FIRST_CHUNK)
         end = read_at(fd, end_at, self.size - end_at)
-        self._start: bytes = read_at(fd, 0, FIRST_PIECE) if end_at else end
+        self._start: bytes = read_at(fd, 0, START_BYTES) if end_at else end
         if format_of(self._start) > FORMAT:
             raise StorageUnavailable(f"{path} was written by a newer recuerda: upgrade recuerda")
         self.is_unfinished: bool = is_unfinished(self._start)
@@ -108,12 +105,20 @@ class Log:
         self.state: State = State() if self.is_unfinished and self._is_beginning() else self._last_state()
         self.is_empty: bool = not self._seen
 
+    @property
+    def start(self) -> bytes:
+        """The first bytes of the file, `START_BYTES` at most."""
+        return self._start[:START_BYTES]
+
     def new_tail(self) -> Tail | None:
         """Return the end of the file, with the settings if they were read; None if it is known already, or in doubt."""
         if self._known is not None:
-            return None if self._settings is self._known.settings else Tail(self._mark, self.state, self._settings)
+            return None if self._settings is self._known.settings else self._tail()
         counts = not (self._counts_all or self.is_empty or self.is_unfinished or self.state.end != self.size)
-        return Tail(self._mark, self.state, self._settings) if counts else None
+        return self._tail() if counts else None
+
+    def _tail(self) -> Tail:
+        return Tail(self._mark, self.start, self.state, self._settings)
 
     @property
     def is_in_doubt(self) -> bool:

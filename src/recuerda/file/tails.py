@@ -4,9 +4,11 @@ The last line of a thread's file tells the thread's state, and a turn asks for i
 state is the same too, so neither operation reads and parses the line again. Each operation still opens the file by its
 name, because only then a network file system tells what other machines have written.
 
-A writer makes a file longer, or puts another file in its place. Somebody who edits a file may keep its length. The
-times tell that, unless the edit follows the last append within one tick of the system's clock (about 4 ms). People edit
-files while nobody writes, so they are never that fast.
+A writer makes a file longer, or puts another file in its place. If a thread is deleted and begun anew within one tick
+of the system's clock (about 4 ms), its new file may have the number, the length and the times of the old one. So the
+start of the file is compared too, which has the random incarnation of the thread. Somebody who edits a file may keep
+its length. The times tell that, unless the edit follows the last append within one tick. People edit files while nobody
+writes, so they are never that fast.
 """
 
 from __future__ import annotations
@@ -15,11 +17,15 @@ import os
 import threading
 from typing import NamedTuple, TypeAlias
 
+from recuerda.file.disk import pread
 from recuerda.file.lines import SettingsLine, State
 
 Mark: TypeAlias = tuple[int, int, int, int, int]
 """The facts that tell one content of a file from another: its device, its number, its size, and the times of its last
 changes."""
+
+START_BYTES = 1024
+"""The number of bytes at the start of a file that are compared. They hold the incarnation of any thread."""
 
 MAX_FILES = 1024
 MAX_METADATA = 4 * 1024
@@ -31,11 +37,13 @@ class Tail(NamedTuple):
 
     Attributes:
         mark: the mark of the file.
+        start: the first bytes of the file, `START_BYTES` at most.
         state: the state. All bytes of the file count.
         settings: the current settings; None if they have to be read.
     """
 
     mark: Mark
+    start: bytes
     state: State
     settings: SettingsLine | None
 
@@ -52,10 +60,12 @@ class Tails:
         self._tails: dict[str, Tail] = {}
         self._mutex = threading.Lock()
 
-    def find(self, path: str, mark: Mark) -> Tail | None:
-        """Return the end of a file; None if it is not known, or the file has changed."""
+    def find(self, path: str, mark: Mark, fd: int) -> Tail | None:
+        """Return the end of an open file; None if it is not known, or the file has changed."""
         tail = self._tails.get(path)
-        return tail if tail is not None and tail.mark == mark else None
+        if tail is None or tail.mark != mark or pread(fd, len(tail.start), 0) != tail.start:
+            return None
+        return tail
 
     def keep(self, path: str, tail: Tail) -> None:
         """Remember the end of a file. Nothing is remembered if the file has other bytes than those that count."""

@@ -25,7 +25,7 @@ from recuerda.file.lines import (
 )
 from recuerda.file.log import Log, without_lost_title
 from recuerda.file.names import ThreadFiles
-from recuerda.file.tails import Tail, mark_of
+from recuerda.file.tails import START_BYTES, Tail, mark_of
 from recuerda.ids import new_id
 from recuerda.storage.operations import NewRecord, ThreadChanges
 from recuerda.storage.records import TurnRecord
@@ -65,12 +65,14 @@ def add_records(
     data = b"".join(lines)
     if log is None:
         settings = named(new_settings(thread_id, first.created_us), 0, records[0], user_id)
-        found, end = _begin(files, disk, settings, data)
+        found, content = _begin(files, disk, settings, data)
+        beginning, end = content[:START_BYTES], len(content)
     else:
         if settings is None and state.first == start.first:
             settings = log.known_settings
         found, end = _extend(log, disk, data)
-    return committed, Tail(mark_of(found), replace(state, end=end), settings)
+        beginning = log.start
+    return committed, Tail(mark_of(found), beginning, replace(state, end=end), settings)
 
 
 def add_settings(files: ThreadFiles, disk: Disk, *, log: Log | None, settings: SettingsLine) -> State:
@@ -119,10 +121,11 @@ def _merged(metadata: msgspec.Raw, changes: ThreadChanges) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(metadata_after(held, changes.metadata)))
 
 
-def _begin(files: ThreadFiles, disk: Disk, settings: SettingsLine, rest: bytes = b"") -> tuple[os.stat_result, int]:
-    """Make a thread's file. Return the facts about it, and its end."""
+def _begin(files: ThreadFiles, disk: Disk, settings: SettingsLine, rest: bytes = b"") -> tuple[os.stat_result, bytes]:
+    """Make a thread's file. Return the facts about it, and its content."""
     content = first_line(settings, State(updated_us=settings.updated_us), rest=len(rest)) + rest
-    return disk.begin(files.log_name, content, mark_at=FINISHED_AT, mark=FINISHED), len(content)
+    found = disk.begin(files.log_name, content, mark_at=FINISHED_AT, mark=FINISHED)
+    return found, content[:FINISHED_AT] + FINISHED + content[FINISHED_AT + len(FINISHED) :]
 
 
 def _extend(log: Log, disk: Disk, lines: bytes) -> tuple[os.stat_result, int]:

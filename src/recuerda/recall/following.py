@@ -189,11 +189,7 @@ async def _is_at(position: Position, storage: Storage, thread_id: str, first: in
     return (
         found.is_continued
         and found.info is not None
-        and (found.info.version, found.info.first)
-        == (
-            position.version,
-            first,
-        )
+        and (found.info.version, found.info.first) == (position.version, first)
     )
 
 

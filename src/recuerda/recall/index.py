@@ -352,13 +352,12 @@ class RecallIndex(ABC):
     async def documents(self, keys: Sequence[int]) -> dict[int, Document]:
         """Return documents by key. Documents that have been removed are left out."""
 
+    @abstractmethod
     async def documents_at(self, keys: Sequence[int]) -> tuple[dict[int, Document], dict[str, Position]]:
-        """Return documents by key, and the positions of their threads, in one trip if the index can.
+        """Return documents by key, and the positions of their threads at the same moment.
 
-        The positions are from the same moment, or from a later one.
+        With positions of a later moment, a document could pass for current that has been removed in between.
         """
-        documents = await self.documents(keys)
-        return documents, await self.positions(sorted({one.thread_id for one in documents.values()}))
 
     @abstractmethod
     async def holders(self, thread_id: str, turn: int) -> list[HeldTurn]:

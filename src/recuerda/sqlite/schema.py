@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -210,6 +211,7 @@ def touch(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
+@cache
 def _without_indent(statement: str) -> str:
     """Return a statement as SQLite keeps it in the file. With the indent, the schema would not fit into one page."""
     return "\n".join(line.strip() for line in statement.strip().splitlines())

@@ -30,6 +30,10 @@ Watch: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 LOG_COMMITS = 150
 """The number of small commits after which the write-ahead log is moved into the file. They are about 1,000 pages."""
 
+MAX_LOG_COMMITS = 200
+"""The number of small commits from which on a write waits until the log was moved. Without a pause between the writes,
+the worker's thread may not get the connection before."""
+
 MAX_LOG_PAGES = 4000
 """The length of the write-ahead log from which on any commit moves it into the file."""
 
@@ -55,11 +59,14 @@ class Writer(Worker):
     def write_now(self, run: Callable[[sqlite3.Connection], T]) -> tuple[T] | None:
         """Commit a small write in the calling thread, and return its result in a tuple.
 
-        Return None if the worker does not do that, or if the connection is in use, or the file locked. Then the caller
-        submits a job. So it does with a second write of one round of the event loop: from then on, the writes of a
-        round share a transaction.
+        Return None if the worker does not do that, if the connection is in use or the file locked, or if the log has to
+        be moved first. Then the caller submits a job. So it does with a second write of one round of the event loop:
+        from then on, the writes of a round share a transaction.
         """
         if self._commit_now is None or self.is_busy or self._has_round() or not self._use.acquire(blocking=False):
+            return None
+        if self._commits >= MAX_LOG_COMMITS:
+            self._use.release()
             return None
         try:
             return self._commit_now(run)
@@ -146,9 +153,10 @@ class Writer(Worker):
             if job.erase_s is not None and error is None:
                 self._eraser.note(job.erase_s)
         super()._tidy(connection, outcomes)
-        self._commits += len(outcomes)
-        if self._commit_now is not None and self._commits >= LOG_COMMITS:
-            self._move_log(connection)
+        if self._commit_now is not None:
+            self._commits += len(outcomes)
+            if self._commits >= LOG_COMMITS:
+                self._move_log(connection)
 
     def _move_log(self, connection: sqlite3.Connection) -> None:
         """Move the write-ahead log into the file, and begin it anew. Both wait for the disk."""
