@@ -20,6 +20,7 @@ from typing import TypeAlias
 
 from bench.conversation import Conversation, RawMessage, to_turn
 from bench.floors import Floor, open_floor
+from bench.instructions import SETTLED_S
 from bench.library import encode, open_library, seed
 from bench.peers import Peer, open_peers
 from bench.results import Handle, TurnCost
@@ -73,6 +74,7 @@ async def measure_turns(
 ) -> list[TurnCost]:
     """Return the costs of turns on one kind of storage, and of the same turns with peers."""
     beds = [await _make_bed(kind, size, folder, fsync=fsync, with_peers=with_peers) for size in sizes]
+    await asyncio.sleep(SETTLED_S)
     gc.collect()
     try:
         windowed = await _go_round(beds, WINDOW, rounds)

@@ -318,7 +318,7 @@ class History:
             self.has_files = any(turn.blobs for turn in new)
             self._start, self._window = found.start, last_messages
             self.summary = found.summary
-        self._turn_bytes += sum(map(_held_bytes, records, new))
+        self._turn_bytes += _held_bytes(records, new)
         self.info = found.info
         if is_next and undone and self._window is not None:
             # A window that lost a turn at its end may need an older turn at its start.
@@ -369,7 +369,7 @@ class History:
         # Other values may read back in another form, so the turn is decoded, as a reader of the thread would decode it.
         stored = stored or stored_turn(record, self.thread_id)
         self._extend([stored], set(), self.info.first)
-        self._turn_bytes += _held_bytes(record, stored)
+        self._turn_bytes += _held_bytes([record], [stored])
         self.info = _with_record(self.info, record)
         self._shrink()
         return stored
@@ -445,13 +445,14 @@ def _with_record(info: ThreadInfo, record: TurnRecord) -> ThreadInfo:
     )
 
 
-def _held_bytes(record: TurnRecord, stored: StoredTurn) -> int:
-    """Return about the number of bytes that a turn takes in memory, rather too many than too few.
+def _held_bytes(records: Sequence[TurnRecord], turns: Sequence[StoredTurn]) -> int:
+    """Return about the number of bytes that turns take in memory, rather too many than too few.
 
     Python keeps all characters of a text in the width of its widest one. An emoji therefore makes a text four times as
     large.
     """
-    body, messages = record.body, stored.turn.messages
-    size = len(body) if body.isascii() else sys.getsizeof(str(body, "utf-8", "replace"))
-    parts = sum([len(message.content) for message in messages if type(message.content) is not str])
-    return size + MESSAGE_BYTES * len(messages) + PART_BYTES * parts
+    bodies = [record.body for record in records]
+    size = sum([len(body) if body.isascii() else sys.getsizeof(str(body, "utf-8", "replace")) for body in bodies])
+    contents = [message.content for stored in turns for message in stored.turn.messages]
+    parts = sum([len(content) for content in contents if type(content) is not str])
+    return size + MESSAGE_BYTES * len(contents) + PART_BYTES * parts
