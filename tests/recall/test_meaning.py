@@ -2,17 +2,20 @@
 
 import asyncio
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from recuerda import AgentThread, ChatMessage, ChatMessageStore
 from recuerda.errors import EmbedderError
 from recuerda.providers.embedding import embed_question
 from recuerda.recall import RecallProvider, SQLiteRecallIndex, vectors
+from recuerda.recall.meaning import EMBED_AT_ONCE
 from recuerda.sqlite import SQLiteStorage
 from recuerda.testing import ScriptedChatClient
 from tests.recall.talking import pair, person, say
@@ -27,9 +30,11 @@ class Meanings:
         self.model_id = model_id
         self.dimensions = dimensions
         self.asked: list[str] = []
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         self.always: list[float] | None = None
         self.hangs = False
+        self.calls = 0
+        self.is_asked = asyncio.Event()
         self._released = asyncio.Event()
 
     def release(self) -> None:
@@ -38,6 +43,8 @@ class Meanings:
         self._released.set()
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        self.calls += 1
+        self.is_asked.set()
         if self.hangs:
             await self._released.wait()
         if self.failure is not None:
@@ -131,9 +138,20 @@ async def test_an_embedder_that_fails_leaves_the_words(
     await recall.close()
 
 
-@pytest.mark.parametrize("failure", [EmbedderError("down"), RuntimeError("a bug"), OSError("no route"), None])
+class Panic(BaseException):
+    """What a tokenizer that is written in another language raises."""
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        EmbedderError("down"), RuntimeError("a bug"), OSError("no route"), TimeoutError(), Panic(),
+        asyncio.CancelledError(), None,
+    ],
+    ids=lambda failure: type(failure).__name__,
+)  # fmt: skip
 async def test_a_run_gets_memories_by_words_whatever_the_embedder_does(
-    storage: SQLiteStorage, failure: Exception | None
+    storage: SQLiteStorage, failure: BaseException | None
 ) -> None:
     await tell(storage)
     embedder = Meanings()
@@ -148,6 +166,158 @@ async def test_a_run_gets_memories_by_words_whatever_the_embedder_does(
     assert "We got a puppy." in context.messages[0].text
     embedder.release()
     await recall.close()
+
+
+async def test_a_cancelled_search_ends_although_the_embedder_hangs(storage: SQLiteStorage) -> None:
+    await tell(storage)
+    embedder = Meanings()
+    embedder.hangs = True
+    recall = RecallProvider(storage=storage, user_id="ana", embedder=embedder, timeout=None)
+    searching = asyncio.create_task(recall.search("hound?"))
+    await asyncio.wait_for(embedder.is_asked.wait(), 5)
+    searching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await searching
+    embedder.release()
+    assert (await recall.search("hound?"))[0].text == "We got a puppy."
+    await recall.close()
+
+
+async def test_searches_do_not_wait_again_for_an_embedder_that_took_too_long(
+    storage: SQLiteStorage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await tell(storage)
+    embedder = Meanings()
+    recall = RecallProvider(storage=storage, user_id="ana", embedder=embedder, timeout=timedelta(seconds=0.1))
+    assert (await recall.search("hound?"))[0].text == "We got a puppy."
+    embedder.hangs = True
+    calls = embedder.calls
+    for _ in range(5):
+        assert (await recall.search("puppy"))[0].text == "We got a puppy."
+    assert embedder.calls == calls + 1
+    assert len([record for record in caplog.records if "by words only" in record.getMessage()]) == 1
+    embedder.release()
+    later = time.monotonic() + 1
+    monkeypatch.setattr("recuerda.recall.patience.time.monotonic", lambda: later)
+    assert (await recall.search("hound?"))[0].text == "We got a puppy."
+    await recall.close()
+
+
+async def test_a_search_waits_for_few_vectors_and_not_for_many(
+    storage: SQLiteStorage, caplog: pytest.LogCaptureFixture
+) -> None:
+    await tell(storage)
+    for number in range(EMBED_AT_ONCE):
+        await say(storage, "many", person("Ana", f"The weather of day {number}."))
+    embedder = Meanings()
+    embedder.hangs = True
+    recall = RecallProvider(storage=storage, user_id="ana", embedder=embedder, timeout=None)
+    for _ in range(3):
+        assert (await recall.search("puppy"))[0].text == "We got a puppy."
+        assert await recall.search("hound?") == []
+    assert caplog.text.count("many have no vector yet") == 1
+    embedder.release()
+    await recall.flush()
+    assert (await recall.search("hound?"))[0].text == "We got a puppy."
+    assert [embedder.asked.count(f"The weather of day {number}.") for number in range(EMBED_AT_ONCE)] == [
+        1
+    ] * EMBED_AT_ONCE
+    await recall.close()
+
+
+async def test_what_is_embedded_in_the_background_is_not_embedded_for_a_search_too(storage: SQLiteStorage) -> None:
+    await tell(storage)
+    embedder = Meanings()
+    embedder.hangs = True
+    recall = RecallProvider(storage=storage, user_id="ana", embedder=embedder, timeout=None)
+    making = asyncio.create_task(recall.catch_up())
+    await asyncio.wait_for(embedder.is_asked.wait(), 5)
+    searching = asyncio.create_task(recall.search("hound?"))
+    await asyncio.sleep(0.05)
+    embedder.release()
+    assert (await searching)[0].text == "We got a puppy."
+    await making
+    assert sorted(embedder.asked) == ["He built a canoe.", "I see.", "It rained.", "We got a puppy.", "hound?"]
+    await recall.close()
+
+
+class Choosy(Meanings):
+    """A model that refuses some texts, as a filter of contents does."""
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        if any("canoe" in text for text in texts):
+            self.calls += 1
+            raise EmbedderError("the input was refused")
+        return await super().embed(texts)
+
+
+async def test_a_text_that_the_embedder_refuses_does_not_cost_the_others_their_vectors(
+    storage: SQLiteStorage, caplog: pytest.LogCaptureFixture
+) -> None:
+    await tell(storage)
+    embedder = Choosy()
+    recall = await provider_with(storage, embedder)
+    assert (await recall.search("hound?"))[0].text == "We got a puppy."
+    assert "1 texts are remembered without a vector, because meanings refuses them" in caplog.text
+    assert (await recall.search("built"))[0].text == "He built a canoe."  # by its word
+    calls = embedder.calls
+    assert (await recall.search("hound?"))[0].text == "We got a puppy."
+    assert embedder.calls == calls + 1
+    await recall.close()
+
+
+async def test_an_embedder_that_does_not_work_refuses_no_text(storage: SQLiteStorage) -> None:
+    await tell(storage)
+    embedder = Meanings()
+    embedder.failure = EmbedderError("too many requests")
+    recall = await provider_with(storage, embedder)
+    assert await recall.search("hound?") == []
+    with pytest.raises(EmbedderError, match="too many requests"):
+        await recall.catch_up()
+    assert (await recall.stats()).vectors == 0
+    embedder.failure = None
+    assert (await recall.search("hound?"))[0].text == "We got a puppy."
+    await recall.close()
+
+
+class Returned(Meanings):
+    """A model that returns its vectors in another form."""
+
+    def __init__(self, returned: Callable[[list[list[float]]], Any]) -> None:
+        super().__init__()
+        self._returned = returned
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        return self._returned(await super().embed(texts))
+
+
+_FORMS: dict[str, Callable[[list[list[float]]], object]] = {
+    "array": np.array,
+    "list of arrays": lambda found: [np.array(vector, dtype="float32") for vector in found],
+    "tuples": lambda found: tuple(map(tuple, found)),
+    "iterators": lambda found: (iter(vector) for vector in found),
+    "huge": lambda found: [[1e200 * value for value in vector] for vector in found],
+    "tiny": lambda found: [[1e-200 * value for value in vector] for vector in found],
+}
+
+
+@pytest.mark.parametrize("form", _FORMS)
+async def test_an_embedder_may_return_arrays_and_vectors_of_any_length(storage: SQLiteStorage, form: str) -> None:
+    await tell(storage)
+    recall = await provider_with(storage, Returned(_FORMS[form]))
+    assert (await recall.search("hound?"))[0].text == "We got a puppy."
+    await recall.close()
+
+
+async def test_an_answer_without_vectors_says_what_was_returned() -> None:
+    answers: list[tuple[Any, str]] = [(None, "NoneType"), (["abc"], "list of str"), ([[None]], "list of list")]
+    for answer, kinds in answers:
+
+        def returned(_: object, answer: Any = answer) -> Any:
+            return answer
+
+        with pytest.raises(EmbedderError, match=f"must return a list of floats for each text, but returned {kinds}"):
+            await embed_question(Returned(returned), "hound?")
 
 
 async def test_missing_vectors_are_made_behind_a_search_that_did_not_wait_for_them(storage: SQLiteStorage) -> None:
@@ -303,4 +473,6 @@ def test_similarities_are_the_same_without_numpy(monkeypatch: pytest.MonkeyPatch
 
 def test_a_vector_of_zeros_stays_one() -> None:
     assert vectors.unit([0.0, 0.0]) == [0.0, 0.0]
-    assert vectors.unit([3.0, 4.0]) == [0.6, 0.8]
+    assert vectors.unit([3.0, 4.0]) == pytest.approx([0.6, 0.8])
+    assert vectors.unit([3e200, -4e200]) == pytest.approx([0.6, -0.8])
+    assert vectors.unit([3e-200, 4e-200]) == pytest.approx([0.6, 0.8])

@@ -2,9 +2,12 @@
 
 import asyncio
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
+import numpy as np
 import pytest
 
 from recuerda import RerankerError
@@ -25,8 +28,8 @@ class Judge:
     def __init__(self, word: str = "") -> None:
         self.word = word
         self.asked: list[tuple[str, list[str]]] = []
-        self.failure: Exception | None = None
-        self.scores: list[float] | None = None
+        self.failure: BaseException | None = None
+        self.scores: Any = None
         self.hangs = False
         self.is_asked = asyncio.Event()
 
@@ -114,14 +117,18 @@ async def test_nothing_is_asked_if_nothing_is_found(storage: SQLiteStorage) -> N
         (RuntimeError("key sk-1234"), None, "the reranker failed: RuntimeError"),
         (None, [1.0], "judge returned 1 scores for 4 texts"),
         (None, [1.0, math.nan, 0.0, 2.0], "judge returned a score that is not a finite number"),
+        (asyncio.CancelledError(), None, "the reranker failed: judge cancelled its own work; try again"),
+        (None, ["high"] * 4, "judge must return a float for each text, but returned list"),
         (None, None, "the reranker gave no scores within 0.05 s"),
     ],
 )
 async def test_a_failing_reranker_leaves_the_order_and_is_logged_once(
     storage: SQLiteStorage,
     caplog: pytest.LogCaptureFixture,
-    failure: Exception | None,
-    scores: list[float] | None,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    failure: BaseException | None,
+    scores: Any,
     reason: str,
 ) -> None:
     await tell_of_trees(storage)
@@ -134,16 +141,34 @@ async def test_a_failing_reranker_leaves_the_order_and_is_logged_once(
         assert [memory.text for memory in memories] == await found(storage, None)
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
         f"memories keep the order of the search, because {reason}"
-        if "judge" not in reason
+        if not reason.startswith("judge")
         else f"memories keep the order of the search, because the reranker failed: {reason}; check the reranker"
     ]
-    assert len(judge.asked) == 2
+    assert len(judge.asked) == (1 if judge.hangs else 2)  # a reranker that hangs gets a pause
+    later = time.monotonic() + 1
+    monkeypatch.setattr("recuerda.recall.patience.time.monotonic", lambda: later)
     judge.failure, judge.scores, judge.hangs, judge.word = None, None, False, "elm"
     assert (await recall.search("What fell?", roles=["user"]))[0].text == "The elm fell."
     judge.failure = RerankerError("again")
     await recall.search("What fell?")
     assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 2
     await recall.close()
+
+
+@pytest.mark.parametrize("form", [np.array, tuple, iter], ids=["array", "tuple", "iterator"])
+async def test_scores_may_come_in_any_form(storage: SQLiteStorage, form: Callable[[list[float]], Any]) -> None:
+    await tell_of_trees(storage)
+    judge = Judge()
+    judge.scores = form([0.0, 0.0, 0.0, 9.0])
+    plain = await found(storage, None)
+    assert await found(storage, judge) == [plain[3], *plain[:3]]
+
+
+async def test_a_single_memory_needs_no_reranker(storage: SQLiteStorage) -> None:
+    await say(storage, "one", person("Ana", "The oak fell."))
+    judge = Judge()
+    assert await found(storage, judge) == ["The oak fell."]
+    assert judge.asked == []
 
 
 async def test_a_cancelled_search_cancels_the_reranker(storage: SQLiteStorage) -> None:

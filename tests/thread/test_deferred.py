@@ -307,3 +307,14 @@ async def test_optional_work_is_left_out_at_the_limit_and_fails_quietly(caplog: 
     assert done == ["t1"]
     assert deferred.take_failures() == ()
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_single_work_is_left_out_while_a_job_of_its_key_has_not_begun() -> None:
+    deferred, gate, done = Deferred("p"), asyncio.Event(), list[str]()
+    for name in ("runs", "waits", "left out"):
+        await deferred.start("k", gated(gate, done, name), is_single=True)
+        await asyncio.sleep(0)
+    await deferred.start("other", gated(gate, done, "of another key"), is_single=True)
+    gate.set()
+    await deferred.finish()
+    assert sorted(done) == ["of another key", "runs", "waits"]

@@ -47,16 +47,19 @@ class Deferred:
         self._jobs: dict[_Job, None] = {}  # the jobs that have not ended, in the order of their start
         self._failures: deque[str] = deque(maxlen=self._max_waiting)
 
-    async def start(self, key: str, work: Work, *, is_optional: bool = False) -> None:
+    async def start(self, key: str, work: Work, *, is_optional: bool = False, is_single: bool = False) -> None:
         """Start a job that calls and awaits `work` after the earlier jobs of `key` have ended, even if they failed.
 
         Returns at once or, if there are already `max_waiting` jobs, as soon as one of them has ended. If the caller is
         cancelled while it waits, the job is not started. A later cancellation of the caller does not affect the job.
         `is_optional` is True for work that is done again later. It is left out at the limit of jobs, and its failure is
-        neither kept nor logged as a warning.
+        neither kept nor logged as a warning. `is_single` is True for work that does everything that is left to do for
+        its key. It is left out if a job of the key has not begun yet.
         """
         for job in [job for job in self._unfinished() if job.is_lost]:
             self._drop(job, _STOPPED)
+        if is_single and any(job.key == key and not (job.has_begun or job.is_stuck) for job in self._unfinished()):
+            return
         while isinstance(job := self._admitted(key, is_optional=is_optional), _Blocked):
             if is_optional:
                 return
@@ -136,6 +139,7 @@ class _Job:
     def __init__(self, key: str, previous: _Job | None, *, is_optional: bool) -> None:
         self.key = key
         self.is_optional = is_optional
+        self.has_begun = False
         self.previous = previous
         self.task: asyncio.Future[Any] | None = None
         self.has_ended = threading.Event()
@@ -208,4 +212,5 @@ async def _carry_out(job: _Job, work: Work) -> None:
     if job.previous is not None:
         await job.previous.over()
         job.previous = None
+    job.has_begun = True
     await work()

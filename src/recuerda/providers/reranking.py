@@ -7,10 +7,11 @@ Any class with these two members is a reranker.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from recuerda.errors import RerankerError
+from recuerda.providers.foreign import awaited
 
 
 class Reranker(Protocol):
@@ -35,14 +36,30 @@ class Reranker(Protocol):
 async def rerank(reranker: Reranker, question: str, texts: Sequence[str]) -> list[float]:
     """Return one score for each text from a reranker, after a check of its answer.
 
+    Args:
+        reranker: the reranker. It may return any iterable of numbers, such as an array of numpy.
+        question: the question.
+        texts: the texts to compare with it.
+
     Raises:
-        RerankerError: as in `Reranker.rerank`; or the number of scores is wrong, or a score is not a finite number.
+        RerankerError: as in `Reranker.rerank`; or the number of scores is wrong, or a score is not a finite number; or
+            the reranker cancelled its own work, or raised what is no `Exception`.
     """
-    scores = await reranker.rerank(question, texts) if texts else []
+    if not texts:
+        return []
+    name = reranker.model_id
+    scores = _floats(name, await awaited(reranker.rerank(question, texts), name=name, error=RerankerError))
     if len(scores) != len(texts):
-        raise RerankerError(
-            f"{reranker.model_id} returned {len(scores)} scores for {len(texts)} texts; check the reranker"
-        )
+        raise RerankerError(f"{name} returned {len(scores)} scores for {len(texts)} texts; check the reranker")
     if not all(map(math.isfinite, scores)):
-        raise RerankerError(f"{reranker.model_id} returned a score that is not a finite number; check the reranker")
+        raise RerankerError(f"{name} returned a score that is not a finite number; check the reranker")
     return scores
+
+
+def _floats(name: str, answer: Iterable[float]) -> list[float]:
+    try:
+        return list(map(float, answer))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise RerankerError(
+            f"{name} must return a float for each text, but returned {type(answer).__name__}; check the reranker"
+        ) from error

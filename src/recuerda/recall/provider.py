@@ -217,7 +217,7 @@ class RecallProvider(ContextProvider):
         if position is None:
             return
         if self._embedder is not None:
-            await self._learning.start(position.scope, partial(recollection.meaning.embed_missing, position.scope))
+            await self._embed_later(recollection, position.scope)
         if self._extractor is not None:
             # Turns of one user are processed one after the other, because the model gets the earlier facts.
             await self._learning.start(position.scope, partial(self._learn, recollection, self._extractor, thread.id))
@@ -312,8 +312,13 @@ class RecallProvider(ContextProvider):
         )
         for scope in recollection.meaning.lacks_vectors.intersection(whose.scopes):
             recollection.meaning.lacks_vectors.discard(scope)
-            await self._learning.start(scope, partial(recollection.meaning.embed_missing, scope), is_optional=True)
+            await self._embed_later(recollection, scope)
         return memories
+
+    async def _embed_later(self, recollection: Recollection, scope: str) -> None:
+        """Make the missing vectors of a scope after the reply, unless that waits for its start already."""
+        job = partial(recollection.meaning.embed_later, scope)
+        await self._learning.start(f"vectors of {scope}", job, is_optional=True, is_single=True)
 
     async def explain(
         self,

@@ -17,6 +17,7 @@ from recuerda._events import fields
 from recuerda.errors import RerankerError
 from recuerda.providers.reranking import Reranker, rerank
 from recuerda.recall.memory import Memory
+from recuerda.recall.patience import Patience
 
 RERANKED = 50
 """The number of memories that a reranker compares with a question."""
@@ -46,7 +47,7 @@ class Reranking:
 
     def __init__(self, reranker: Reranker, limit_s: float = RERANK_S) -> None:
         self._reranker = reranker
-        self._limit_s = limit_s
+        self._patience = Patience(limit_s)
         self._is_failing = False
 
     async def order(
@@ -56,10 +57,13 @@ class Reranking:
 
         `note` gets the scores of the reranker, if it gives any.
 
-        A failure is logged once, and again after the reranker has worked in between.
+        A failure is logged once, and again after the reranker has worked in between. After a reranker took too long,
+        searches do without it for a while; see `Patience`.
         """
+        if self._patience.is_paused or len(memories) < 2:
+            return list(memories)
         try:
-            async with asyncio.timeout(self._limit_s):
+            async with asyncio.timeout(self._patience.limit_s):
                 scores = await rerank(self._reranker, question, [_read(memory) for memory in memories])
             ordered = mixed(memories, scores)
             if note is not None:
@@ -72,13 +76,15 @@ class Reranking:
                     extra=fields("not_reranked", error=type(error).__name__),
                 )
             self._is_failing = True
+            if isinstance(error, TimeoutError):
+                self._patience.pause()
             return list(memories)
         self._is_failing = False
         return ordered
 
     def _reason(self, error: Exception) -> str:
         if isinstance(error, TimeoutError):
-            return f"the reranker gave no scores within {self._limit_s:g} s"
+            return f"the reranker gave no scores within {self._patience.limit_s:g} s"
         # Only our own error is known to hold no secret.
         return f"the reranker failed: {error if isinstance(error, RerankerError) else type(error).__name__}"
 

@@ -26,8 +26,13 @@ _WORD_BYTES = 8
 
 def unit(vector: Sequence[float]) -> list[float]:
     """Return the vector of length 1 in the same direction. A vector of zeros is returned unchanged."""
-    length = math.sqrt(sum(value * value for value in vector))
-    return [value / length for value in vector] if length else list(vector)
+    largest = max(map(abs, vector), default=0.0)
+    if not largest:
+        return list(vector)
+    # First by the largest value, because squares of very large and of very small values are no floats.
+    scaled = [value / largest for value in vector]
+    length = math.hypot(*scaled)
+    return [value / length for value in scaled]
 
 
 def pack(vector: Sequence[float]) -> bytes:
