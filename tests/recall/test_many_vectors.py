@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 
@@ -35,19 +35,88 @@ def no_numpy() -> None:
 def test_the_signs_that_are_most_alike_are_the_same_without_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
     random = Random(1)
     query, *others = [[random.gauss(0, 1) for _ in range(70)] for _ in range(161)]
-    packs = [(16 * n, b"".join(map(vectors.signs, others[16 * n : 16 * n + 16]))) for n in range(10)]
-    packs[3] = (48, bytes(len(packs[3][1])))  # a block without vectors
+    centre = [random.gauss(0, 0.1) for _ in range(70)]
+    packs = [(16 * n, b"".join(vectors.signs(one, centre) for one in others[16 * n : 16 * n + 16])) for n in range(10)]
+    packs[3] = (48, bytes(len(packs[3][1])))  # a row without vectors
+    asked = vectors.signs(query, centre)
 
     def shared(numbers: Sequence[int]) -> list[int]:
-        return sorted(sum((a > 0) == (b > 0) for a, b in zip(query, others[n], strict=True)) for n in numbers)
+        return sorted(
+            sum((a > c) == (b > c) for a, b, c in zip(query, others[n], centre, strict=True)) for n in numbers
+        )
 
     everything = [n for n in range(160) if not 48 <= n < 64]
-    fast = [vectors.most_alike(query, packs, limit) for limit in (5, 1_000)]
+    fast = [vectors.most_alike(asked, packs, limit) for limit in (5, 1_000)]
+    assert vectors.most_alike(asked, [], 5) == []
+    mean = vectors.centre_of(others)
     monkeypatch.setattr(vectors, "_numpy", no_numpy)
-    slow = [vectors.most_alike(query, packs, limit) for limit in (5, 1_000)]
+    slow = [vectors.most_alike(asked, packs, limit) for limit in (5, 1_000)]
     for few, many in (fast, slow):
         assert shared(few) == shared(everything)[-5:]
         assert sorted(many) == everything
+    assert vectors.centre_of(others) == pytest.approx(mean)
+
+
+def cone(random: Random, dimensions: int = 64) -> list[float]:
+    """Return a vector of a narrow cone, as the vectors of many models are: most signs of all of them are equal."""
+    return vectors.unit([0.5 + random.gauss(0, 0.15) for _ in range(dimensions)])
+
+
+async def fill(index: SQLiteRecallIndex, model_id: str, near: Mapping[int, Sequence[float]]) -> None:
+    """Store vectors, a few at once."""
+    keys = list(near)
+    for start in range(0, len(keys), 40):
+        await index.add_vectors("user:ana", model_id, {key: near[key] for key in keys[start : start + 40]})
+
+
+async def nearest(index: SQLiteRecallIndex, model_id: str, vector: Sequence[float], limit: int) -> set[int]:
+    """Return the keys of the candidates that are nearest by the index."""
+    asked = CandidateQuery(scope="user:ana", terms=(), model_id=model_id, vector=vector, limit=limit, reach=0)
+    return set((await index.candidates(asked)).found)
+
+
+async def test_the_nearest_of_many_vectors_in_a_narrow_cone_are_found(
+    index_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meaning, "MAX_COMPARED", 200)
+    random = Random(3)
+    async with SQLiteRecallIndex(index_path) as index:
+        await remember(index, "one", [f"number {n}" for n in range(1_200)])
+        keys = [one.key for one in await index.unembedded("user:ana", "m", 2_000)]
+        near = {key: cone(random) for key in keys}
+        await fill(index, "m", near)
+        for key in keys[::30]:
+            query = vectors.unit([value + random.gauss(0, 0.01) for value in near[key]])
+            assert await nearest(index, "m", query, 1) == {key}
+
+
+async def test_signs_follow_another_model_and_go_with_their_documents(
+    index_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meaning, "MAX_COMPARED", 100)
+    random = Random(4)
+
+    def count(table: str) -> int:
+        with contextlib.closing(sqlite3.connect(index_path)) as plain:
+            return plain.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+    async with SQLiteRecallIndex(index_path) as index:
+        await remember(index, "one", [f"number {n}" for n in range(300)])
+        keys = [one.key for one in await index.unembedded("user:ana", "m", 2_000)]
+        old, new = {key: cone(random) for key in keys}, {key: cone(random, 96) for key in keys}
+        await fill(index, "old", dict(list(old.items())[:100]))
+        assert count("signs") == 0  # few are all compared
+        await fill(index, "old", dict(list(old.items())[100:]))
+        assert count("signs") == 3
+        refused: list[float] = []
+        await fill(index, "new", new | {keys[0]: refused})
+        assert count("signs") == 3
+        assert count("models") == 1
+        for key in keys[1::50]:
+            assert await nearest(index, "new", new[key], 1) == {key}
+        assert await nearest(index, "old", old[keys[1]], 1) == set()
+        await index.apply(ThreadUpdate(thread_id="one", expected=position(300), position=None))
+    assert [count(table) for table in ("signs", "models", "vectors")] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("compared", [1_000, 100], ids=["all compared", "the signs first"])

@@ -5,8 +5,9 @@ thousandth, and takes a quarter of the space of floats. The vectors of a user wi
 
 For a user with many memories, the signs of the dimensions are compared first, which are one bit each: the more bits two
 vectors share, the more similar they are. Only the vectors that share most bits are then compared exactly (Charikar,
-"Similarity estimation techniques from rounding algorithms", 2002). numpy makes both several times as fast, but is not
-needed.
+"Similarity estimation techniques from rounding algorithms", 2002). The vectors of many models lie in a narrow cone, so
+most of their signs are equal. Therefore the signs are those of the differences from a centre, the mean of some vectors.
+numpy makes both several times as fast, but is not needed.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ import heapq
 import math
 from array import array
 from collections.abc import Iterable, Sequence
-from operator import mul
+from operator import mul, sub
+from statistics import fmean
 from typing import Any
 
 _SCALE_BYTES = 4
 _LARGEST = 127
 _WORD_BYTES = 8
 """The number of bytes of signs is a multiple of this, so that numpy compares 64 of them at once."""
+_ABSENT = 2**32 - 1
+"""The distance of what is no vector."""
 
 
 def unit(vector: Sequence[float]) -> list[float]:
@@ -81,35 +85,43 @@ def most_similar_floats(query: Sequence[float], rows: Sequence[tuple[int, array[
     return dict(zip([key for key, _ in rows], cosines.tolist(), strict=True))
 
 
-def signs(vector: Sequence[float]) -> bytes:
-    """Return the signs of a vector's dimensions, one bit for each."""
-    bits = sum([1 << place for place, value in enumerate(vector) if value > 0])
+def centre_of(vectors: Sequence[Sequence[float]]) -> list[float]:
+    """Return the mean of vectors of one dimension."""
+    numpy = _numpy()
+    if numpy is None:
+        return [fmean(values) for values in zip(*vectors, strict=True)]
+    return numpy.mean(numpy.asarray(vectors, dtype="=f8"), axis=0).tolist()
+
+
+def signs(vector: Sequence[float], centre: Sequence[float]) -> bytes:
+    """Return the signs of a vector's dimensions as seen from a centre of the same dimension, one bit for each."""
+    bits = sum([1 << place for place, value in enumerate(map(sub, vector, centre)) if value > 0])
     return bits.to_bytes(_WORD_BYTES * -(-len(vector) // (8 * _WORD_BYTES)), "little")
 
 
-def most_alike(query: Sequence[float], packs: Sequence[tuple[int, bytes]], limit: int) -> list[int]:
+def most_alike(asked: bytes, packs: Sequence[tuple[int, bytes]], limit: int) -> list[int]:
     """Return the numbers of the vectors that share most signs with the query's vector.
 
     Args:
-        query: the query's vector.
-        packs: the signs of vectors with consecutive numbers, each with the number of the first one. Signs that are all
-            zero stand for no vector.
+        asked: the signs of the query's vector.
+        packs: the signs of vectors with consecutive numbers, each with the number of the first one. All packs are of
+            one length. Signs that are all zero stand for no vector.
         limit: the number of vectors to return.
     """
-    asked = signs(query)
     numpy = _numpy()
-    if numpy is None or not hasattr(numpy, "bitwise_count"):
+    if numpy is None or not hasattr(numpy, "bitwise_count") or not packs:
         distances = _distances(asked, packs)
         return [number for _, number in heapq.nsmallest(limit, distances)]
-    size = len(packs[0][1]) // len(asked) if packs else 0
+    size = len(packs[0][1]) // len(asked)
     table = numpy.frombuffer(b"".join([data for _, data in packs]), dtype="=u8").reshape(-1, len(asked) // _WORD_BYTES)
-    numbers = (numpy.asarray([first for first, _ in packs])[:, None] + numpy.arange(size)).ravel()
-    present = table.any(axis=1)
-    table, numbers = table[present], numbers[present]
-    apart = numpy.bitwise_count(table ^ numpy.frombuffer(asked, dtype="=u8")).sum(axis=1, dtype="=i4")
-    if limit < len(numbers):
-        numbers = numbers[numpy.argpartition(apart, limit)[:limit]]
-    return numbers.tolist()
+    apart = numpy.zeros(len(table), dtype="=u4")
+    for column, word in enumerate(numpy.frombuffer(asked, dtype="=u8")):
+        apart += numpy.bitwise_count(table[:, column] ^ word)
+    absent = numpy.flatnonzero(table[:, 0] == 0)
+    absent = absent[~table[absent].any(axis=1)]
+    apart[absent] = _ABSENT
+    places = numpy.argpartition(apart, limit)[:limit] if limit < len(apart) else numpy.arange(len(apart))
+    return [packs[place // size][0] + place % size for place in places[apart[places] < _ABSENT].tolist()]
 
 
 def _rounded(vector: Sequence[float]) -> tuple[float, array[int]]:

@@ -1,11 +1,14 @@
 """The vectors in the tables: they are stored, compared with a question's vector, and removed with their documents.
 
-The rows of `signs` have the signs of a block of documents side by side, so all of a user are read quickly.
+A scope with many vectors has signs, too. A row of `signs` has those of 128 consecutive numbers of documents side by
+side, so all of a user are read quickly. The signs are made when the vectors become many, as seen from their mean at
+that time.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -14,13 +17,15 @@ import msgspec
 from recuerda.recall.index import CandidateQuery, Unembedded
 from recuerda.recall.postings import BLOCK
 from recuerda.recall.sqlite.texts import original_text
-from recuerda.recall.vectors import most_alike, most_similar, pack, signs, unpacked
+from recuerda.recall.vectors import centre_of, most_alike, most_similar, pack, signs, unpacked
 
 MAX_COMPARED = 4_000
 """The largest number of a scope's vectors that are all compared exactly."""
 
-_ALIKE = 4
+_ALIKE = 8
 """For each vector that is looked for, so many are compared exactly."""
+_TOGETHER = 128
+"""The number of documents whose signs are in one row."""
 
 
 def add_vectors(
@@ -41,37 +46,38 @@ def add_vectors(
         [(key_of_scope, key, model_id, pack(vectors[key])) for _, key, _ in found],
     )
     _count(connection, key_of_scope, model_id, len(found))
-    _write_signs(connection, key_of_scope, model_id, {number: signs(vectors[key]) for _, key, number in found})
+    centre = _centre(connection, key_of_scope, model_id)
+    if centre is not None:
+        by_number = {number: vectors[key] for _, key, number in found}
+        _write_signs(connection, key_of_scope, model_id, _signs_of(by_number, centre))
+    elif _counted(connection, key_of_scope, model_id) > MAX_COMPARED:
+        _make_signs(connection, key_of_scope, model_id)
 
 
 def remove_vectors(scope: int, numbers: Mapping[int, int], connection: sqlite3.Connection) -> None:
     """Remove the vectors of documents. `numbers` gives the number of each document by its key."""
-    model_ids = _uncount(connection, scope, list(numbers))
-    if not model_ids:
+    if not _uncount(connection, scope, list(numbers)):
         return
     connection.executemany("DELETE FROM vectors WHERE scope = ? AND document = ?", [(scope, key) for key in numbers])
-    for model_id in model_ids:
-        _write_signs(connection, scope, model_id, dict.fromkeys(numbers.values(), b""))
+    _write_signs(connection, scope, None, dict.fromkeys(numbers.values(), b""))
 
 
 def nearest(scope: int, query: CandidateQuery, connection: sqlite3.Connection) -> dict[int, float]:
     """Return documents with a vector near the query's vector, and their similarities."""
     if query.vector is None:
         return {}
-    if _counted(connection, scope, query.model_id) <= MAX_COMPARED:
+    centre = _centre(connection, scope, query.model_id)
+    is_small = _counted(connection, scope, query.model_id) <= MAX_COMPARED
+    if is_small or centre is None or len(centre) != len(query.vector):
         rows = connection.execute(
             "SELECT document, data FROM vectors WHERE scope = ? AND model = ?", (scope, query.model_id)
         ).fetchall()
         return most_similar(query.vector, rows)
-    size = BLOCK * len(signs(query.vector))
-    packs = [
-        (block * BLOCK, data)
-        for block, data in connection.execute(
-            "SELECT block, data FROM signs WHERE scope = ? AND model = ?", (scope, query.model_id)
-        )
-        if len(data) == size
-    ]
-    numbers = most_alike(query.vector, packs, max(query.limit, min(_ALIKE * query.limit, MAX_COMPARED)))
+    asked = signs(query.vector, centre)
+    packs = connection.execute(
+        "SELECT first, data FROM signs WHERE scope = ? AND model = ?", (scope, query.model_id)
+    ).fetchall()
+    numbers = most_alike(asked, packs, max(query.limit, min(_ALIKE * query.limit, MAX_COMPARED)))
     return similarities(scope, query, keys_of(connection, scope, numbers), connection)
 
 
@@ -146,49 +152,89 @@ def _counted(connection: sqlite3.Connection, scope: int, model_id: str) -> int:
 
 def _count(connection: sqlite3.Connection, scope: int, model_id: str, more: int) -> None:
     connection.execute(
-        "INSERT INTO models VALUES (?, ?, ?) "
+        "INSERT INTO models VALUES (?, ?, ?, NULL) "
         "ON CONFLICT (scope, model) DO UPDATE SET vectors = vectors + excluded.vectors",
         (scope, model_id, more),
     )
 
 
-def _uncount(connection: sqlite3.Connection, scope: int, keys: Sequence[int]) -> list[str]:
-    """Count the vectors of documents no more, and return their models."""
+def _uncount(connection: sqlite3.Connection, scope: int, keys: Sequence[int]) -> int:
+    """Count the vectors of documents no more, and return their number."""
     rows: list[tuple[str]] = connection.execute(
         "SELECT model FROM vectors WHERE scope = ? AND document IN (SELECT value FROM json_each(?))",
         (scope, _json(keys)),
     ).fetchall()
-    counts = Counter([model_id for (model_id,) in rows])
-    for model_id, count in counts.items():
+    for model_id, count in Counter([model_id for (model_id,) in rows]).items():
         _count(connection, scope, model_id, -count)
-    connection.execute("DELETE FROM models WHERE scope = ? AND vectors < 1", (scope,))
-    return list(counts)
+    if connection.execute("DELETE FROM models WHERE scope = ? AND vectors < 1", (scope,)).rowcount:
+        connection.execute(
+            "DELETE FROM signs WHERE scope = :scope AND model NOT IN (SELECT model FROM models WHERE scope = :scope)",
+            {"scope": scope},
+        )
+    return len(rows)
 
 
-def _write_signs(connection: sqlite3.Connection, scope: int, model_id: str, by_number: Mapping[int, bytes]) -> None:
-    """Put the signs of documents into the rows of their blocks. Signs without a byte are removed."""
-    by_block: defaultdict[int, dict[int, bytes]] = defaultdict(dict)
+def _centre(connection: sqlite3.Connection, scope: int, model_id: str) -> array[float] | None:
+    found = connection.execute("SELECT centre FROM models WHERE scope = ? AND model = ?", (scope, model_id)).fetchone()
+    return None if found is None or found[0] is None else array("f", found[0])
+
+
+def _make_signs(connection: sqlite3.Connection, scope: int, model_id: str) -> None:
+    """Give signs to the vectors of a scope. Their centre is the mean of the vectors of the commonest dimension."""
+    rows = connection.execute(
+        "SELECT number, data FROM vectors JOIN documents ON documents.key = vectors.document "
+        "WHERE vectors.scope = ? AND model = ?",
+        (scope, model_id),
+    )
+    by_number = {number: unpacked(data) for number, data in rows}
+    ((dimensions, _),) = Counter(map(len, by_number.values())).most_common(1)
+    if not dimensions:
+        return
+    centre = array("f", centre_of([vector for vector in by_number.values() if len(vector) == dimensions]))
+    connection.execute(
+        "UPDATE models SET centre = ? WHERE scope = ? AND model = ?", (centre.tobytes(), scope, model_id)
+    )
+    connection.execute("DELETE FROM signs WHERE scope = ?", (scope,))
+    _write_signs(connection, scope, model_id, _signs_of(by_number, centre))
+
+
+def _signs_of(by_number: Mapping[int, Sequence[float]], centre: Sequence[float]) -> dict[int, bytes]:
+    """Return the signs of vectors. A vector of another dimension than the centre has none."""
+    return {
+        number: signs(vector, centre) if len(vector) == len(centre) else b"" for number, vector in by_number.items()
+    }
+
+
+def _write_signs(
+    connection: sqlite3.Connection, scope: int, model_id: str | None, by_number: Mapping[int, bytes]
+) -> None:
+    """Put the signs of documents into their rows, in place of those of another model. Signs without a byte are removed.
+
+    `model_id` is None if signs are only removed, whatever their model.
+    """
+    by_row: defaultdict[int, dict[int, bytes]] = defaultdict(dict)
     for number, data in by_number.items():
-        by_block[number // BLOCK][number % BLOCK] = data
-    for block, placed in by_block.items():
+        by_row[number - number % _TOGETHER][number % _TOGETHER] = data
+    for first, placed in by_row.items():
         found = connection.execute(
-            "SELECT data FROM signs WHERE scope = ? AND block = ? AND model = ?", (scope, block, model_id)
+            "SELECT model, data FROM signs WHERE scope = ? AND first = ?", (scope, first)
         ).fetchone()
-        data = _placed(b"" if found is None else found[0], placed)
+        model, data = found or (model_id, b"")
+        data = _placed(data if model_id in (None, model) else b"", placed)
         if data.strip(b"\0"):
-            connection.execute("INSERT OR REPLACE INTO signs VALUES (?, ?, ?, ?)", (scope, block, model_id, data))
+            row = (scope, first, model_id or model, data)
+            connection.execute("INSERT OR REPLACE INTO signs VALUES (?, ?, ?, ?)", row)
         else:
-            connection.execute("DELETE FROM signs WHERE scope = ? AND block = ?", (scope, block))
+            connection.execute("DELETE FROM signs WHERE scope = ? AND first = ?", (scope, first))
 
 
 def _placed(data: bytes, placed: Mapping[int, bytes]) -> bytes:
-    size = max([len(data) // BLOCK, *map(len, placed.values())])
-    if len(data) != size * BLOCK:
-        data = bytes(size * BLOCK)  # the model has another dimension now
-    parts = [data[place * size : (place + 1) * size] for place in range(BLOCK)]
+    """Return the data of a row with other signs in some places."""
+    size = max([len(data) // _TOGETHER, *map(len, placed.values())])
+    parts = bytearray(data or bytes(size * _TOGETHER))
     for place, part in placed.items():
-        parts[place] = part.ljust(size, b"\0")
-    return b"".join(parts)
+        parts[place * size : (place + 1) * size] = part.ljust(size, b"\0")
+    return bytes(parts)
 
 
 def _json(values: Iterable[int]) -> str:

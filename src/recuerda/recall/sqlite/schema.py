@@ -26,7 +26,7 @@ from recuerda.recall.text import TERMS_VERSION
 APPLICATION_ID = 0x52454349
 """Marks a SQLite file as an index of recuerda ("RECI")."""
 
-SHAPE = 5000 + TERMS_VERSION
+SHAPE = 6000 + TERMS_VERSION
 """The shape of a file's tables and terms: its `user_version`. An index of another shape is created again."""
 
 ROLES = ("user", "assistant")
@@ -93,14 +93,15 @@ _TABLES = (
     """,
     """
     CREATE TABLE signs (
-        scope INTEGER NOT NULL, block INTEGER NOT NULL, model TEXT NOT NULL, data BLOB NOT NULL,
-        PRIMARY KEY (scope, block)
+        scope INTEGER NOT NULL, first INTEGER NOT NULL, model TEXT NOT NULL, data BLOB NOT NULL,
+        PRIMARY KEY (scope, first)
     ) WITHOUT ROWID
     """,
-    # The number of a scope's vectors of each model.
+    # The number of a scope's vectors of each model, and the centre of their signs, if these are many.
     """
     CREATE TABLE models (
-        scope INTEGER NOT NULL, model TEXT NOT NULL, vectors INTEGER NOT NULL, PRIMARY KEY (scope, model)
+        scope INTEGER NOT NULL, model TEXT NOT NULL, vectors INTEGER NOT NULL, centre BLOB,
+        PRIMARY KEY (scope, model)
     ) WITHOUT ROWID
     """,
 )
