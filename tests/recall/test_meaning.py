@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from recuerda import AgentThread, ChatMessage, ChatMessageStore
 from recuerda.errors import EmbedderError
 from recuerda.providers.embedding import embed_question
-from recuerda.recall import RecallProvider, SQLiteRecallIndex, vectors
+from recuerda.recall import Progress, RecallProvider, SQLiteRecallIndex, vectors
 from recuerda.recall.meaning import EMBED_AT_ONCE
 from recuerda.sqlite import SQLiteStorage
 from recuerda.testing import ScriptedChatClient
@@ -425,10 +426,11 @@ async def test_the_vector_of_a_question_is_checked_as_any_other() -> None:
 async def test_catching_up_and_rebuilding_make_all_vectors(storage: SQLiteStorage) -> None:
     await tell(storage)
     recall = RecallProvider(storage=storage, embedder=Meanings())
-    await recall.catch_up("ana")
-    assert (await recall.stats()).vectors == 6
-    await recall.rebuild()
-    assert (await recall.stats()).vectors == 6
+    told: list[Progress] = []
+    for make in (partial(recall.catch_up, "ana"), recall.rebuild):
+        assert await make(progress=told.append) == Progress(threads=3, messages=6, vectors=6)
+        assert (await recall.stats()).vectors == 6
+    assert [one.vectors for one in told] == 2 * [0, 0, 0, 6]
     await recall.close()
 
 

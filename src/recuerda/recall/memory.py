@@ -91,10 +91,12 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         threads: the number of threads that were compared.
         messages: the number of messages that were added.
+        vectors: the number of messages that got a vector.
     """
 
     threads: int
     messages: int
+    vectors: int = 0
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):

@@ -542,7 +542,7 @@ class RecallProvider(ContextProvider):
 
         Args:
             user_id: the user; None for the provider's user or, if it has none, for all threads.
-            progress: called after each thread.
+            progress: called after each thread, and after each batch of vectors.
 
         Raises:
             ThreadOwnershipError: the provider has another user.
@@ -550,19 +550,17 @@ class RecallProvider(ContextProvider):
         """
         user = self._user(user_id)
         caught_up = await self._of().catch_up(user, progress)
-        await self._of().embed_all(user)
-        return caught_up
+        return await self._of().embed_all(user, caught_up, progress)
 
     async def rebuild(self, storage: Storage | None = None, *, progress: Tell | None = None) -> Progress:
         """Rebuild the index from the log, thread by thread. Searches keep working during the rebuild.
 
         Args:
             storage: the storage of the threads; the provider's own by default.
-            progress: called after each thread.
+            progress: called after each thread, and after each batch of vectors.
         """
         rebuilt = await self._of(storage).catch_up(None, progress, is_anew=True)
-        await self._of().embed_all(None)
-        return rebuilt
+        return await self._of().embed_all(None, rebuilt, progress)
 
     async def stats(self) -> IndexStats:
         """Return the statistics of the index."""

@@ -220,16 +220,25 @@ class Recollection:
             self._known_users.add(user_id)
         return Progress(threads=threads, messages=messages)
 
-    async def embed_all(self, user_id: str | None) -> int:
-        """Give a vector to each message of a user, or of all users, that has none; return the number of messages.
+    async def embed_all(self, user_id: str | None, progress: Progress, tell: Tell | None = None) -> Progress:
+        """Give a vector to each message of a user, or of all users, that has none; return the progress with them.
 
         Raises:
             EmbedderError: the embedder failed.
         """
         if self.meaning.embedder is None:
-            return 0
+            return progress
+
+        def note(vectors: int) -> None:
+            nonlocal progress
+            progress = structs.replace(progress, vectors=progress.vectors + vectors)
+            if tell is not None:
+                tell(progress)
+
         scopes = {position.scope for position in (await self.followed(user_id)).values()}
-        return sum([await self.meaning.embed_missing(scope) for scope in sorted(scopes)])
+        for scope in sorted(scopes):
+            await self.meaning.embed_missing(scope, note)
+        return progress
 
     async def followed(self, user_id: str | None) -> dict[str, Position]:
         """Return the positions of a user's threads in all namespaces; of all threads in the index if it is None."""
