@@ -30,7 +30,8 @@ EMBED_AT_ONCE = 32
 _BATCH_S = 60.0
 """The number of seconds after which an embedder that makes vectors in the background is given up."""
 
-_NEWEST = 8 * EMBED_AT_ONCE
+_DRAWN = 4 * EMBED_AT_ONCE
+_NEWEST = 8 * _DRAWN
 """The number of messages of which some get their vectors next. They are drawn by lot, so that two processes rarely
 draw the same."""
 
@@ -92,15 +93,21 @@ class Meaning:
         done = 0
         async with self._lock(scope):
             while waiting := await self._index.unembedded(scope, self.embedder.model_id, _NEWEST):
-                some = random.sample(waiting, min(len(waiting), EMBED_AT_ONCE))
-                by_key = await self._index.copied_vectors(scope, self.embedder.model_id, [item.key for item in some])
-                by_key |= await self._embedded(self.embedder, [item for item in some if item.key not in by_key])
-                await self._index.add_vectors(scope, self.embedder.model_id, by_key)
-                self._patience.resume()
-                done += len(some)
-                if note is not None:
-                    note(len(some))
+                drawn = random.sample(waiting, min(len(waiting), _DRAWN))
+                for start in range(0, len(drawn), EMBED_AT_ONCE):
+                    some = drawn[start : start + EMBED_AT_ONCE]
+                    await self._embed(scope, self.embedder, some)
+                    done += len(some)
+                    if note is not None:
+                        note(len(some))
         return done
+
+    async def _embed(self, scope: str, embedder: Embedder, messages: Sequence[Unembedded]) -> None:
+        keys = [message.key for message in messages]
+        by_key = await self._index.copied_vectors(scope, embedder.model_id, keys)
+        by_key |= await self._embedded(embedder, [message for message in messages if message.key not in by_key])
+        await self._index.add_vectors(scope, embedder.model_id, by_key)
+        self._patience.resume()
 
     def _lock(self, scope: str) -> RunLock:
         return self._locks.setdefault(scope, RunLock())

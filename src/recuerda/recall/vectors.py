@@ -20,6 +20,11 @@ from operator import mul, sub
 from statistics import fmean
 from typing import Any
 
+MAX_COMPARED = 4_000
+"""The largest number of a scope's vectors that are all compared exactly."""
+
+_ALIKE = 8
+"""For each vector that is looked for, so many are compared exactly."""
 _SCALE_BYTES = 4
 _LARGEST = 127
 _WORD_BYTES = 8
@@ -83,6 +88,11 @@ def most_similar_floats(query: Sequence[float], rows: Sequence[tuple[int, array[
         return {key: sum(map(mul, vector, query)) for key, vector in rows}
     cosines = numpy.asarray([vector for _, vector in rows], dtype="=f4") @ numpy.asarray(query, dtype="=f4")
     return dict(zip([key for key, _ in rows], cosines.tolist(), strict=True))
+
+
+def compared(limit: int) -> int:
+    """Return how many of many vectors are compared exactly to find the nearest `limit` of them."""
+    return max(limit, min(_ALIKE * limit, MAX_COMPARED))
 
 
 def centre_of(vectors: Sequence[Sequence[float]]) -> list[float]:

@@ -14,7 +14,10 @@ from recuerda.sqlite import SQLiteStorage
 from tests.recall.test_meaning import Meanings
 from tests.servers.postgres_fixtures import Connection
 
-DERIVED = ("scopes", "threads", "documents", "blocks", "postings", "pending", "leaving", "speakers", "vectors")
+DERIVED = (
+    "scopes", "threads", "documents", "blocks", "postings", "pending", "leaving", "speakers", "vectors", "models",
+    "signs",
+)  # fmt: skip
 KEPT = ("forgotten", "facts", "fact_sources", "fact_progress", "corrections")
 WORDS = ("harbour", "lantern", "meadow", "orchard", "pebble", "quarry", "ribbon", "saddle", "timber", "velvet")
 

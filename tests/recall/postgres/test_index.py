@@ -67,6 +67,8 @@ async def test_both_indexes_give_the_same_memories_in_the_same_order(
             RecallProvider(one, storage=storage, user_id="ana", embedder=embedder, clock=clock)
             for one in (index, in_ram)
         ]
+        for recall in recalls:
+            await recall.catch_up()  # a search does not wait for many vectors
         asked = [question for question, *_ in QUESTIONS]
         for query in [*asked, "What did Ben say in January?", "hound", "ship dashboard", "2026-01-12", "the of and"]:
             mine, theirs = [await recall.search(query, limit=30) for recall in recalls]

@@ -4,8 +4,9 @@ Each operation is one statement, on any free connection; a search reads the post
 documents is one transaction (see `terms.py`). The cost of a search depends only on its own scope, because the postings
 begin with the scope. `recall/postings.py` finds the best documents, as for SQLite. New terms wait in pending documents,
 and batches of them are entered in the background.
-Vectors are compared one by one within the scope: by pgvector in the server, or in this process if the server does not
-have pgvector.
+Vectors are compared within the scope: by pgvector in the server, or in this process if the server does not have
+pgvector. If they are many, the server first chooses those that share most signs with the question's; see
+`recall/vectors.py`.
 """
 
 from __future__ import annotations

@@ -20,10 +20,13 @@ from recuerda.recall.text import TERMS_VERSION
 ANSWER = "assistant"
 """The role of a document whose `is_answer` is true. The role of the others is "user"."""
 
-SHAPE = 13000 + TERMS_VERSION
-"""The shape of the memories: 13000 for the thirteenth version of the tables, plus the version of the terms."""
+SHAPE = 14000 + TERMS_VERSION
+"""The shape of the memories: 14000 for the fourteenth version of the tables, plus the version of the terms."""
 
-_NAMES = ("state", "scopes", "threads", "documents", "blocks", "postings", "pending", "leaving", "speakers", "vectors")
+_NAMES = (
+    "state", "scopes", "threads", "documents", "blocks", "postings", "pending", "leaving", "speakers", "vectors",
+    "models", "signs",
+)  # fmt: skip
 _TABLES = tuple(f"recall_{name}" for name in _NAMES)
 """The tables that can be filled again from the log."""
 

@@ -129,6 +129,22 @@ CREATE TABLE {schema}.recall_vectors (
 
 ALTER TABLE {schema}.recall_vectors ALTER COLUMN data SET STORAGE EXTERNAL;
 
+-- The number of a scope's vectors of each model. If they are many, one model has the centre as seen from which the signs are.
+CREATE TABLE {schema}.recall_models (
+    scope bigint NOT NULL REFERENCES {schema}.recall_scopes ON DELETE CASCADE,
+    vectors bigint NOT NULL DEFAULT 0,
+    model text COLLATE "C" NOT NULL,
+    centre real[],
+    PRIMARY KEY (scope, model)
+);
+
+-- The signs of the vectors that have the dimension of the centre; see `recall/vectors.py`.
+CREATE TABLE {schema}.recall_signs (
+    document bigint PRIMARY KEY REFERENCES {schema}.recall_vectors ON DELETE CASCADE,
+    scope bigint NOT NULL,
+    data bit varying NOT NULL
+);
+
 -- TABLES THAT OUTLIVE A CHANGE OF SHAPE: the log does not have their contents -----------------------------------------
 
 -- The turns that were forgotten on request.
@@ -190,6 +206,7 @@ CREATE INDEX recall_threads_by_scope ON {schema}.recall_threads (scope);
 CREATE INDEX recall_documents_by_turn ON {schema}.recall_documents (((created_us << 12) | (digest & 4095)))
     WITH (fillfactor = 100) WHERE turn_id <> '';
 CREATE INDEX recall_vectors_by_scope ON {schema}.recall_vectors (scope, model);
+CREATE INDEX recall_signs_by_scope ON {schema}.recall_signs (scope);
 CREATE INDEX IF NOT EXISTS recall_facts_by_scope ON {schema}.recall_facts (scope, valid_from_us);
 CREATE INDEX IF NOT EXISTS recall_facts_by_successor ON {schema}.recall_facts (superseded_by)
     WHERE superseded_by IS NOT NULL;
@@ -266,6 +283,69 @@ BEGIN
                 ORDER BY p.term DESC, p.first DESC LIMIT 1
             )
         ) p;
+END $$;
+
+-- The signs of a vector as seen from a centre of the same dimension, one bit for each.
+CREATE OR REPLACE FUNCTION {schema}.recall_signs_of(p_vector real[], p_centre real[]) RETURNS bit varying
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT string_agg(CASE WHEN u.value > u.middle THEN '1' ELSE '0' END, '' ORDER BY u.n)::bit varying
+    FROM unnest(p_vector, p_centre) WITH ORDINALITY AS u (value, middle, n)
+$$;
+
+-- The vectors of a scope that may be the nearest: all of them if they are few, otherwise those that share most signs.
+CREATE OR REPLACE FUNCTION {schema}.recall_near(
+    p_scope text, p_model text, p_vector real[], p_few bigint, p_limit integer
+) RETURNS TABLE (document bigint, data real[])
+LANGUAGE plpgsql STABLE SET jit = off SET work_mem = '32MB' AS $$
+#variable_conflict use_column
+DECLARE
+    v_scope bigint;
+    v_vectors bigint;
+    v_centre real[];
+    v_signs bit varying;
+BEGIN
+    SELECT s.key, m.vectors, m.centre INTO v_scope, v_vectors, v_centre
+    FROM {schema}.recall_scopes s JOIN {schema}.recall_models m ON m.scope = s.key
+    WHERE s.id = p_scope AND m.model = p_model;
+    IF v_vectors > p_few AND cardinality(v_centre) = cardinality(p_vector) THEN
+        v_signs := {schema}.recall_signs_of(p_vector, v_centre);
+        RETURN QUERY
+            SELECT v.document, v.data FROM (
+                SELECT g.document FROM {schema}.recall_signs g WHERE g.scope = v_scope
+                ORDER BY bit_count(g.data # v_signs) LIMIT p_limit
+            ) g JOIN {schema}.recall_vectors v ON v.document = g.document AND v.model = p_model;
+    ELSE
+        RETURN QUERY
+            SELECT v.document, v.data FROM {schema}.recall_vectors v
+            WHERE v.scope = v_scope AND v.model = p_model AND cardinality(v.data) = cardinality(p_vector);
+    END IF;
+END $$;
+
+-- Documents without a vector of a model, those of the newest blocks first. Nothing is looked for if no vector is missing.
+-- OFFSET 0 keeps the planner from joining all documents before it takes the first ones.
+CREATE OR REPLACE FUNCTION {schema}.recall_unembedded(p_scope text, p_model text, p_limit integer)
+RETURNS TABLE (key bigint, data bytea)
+LANGUAGE plpgsql STABLE SET jit = off SET enable_seqscan = off SET enable_sort = off AS $$
+#variable_conflict use_column
+DECLARE
+    v_scope bigint;
+    v_missing bigint;
+BEGIN
+    SELECT s.key, s.documents - coalesce(m.vectors, 0) INTO v_scope, v_missing
+    FROM {schema}.recall_scopes s LEFT JOIN {schema}.recall_models m ON m.scope = s.key AND m.model = p_model
+    WHERE s.id = p_scope;
+    IF v_missing > 0 THEN
+        RETURN QUERY
+            SELECT d.key, d.data FROM {schema}.recall_blocks b CROSS JOIN LATERAL (
+                SELECT d.key, d.data FROM {schema}.recall_documents d LEFT JOIN LATERAL (
+                    SELECT true AS is_there FROM {schema}.recall_vectors v WHERE v.document = d.key AND v.model = p_model
+                    OFFSET 0
+                ) v ON true
+                WHERE d.key BETWEEN b.first_key AND b.first_key + 15 AND v.is_there IS NULL
+                OFFSET 0
+            ) d
+            WHERE b.scope = v_scope ORDER BY b.block DESC LIMIT least(p_limit, v_missing);
+    END IF;
 END $$;
 
 -- The keys of the newest documents of a period. Only the blocks that may have one of them are read.
@@ -591,6 +671,13 @@ DECLARE
     v_waiting bigint;
 BEGIN
     SELECT t.scope INTO v_scope FROM {schema}.recall_threads t WHERE t.key = p_thread;
+    -- Vectors are counted in one statement, and under the lock that those who add vectors take first.
+    PERFORM FROM {schema}.recall_models m WHERE m.scope = v_scope FOR UPDATE;
+    IF FOUND THEN
+        DELETE FROM {schema}.recall_vectors v USING {schema}.recall_documents d
+        WHERE d.key >= p_thread << 32 AND d.key < (p_thread + 1) << 32 AND d.turn BETWEEN p_first AND p_last
+            AND v.document = d.key;
+    END IF;
     WITH gone AS (
         DELETE FROM {schema}.recall_documents d
         WHERE d.key >= p_thread << 32 AND d.key < (p_thread + 1) << 32 AND d.turn BETWEEN p_first AND p_last
@@ -770,13 +857,54 @@ LANGUAGE sql AS $$
     WHERE s.key = p_scope AND NOT EXISTS (SELECT FROM {schema}.recall_threads t WHERE t.scope = p_scope)
 $$;
 
--- Keep vectors of documents that are still there, in place of vectors of another model.
-CREATE OR REPLACE FUNCTION {schema}.recall_add_vectors(
-    p_lock_timeout_ms integer, p_scope text, p_model text, p_documents bigint[], p_data text[]
-) RETURNS void
+-- Count the vectors of each model, whatever statement adds, replaces or removes them.
+CREATE OR REPLACE FUNCTION {schema}.recall_count_vectors() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        UPDATE {schema}.recall_models m SET vectors = m.vectors - r.vectors
+        FROM (SELECT v.scope, v.model, count(*) AS vectors FROM removed v GROUP BY v.scope, v.model) r
+        WHERE m.scope = r.scope AND m.model = r.model;
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        INSERT INTO {schema}.recall_models AS m (scope, model, vectors)
+        SELECT v.scope, v.model, count(*) FROM added v GROUP BY v.scope, v.model
+        ON CONFLICT (scope, model) DO UPDATE SET vectors = m.vectors + excluded.vectors;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        DELETE FROM {schema}.recall_models m USING removed v
+        WHERE m.scope = v.scope AND m.model = v.model AND m.vectors < 1;
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE TRIGGER recall_vectors_added AFTER INSERT ON {schema}.recall_vectors
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION {schema}.recall_count_vectors();
+CREATE OR REPLACE TRIGGER recall_vectors_replaced AFTER UPDATE ON {schema}.recall_vectors
+    REFERENCING OLD TABLE AS removed NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION {schema}.recall_count_vectors();
+CREATE OR REPLACE TRIGGER recall_vectors_removed AFTER DELETE ON {schema}.recall_vectors
+    REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION {schema}.recall_count_vectors();
+
+-- Keep vectors of documents that are still there, in place of vectors of another model, and their signs if there are more
+-- than p_few of them.
+CREATE OR REPLACE FUNCTION {schema}.recall_add_vectors(
+    p_lock_timeout_ms integer, p_scope text, p_model text, p_documents bigint[], p_data text[], p_few bigint
+) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_scope bigint;
+    v_vectors bigint;
+    v_centre real[];
+    v_changed bigint[] := p_documents;
+BEGIN
     PERFORM set_config('lock_timeout', p_lock_timeout_ms::text, true);
+    SELECT s.key INTO v_scope FROM {schema}.recall_scopes s WHERE s.id = p_scope;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    INSERT INTO {schema}.recall_models (scope, model) VALUES (v_scope, p_model) ON CONFLICT DO NOTHING;
+    PERFORM FROM {schema}.recall_models m WHERE m.scope = v_scope FOR UPDATE;
     INSERT INTO {schema}.recall_vectors (document, scope, model, data)
     SELECT d.key, s.key, p_model, v.data::real[]
     FROM unnest(p_documents, p_data) AS v (document, data)
@@ -785,6 +913,33 @@ BEGIN
     JOIN {schema}.recall_scopes s ON s.key = t.scope AND s.id = p_scope
     ORDER BY d.key FOR KEY SHARE OF d
     ON CONFLICT (document) DO UPDATE SET model = excluded.model, data = excluded.data;
+
+    SELECT m.vectors, m.centre INTO v_vectors, v_centre FROM {schema}.recall_models m
+    WHERE m.scope = v_scope AND m.model = p_model;
+    IF v_centre IS NULL AND v_vectors > p_few THEN
+        SELECT array_agg(c.middle ORDER BY c.n) INTO v_centre FROM (
+            SELECT u.n, avg(u.value)::real AS middle
+            FROM {schema}.recall_vectors v CROSS JOIN unnest(v.data) WITH ORDINALITY AS u (value, n)
+            WHERE v.scope = v_scope AND v.model = p_model AND cardinality(v.data) = (
+                SELECT cardinality(w.data) FROM {schema}.recall_vectors w
+                WHERE w.scope = v_scope AND w.model = p_model
+                GROUP BY cardinality(w.data) ORDER BY count(*) DESC LIMIT 1
+            )
+            GROUP BY u.n
+        ) c;
+        UPDATE {schema}.recall_models m SET centre = CASE WHEN m.model = p_model THEN v_centre END
+        WHERE m.scope = v_scope;
+        DELETE FROM {schema}.recall_signs g WHERE g.scope = v_scope;
+        v_changed := NULL;
+    ELSE
+        DELETE FROM {schema}.recall_signs g WHERE g.document = ANY (p_documents);
+    END IF;
+    IF v_centre IS NOT NULL THEN
+        INSERT INTO {schema}.recall_signs (document, scope, data)
+        SELECT v.document, v.scope, {schema}.recall_signs_of(v.data, v_centre) FROM {schema}.recall_vectors v
+        WHERE (v_changed IS NULL OR v.document = ANY (v_changed)) AND v.scope = v_scope AND v.model = p_model
+            AND cardinality(v.data) = cardinality(v_centre);
+    END IF;
 END $$;
 
 -- Take in the facts that were found in a turn, unless the turn is gone or has been searched before.

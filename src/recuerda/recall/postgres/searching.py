@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import LiteralString
 
 import msgspec
@@ -31,7 +31,7 @@ from recuerda.recall.postgres.packing import chunks_in
 from recuerda.recall.postgres.schema import ANSWER, State
 from recuerda.recall.postgres.texts import original_text
 from recuerda.recall.postings import MAX_CHUNKS, Matches, Postings
-from recuerda.recall.vectors import most_similar_floats
+from recuerda.recall.vectors import MAX_COMPARED, compared, most_similar_floats
 
 _ROLES: dict[bool, str] = {False: "user", True: ANSWER}
 _ARRAY_HEADER = 20
@@ -102,21 +102,14 @@ class Searching:
             "JOIN {schema}.recall_documents c ON c.key = g.key + d.key - f.key AND c.digest = d.digest "
             "JOIN {schema}.recall_vectors v ON v.document = c.key AND v.model = %s WHERE d.key = ANY (%s::bigint[])"
         )
-        # This runs before each search. So it first counts whether a vector is missing, and only then looks for the
-        # documents.
-        self._unembedded = composed(
-            "SELECT d.key, d.data FROM (SELECT s.key FROM {schema}.recall_scopes s WHERE s.id = %(scope)s AND "
-            "s.documents > (SELECT count(*) FROM {schema}.recall_vectors v "
-            "WHERE v.scope = s.key AND v.model = %(model)s) OFFSET 0) s "
-            "JOIN {schema}.recall_blocks b ON b.scope = s.key "
-            "JOIN {schema}.recall_documents d ON d.key BETWEEN b.first_key AND b.first_key + 15 "
-            "LEFT JOIN {schema}.recall_vectors v ON v.document = d.key AND v.model = %(model)s "
-            "WHERE v.document IS NULL ORDER BY d.created_us DESC LIMIT %(limit)s"
+        self._unembedded = composed("SELECT * FROM {schema}.recall_unembedded(%s, %s, %s::integer)")
+        self._near = composed(
+            "SELECT v.document, array_send(v.data) "
+            "FROM {schema}.recall_near(%s, %s, %s::real[], %s::bigint, %s::integer) v"
         )
         self._vectors = composed(
-            "SELECT v.document, array_send(v.data) FROM {schema}.recall_scopes s "
-            "JOIN {schema}.recall_vectors v ON v.scope = s.key WHERE s.id = %s AND v.model = %s "
-            "AND cardinality(v.data) = %s"
+            "SELECT v.document, array_send(v.data) FROM {schema}.recall_vectors v "
+            "WHERE v.document = ANY (%s::bigint[]) AND v.model = %s AND cardinality(v.data) = %s"
         )
         self._facts_through = composed(
             "SELECT through FROM {schema}.recall_fact_progress WHERE thread_id = %s AND incarnation = %s"
@@ -193,8 +186,6 @@ class Searching:
             return Candidates(found={}, frequencies={}, threads={})
         matches = _matches(query.terms, found)
         limit = min(query.limit, 2**31 - 1)
-        near: dict[int, float] = {}
-        is_prepared = True
         statement, values = (
             self._candidates,
             [
@@ -206,15 +197,26 @@ class Searching:
                 query.reach,
             ],
         )
-        if query.vector is not None and state.vector_schema is not None:
-            # Somebody may drop pgvector, and install it again.
-            statement, is_prepared = self._with_vectors(state.vector_schema), False
-            values = [_array_text(query.vector), query.scope, query.model_id, len(query.vector), *values]
-        else:
-            if query.vector is not None:
-                near = await self._similarities(query, query.vector, connection)
-            values += [list(near), list(near.values())]
-        return _candidates(matches, await rows(statement, values, connection, prepare=is_prepared))
+        if query.vector is None:
+            return _candidates(matches, await rows(statement, [*values, [], []], connection, prepare=True))
+        size = len(query.vector)
+        near = (query.scope, query.model_id, _array(query.vector), MAX_COMPARED, compared(limit))
+        if state.vector_schema is not None:
+            # Somebody may drop pgvector, and install it again. So this is not prepared.
+            text = f"[{_numbers(query.vector)}]"
+            statement = self._with_vectors(state.vector_schema)
+            found = await rows(statement, [text, text, *near, *values, query.model_id, size], connection)
+            return _candidates(matches, found)
+        similar = most_similar_floats(query.vector, await self._floats(self._near, near, connection))
+        found = await rows(statement, [*values, list(similar), list(similar.values())], connection, prepare=True)
+        others = [row[0] for row in found if row[8] is None and row[9] is None]
+        of_others = await self._floats(self._vectors, (others, query.model_id, size), connection)
+        return _candidates(matches, found, most_similar_floats(query.vector, of_others))
+
+    async def _floats(
+        self, statement: bytes, values: Sequence[object], connection: Connection
+    ) -> list[tuple[int, array[float]]]:
+        return [(key, _floats(data)) for key, data in await rows(statement, values, connection)]
 
     async def documents(
         self, keys: Sequence[int], connection: Connection
@@ -265,7 +267,7 @@ class Searching:
         return {key: _floats(data) for key, data in found}
 
     async def unembedded(self, scope: str, model_id: str, limit: int, connection: Connection) -> list[Unembedded]:
-        found = await rows(self._unembedded, {"model": model_id, "scope": scope, "limit": limit}, connection)
+        found = await rows(self._unembedded, (scope, model_id, limit), connection)
         return [Unembedded(key=key, text=original_text(data)) for key, data in found]
 
     async def facts_through(self, thread_id: str, incarnation: str, connection: Connection) -> int | None:
@@ -286,25 +288,23 @@ class Searching:
         )
 
     def _with_vectors(self, vector_schema: str) -> bytes:
-        # The inner product of vectors of length 1 is their cosine; pgvector returns it negated.
+        # The inner product of vectors of length 1 is their cosine; pgvector returns it negated. If vectors are many,
+        # not all are near. So candidates that were found otherwise are compared afterwards.
         text: LiteralString = (
-            "SELECT c.* FROM (SELECT array_agg(n.document) AS documents, array_agg(n.similarity) AS similarities "
+            "SELECT c.key, c.number, c.turn, c.is_answer, c.speaker, c.created_us, c.traits, c.size, "
+            "coalesce(c.similarity, (-(w.data::{vectors}.vector OPERATOR({vectors}.<#>) %s::{vectors}.vector))::real), "
+            "c.thread_id "
+            "FROM (SELECT array_agg(n.document) AS documents, array_agg(n.similarity) AS similarities "
             "FROM (SELECT v.document, "
             "(-(v.data::{vectors}.vector OPERATOR({vectors}.<#>) %s::{vectors}.vector))::real AS similarity "
-            "FROM {schema}.recall_scopes s JOIN {schema}.recall_vectors v ON v.scope = s.key "
-            "WHERE s.id = %s AND v.model = %s AND cardinality(v.data) = %s) n) near "
+            "FROM {schema}.recall_near(%s, %s, %s::real[], %s::bigint, %s::integer) v) n) near "
             "CROSS JOIN LATERAL {schema}.recall_candidates("
             "%s, %s::integer[], %s::bigint[], %s::bigint[], %s::integer, %s::integer, "
-            "near.documents, near.similarities) c"
+            "near.documents, near.similarities) c "
+            "LEFT JOIN {schema}.recall_vectors w ON w.document = c.key AND c.similarity IS NULL "
+            "AND c.thread_id IS NULL AND w.model = %s AND cardinality(w.data) = %s"
         )
         return SQL(text).format(schema=Identifier(self._schema), vectors=Identifier(vector_schema)).as_bytes()
-
-    async def _similarities(
-        self, query: CandidateQuery, vector: Sequence[float], connection: Connection
-    ) -> dict[int, float]:
-        """Return the similarities, computed in this process, for a server without pgvector."""
-        found = await rows(self._vectors, (query.scope, query.model_id, len(vector)), connection)
-        return most_similar_floats(vector, [(key, _floats(data)) for key, data in found])
 
 
 def _positions(found: Sequence[Row]) -> tuple[int, dict[str, Position]]:
@@ -352,23 +352,30 @@ def _matches(terms: Sequence[str], found: Sequence[Row]) -> Matches:
     return Matches({term: Postings(sorted(of.items())[-MAX_CHUNKS:]) for term, of in chunks.items()}, waiting)
 
 
-def _candidates(matches: Matches, found: Sequence[Row]) -> Candidates:
+def _candidates(matches: Matches, found: Sequence[Row], similar: Mapping[int, float] | None = None) -> Candidates:
+    """Return the candidates of rows. `similar` has similarities that the rows do not have."""
+    others = similar or {}
     documents = [row for row in found if row[9] is None]
     met = matches.of([row[1] for row in documents])
     nothing: dict[str, int] = {}
     candidates = {
         key: Candidate(
             key, turn, _ROLES[is_answer], speaker or None, created_us, traits, size, met.get(number, nothing),
-            similarity,
+            others.get(key) if similarity is None else similarity,
         )
         for key, number, turn, is_answer, speaker, created_us, traits, size, similarity, _ in documents
     }  # fmt: skip
-    threads = {row[0]: row[9] for row in found[len(documents) :]}
+    threads = {row[0]: row[9] for row in found if row[9] is not None}
     return Candidates(found=candidates, frequencies=matches.frequencies, threads=threads)
 
 
-def _array_text(vector: Sequence[float]) -> str:
-    return f"[{','.join(map(repr, map(float, vector)))}]"
+def _array(vector: Sequence[float]) -> str:
+    """Return a vector as the server writes an array."""
+    return f"{{{_numbers(vector)}}}"
+
+
+def _numbers(vector: Sequence[float]) -> str:
+    return ",".join(map(repr, map(float, vector)))
 
 
 def _floats(sent: bytes) -> array[float]:

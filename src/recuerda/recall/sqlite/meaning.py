@@ -17,13 +17,8 @@ import msgspec
 from recuerda.recall.index import CandidateQuery, Unembedded
 from recuerda.recall.postings import BLOCK
 from recuerda.recall.sqlite.texts import original_text
-from recuerda.recall.vectors import centre_of, most_alike, most_similar, pack, signs, unpacked
+from recuerda.recall.vectors import MAX_COMPARED, centre_of, compared, most_alike, most_similar, pack, signs, unpacked
 
-MAX_COMPARED = 4_000
-"""The largest number of a scope's vectors that are all compared exactly."""
-
-_ALIKE = 8
-"""For each vector that is looked for, so many are compared exactly."""
 _TOGETHER = 128
 """The number of documents whose signs are in one row."""
 
@@ -77,7 +72,7 @@ def nearest(scope: int, query: CandidateQuery, connection: sqlite3.Connection) -
     packs = connection.execute(
         "SELECT first, data FROM signs WHERE scope = ? AND model = ?", (scope, query.model_id)
     ).fetchall()
-    numbers = most_alike(asked, packs, max(query.limit, min(_ALIKE * query.limit, MAX_COMPARED)))
+    numbers = most_alike(asked, packs, compared(query.limit))
     return similarities(scope, query, keys_of(connection, scope, numbers), connection)
 
 
