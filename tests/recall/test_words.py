@@ -234,7 +234,7 @@ def test_a_message_has_the_stems_of_its_language() -> None:
 
 
 def test_a_question_has_the_stems_that_a_message_may_have() -> None:
-    assert query_terms("What about plane tickets?") == {"plane": 0, "ticket": 1, "tickets": 1}
+    assert query_terms("What about tickets?") == {"ticket": 0, "tickets": 0}
     assert query_terms("¿Qué alergias tengo?") == {"alerg": 0, "alergias": 0, "alergia": 0}
     assert {"lisboa", "lisbo"} <= query_terms("Lisboa").keys()
     assert query_terms("plane tickets", without={"plane"}).keys() == query_terms("tickets").keys()
@@ -326,6 +326,17 @@ def test_a_question_has_the_stems_that_a_message_may_have() -> None:
         ("the AT&T bill", "AT&T"),
         ("الشاي الأخضر", "شاي"),
         ("Ich heiße Jürgen Weiß.", "Weiss"),
+        ("Frau Müller rief an.", "mueller"),
+        ("Mr Mueller called.", "Müller"),
+        ("Jørgensen ringede.", "Joergensen"),
+        ("Joergensen ringede.", "Jørgensen"),
+        ("Jeg bor i Århus.", "aarhus"),
+        ("Jeg bor i Aarhus.", "Århus"),
+        ("Ich wohne in der Goethestraße 5.", "Goethestr."),
+        ("Goethestr. 5", "Goethestraße"),
+        ("The Wi-Fi is down.", "wi fi"),
+        ("We ate at McDonald's.", "Mc Donald"),
+        ("my toothbrush", "tooth brush"),
     ],
 )
 def test_a_word_is_found_however_it_is_joined(said: str, asked: str) -> None:
@@ -528,9 +539,29 @@ PERIODS = [
     ("in the last seven days", ("2026-05-13", "2026-05-21")),
     ("in the last 48 hours", ("2026-05-18", "2026-05-21")),
     ("in den letzten drei Wochen", ("2026-04-29", "2026-05-21")),
-    ("recently", ("2026-05-06", "2026-05-21")),
-    ("neulich", ("2026-05-06", "2026-05-21")),
-    ("since Sunday", ("2026-05-17", "2026-05-25")),
+    ("since Sunday", ("2026-05-17", "2026-05-21")),
+    ("since March 2025", ("2025-03-01", "2026-05-21")),
+    ("desde 2024", ("2024-01-01", "2026-05-21")),
+    ("before March 2026", ("1970-01-01", "2026-03-01")),
+    ("What did I do before Friday?", ("1970-01-01", "2026-05-15")),
+    ("vor dem 3. März 2026", ("1970-01-01", "2026-03-03")),
+    ("antes de mayo", ("1970-01-01", "2026-05-01")),
+    ("avant le 3 mars", ("1970-01-01", "2026-03-03")),
+    ("bis März", ("1970-01-01", "2026-04-01")),
+    ("until 3 April", ("1970-01-01", "2026-04-04")),
+    ("after March 2026", ("2026-04-01", "2026-05-21")),
+    ("vor drei Tagen", ("2026-05-17", "2026-05-18")),
+    ("on Tuesday of last week", ("2026-05-12", "2026-05-13")),
+    ("letzte Woche Dienstag", ("2026-05-12", "2026-05-13")),
+    ("el martes de la semana pasada", ("2026-05-12", "2026-05-13")),
+    ("a week ago on Tuesday", ("2026-05-12", "2026-05-13")),
+    ("two Fridays ago", ("2026-05-08", "2026-05-09")),
+    ("vorletzten Montag", ("2026-05-11", "2026-05-12")),
+    ("at the beginning of last month", ("2026-04-01", "2026-04-12")),
+    ("Ende letzten Jahres", ("2025-10-01", "2026-01-01")),
+    ("上上周", ("2026-05-04", "2026-05-11")),
+    ("先々週", ("2026-05-04", "2026-05-11")),
+    ("지지난주", ("2026-05-04", "2026-05-11")),
     ("a week ago", ("2026-05-11", "2026-05-15")),
     ("el fin de semana pasado", ("2026-05-16", "2026-05-18")),
     ("antes de ayer", ("2026-05-18", "2026-05-19")),
@@ -600,6 +631,28 @@ def test_relative_times_are_periods() -> None:
 def test_named_dates_have_parts(question: str, years: set[int], months: set[int], days: set[int]) -> None:
     named = named_times(question, clock())
     assert (named.years, named.months, named.days) == (years, months, days)
+
+
+@pytest.mark.parametrize(
+    "question", ["from March to May", "between March and May", "von März bis Mai", "de marzo a mayo"]
+)
+def test_a_range_of_months_has_the_months_between_its_ends(question: str) -> None:
+    assert named_times(question, clock()).months == {3, 4, 5}
+
+
+@pytest.mark.parametrize("question", ["the week before 3 August 2025", "two days after August 3, 2025"])
+def test_a_time_near_a_date_has_the_parts_of_the_date(question: str) -> None:
+    named = named_times(question, clock())
+    assert (named.years, named.months, named.days) == ({2025}, {8}, {3})
+
+
+@pytest.mark.parametrize("question", ["recently", "the other day", "neulich", "hace poco"])
+def test_a_later_time_is_more_recent(question: str) -> None:
+    named = named_times(question, clock())
+    met = [named.parts_met(clock() - days * 86_400_000_000) for days in (0, 3, 12, 20)]
+    assert 2 >= met[0] > met[1] > met[2] >= 1
+    assert met[3] == 0
+    assert named.windows == (named.recent,)
 
 
 def test_weeks_and_months_ago_are_also_those_of_the_calendar() -> None:

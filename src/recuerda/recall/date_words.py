@@ -69,6 +69,9 @@ _BESIDE_DAYS_WORDS = """
 BESIDE_DAYS = frozenset(_BESIDE_DAYS_WORDS.split())
 """Words between the days of a list and its month, as in "the 3rd and the 9th of June" or "del 3 al 9 de junio"."""
 
+RANGE_STARTS = frozenset(("from", "between", "von", "zwischen", "de", "desde", "entre", "da", "tra", "van", "tussen"))
+"""Words before the first month of a range."""
+
 _RANGES_WORDS = """
     to until till through al a hasta bis au ate tot по
 """
@@ -116,8 +119,8 @@ UNITS: dict[str, str] = {
         "day": "day days dia dias tag tage tagen jour jours giorno giorni dag dagen",
         "week": "week weeks semana semanas woche wochen semaine semaines settimana settimane weken",
         "fortnight": "fortnight fortnights quincena quincenas",
-        "month": "month months mes meses monat monate monaten mois mese mesi maand maanden",
-        "year": "year years ano anos jahr jahre jahren annee annees an ans anno anni jaar",
+        "month": "month months mes meses monat monate monaten monats mois mese mesi maand maanden",
+        "year": "year years ano anos jahr jahre jahren jahres annee annees an ans anno anni jaar",
     }.items()
     for word in words.split()
 }
@@ -153,8 +156,13 @@ RECENTLY = (
 )
 """A pattern for the time before now."""
 
-SINCE = frozenset(("since", "seit", "desde", "depuis", "dal", "sinds", "с", "od"))
-"""Words before the start of a time that ends now."""
+BOUNDS: dict[str, str] = {
+    "before": "before|prior to|antes d(?:e|el|o|a)|vor|avant|prima (?:di|del)|voor|przed|innan|inden",
+    "until": "until|till|up to|bis|hasta|jusqu'(?:a|au|en)|fino al?|ate|tot|до",
+    "after": "after|nach|despues del?|depois d[eoa]|apres|dopo|после|efter|etter",
+    "since": "since|seit|desde|depuis|dal|sinds|с|od",
+}
+"""Maps the kind of a period with one end to words that stand before its date: "until June", "antes de mayo"."""
 
 _QUARTER = "(?:quarter|quartals?|trimestre|kwartaal|квартале?)"
 _ORDINALS_OF_QUARTERS = {
@@ -181,14 +189,17 @@ QUARTERS: dict[int, str] = {
 """Maps the number of a quarter, or the quarters before now as 0 and less, to a pattern."""
 
 NAMED_UNITS: dict[tuple[str, int], str] = {
+    ("week", 2): r"上上(?:个|個)?(?:周|週|星期|礼拜)|先々週|지지난 ?주(?!말)",
+    ("month", 2): r"上上(?:个|個)?月|先々月|지지난 ?달",
+    ("year", 2): r"前年|一昨年|おととし|재작년",
     ("week", 1): (
         r"\b(?:прошлой неделе|прошлую неделю|минулого тижня|(?:zeszlym|ubieglym) tygodniu|minuly tyden|gecen hafta|"
-        r"forra veckan|sidste uge|forrige uke|viime viikolla|minggu lalu)\b|上(?:个|個)?(?:周|週|星期|礼拜)|先週|"
-        r"지난 ?주(?!말)|الاسبوع الماضي"
+        r"forra veckan|sidste uge|forrige uke|viime viikolla|minggu lalu)\b|"
+        r"(?<!上)上(?:个|個)?(?:周|週|星期|礼拜)|先週|(?<!지)지난 ?주(?!말)|الاسبوع الماضي"
     ),
     ("month", 1): (
         r"\b(?:прошлом месяце|минулого місяця|(?:zeszlym|ubieglym) miesiacu|minuly mesic|gecen ay|forra manaden|"
-        r"sidste maned|forrige maned|viime kuussa|bulan lalu)\b|上(?:个|個)?月|先月|지난 ?달|الشهر الماضي"
+        r"sidste maned|forrige maned|viime kuussa|bulan lalu)\b|(?<!上)上(?:个|個)?月|先月|(?<!지)지난 ?달|الشهر الماضي"
     ),
     ("year", 1): (
         r"\b(?:прошлом году|минулого року|(?:zeszlym|ubieglym) roku|minuly rok|gecen (?:yil|sene)|forra aret|i fjol|"

@@ -12,7 +12,7 @@ import re
 from calendar import monthrange
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
-from itertools import pairwise, product
+from itertools import product
 from typing import TypeAlias
 
 import msgspec
@@ -26,6 +26,7 @@ from recuerda.recall.date_words import (
     BEFORE_TIMES,
     BEFORE_YESTERDAY,
     BESIDE_DAYS,
+    BOUNDS,
     DAYS_BACK,
     DAYS_BACK_IN_FRENCH,
     LAST,
@@ -37,9 +38,9 @@ from recuerda.recall.date_words import (
     PARTS_OF_YEARS,
     QUARTER_WORDS,
     QUARTERS,
+    RANGE_STARTS,
     RANGES,
     RECENTLY,
-    SINCE,
     THIS,
     THIS_MORNING,
     TRAILING,
@@ -81,6 +82,12 @@ _TRAILING = re.compile(TRAILING)
 _RECENTLY = re.compile(RECENTLY)
 _QUARTERS = [(re.compile(pattern), quarter) for quarter, pattern in QUARTERS.items()]
 _RECENT_DAYS = 14
+_BOUND = re.compile("|".join(rf"\b(?P<{kind}>{words})\b" for kind, words in BOUNDS.items()))
+_FROM = re.compile(r"\d|\b(?:from|von|vom|del?|desde|du|dal|van)\b")
+_NEAR = re.compile(rf"\b(?:{'|'.join(UNITS)}|weekend|\w+day)\W*$")
+"""Words before a bound that tell of a time near the date, as in "the week before 3 August"."""
+_LONGEST_ARTICLE = 3
+_WEEKDAYS_AGO = re.compile(rf"\b({'|'.join(NUMBERS)}|\d{{1,2}}) (\w+day)s? ago\b")
 _NEARLY = {"day": (0, 1), "week": (2, 4), "month": (15, 30), "year": (182, 365)}
 """Maps a unit to the number of days before the exact day that also count, and to the number of days of the period."""
 _HOURS = ("hours", "stunden", "horas", "heures", "ore", "uur")
@@ -120,6 +127,7 @@ class NamedTimes(msgspec.Struct, frozen=True):
         months: months, from 1 to 12.
         days: days of a month.
         periods: pairs of start and end, in microseconds since 1970.
+        recent: a period of which a later time fits better.
         zone: the time zone in which a turn has its date.
     """
 
@@ -127,10 +135,11 @@ class NamedTimes(msgspec.Struct, frozen=True):
     months: frozenset[int] = frozenset()
     days: frozenset[int] = frozenset()
     periods: tuple[tuple[int, int], ...] = ()
+    recent: tuple[int, int] | None = None
     zone: tzinfo = UTC
 
     def __bool__(self) -> bool:
-        return bool(self.years or self.months or self.periods)
+        return bool(self.years or self.months or self.periods or self.recent)
 
     @property
     def windows(self) -> tuple[tuple[int, int], ...]:
@@ -140,22 +149,26 @@ class NamedTimes(msgspec.Struct, frozen=True):
         """
         dates = product(self.years, self.months, self.days or {None})
         named = (_dated(year, month, day, self.zone) for year, month, day in dates)
-        return (*self.periods, *(_in_microseconds(period) for period in named if period is not None))
+        recent = () if self.recent is None else (self.recent,)
+        return (*self.periods, *recent, *(_in_microseconds(period) for period in named if period is not None))
 
     def with_whole_years(self) -> NamedTimes:
         """Return these times with the named years as periods, if nothing else is named."""
-        if self.months or self.periods:
+        if self.months or self.periods or self.recent:
             return self
         return msgspec.structs.replace(
             self, periods=tuple(_in_microseconds(_year(year, self.zone)) for year in sorted(self.years))
         )
 
-    def parts_met(self, created_us: int) -> int:
+    def parts_met(self, created_us: int) -> float:
         """Return how many of the named parts (year, month, day) match a time.
 
-        A time in a named period counts as two parts.
+        A time in a named period counts as two parts. A time in the recent period counts as one part at its start, and
+        as two at its end.
         """
-        met = 2 if any(start <= created_us < end for start, end in self.periods) else 0
+        met = 2.0 if any(start <= created_us < end for start, end in self.periods) else 0.0
+        if self.recent is not None and self.recent[0] <= created_us < self.recent[1]:
+            met = max(met, 1 + (created_us - self.recent[0]) / (self.recent[1] - self.recent[0]))
         if self.years or self.months:
             when = datetime.fromtimestamp(created_us / 1_000_000, self.zone)
             met += (when.year in self.years) + (when.month in self.months)
@@ -173,17 +186,52 @@ def named_times(question: str, now_us: int, zone: tzinfo = UTC) -> NamedTimes:
         zone: the time zone of the person who asks.
     """
     text = plain_dates(fold(question))
+    now = datetime.fromtimestamp(now_us / 1_000_000, zone)
+    bound = _BOUND.search(text)
+    if bound is None or not _begins_with_date(text[bound.end() :]) or _NEAR.search(text[: bound.start()]):
+        return _times_of(text, now)
+    before, named = _times_of(text[: bound.start()], now), _times_of(text[bound.start() :], now)
+    windows = named.with_whole_years().windows
+    if not windows or (bound["until"] and _FROM.search(text[: bound.start()])):
+        return _times_of(text, now)
+    start, end = min(one[0] for one in windows), max(one[1] for one in windows)
+    until_now = _in_microseconds(_days(_day_of(now), 0, 1))[1]
+    periods = {"before": (0, start), "until": (0, end), "after": (end, until_now), "since": (start, until_now)}
+    first, last = periods[bound.lastgroup or ""]
+    return msgspec.structs.replace(before, periods=(*before.periods, (first, max(first, last))))
+
+
+def _begins_with_date(text: str) -> bool:
+    """Return True if a text begins with a date, which may have an article. A number of units ago is no date."""
+    first, second = [*_WORD.findall(text)[:2], "", ""][:2]
+    word = second if len(first) <= _LONGEST_ARTICLE and _is_of_date(second) else first
+    return _is_of_date(word) and not _AGO.match(f"vor {text.strip()}")
+
+
+def _is_of_date(word: str) -> bool:
+    return word[:1].isdecimal() or word in _MONTH_NAMES or word in _WEEKDAY_NAMES
+
+
+def _times_of(text: str, now: datetime) -> NamedTimes:
+    """Return the times that a folded question names, whose dates are plain."""
     years, months, days = _named_dates(_WORD.findall(_ISO_DATE.sub(" ", text)))
     for match in _ISO_DATE.finditer(text):
         years.add(int(match[1]))
         months.add(int(match[2]))
         days.update({int(match[3])} if match[3] else ())
-    now = datetime.fromtimestamp(now_us / 1_000_000, zone)
     periods = [*_relative(text, now), *seasons_of(text, now), *holidays_of(text, years, now), *_in_numbers(text, now)]
     if months and not years:
         periods += _newest(months, days, now)
     periods += _quarters(text, years, now)
-    return NamedTimes(frozenset(years), frozenset(months), frozenset(days), tuple(map(_in_microseconds, periods)), zone)
+    recent = _days(_day_of(now), _RECENT_DAYS, _RECENT_DAYS + 1) if _RECENTLY.search(text) else None
+    return NamedTimes(
+        years=frozenset(years),
+        months=frozenset(months),
+        days=frozenset(days),
+        periods=tuple(map(_in_microseconds, periods)),
+        recent=recent and _in_microseconds(recent),
+        zone=now.tzinfo or UTC,
+    )
 
 
 # -- dates -------------------------------------------------------------------------------------------------------------
@@ -200,10 +248,22 @@ def _named_dates(words: list[str]) -> tuple[set[int], set[int], set[int]]:
         before = words[at - 1] if at else ""
         has_year = at + 1 < len(words) and words[at + 1].isdecimal()
         beside = beside or _days_of_part(words[:at])
-        if word not in AMBIGUOUS_MONTHS or beside or before in BEFORE_TIMES or has_year:
+        is_in_range = _is_range_of_months(words[at - 3 : at + 1]) if at > 2 else False
+        starts_range = before in RANGE_STARTS and _is_range_of_months(words[at - 1 : at + 3])
+        if word not in AMBIGUOUS_MONTHS or beside or before in BEFORE_TIMES or has_year or is_in_range or starts_range:
             months.add(month)
+            if is_in_range:
+                first = _MONTH_NAMES[words[at - 2]]
+                months.update((first + further - 1) % 12 + 1 for further in range((month - first) % 12))
             days |= beside
     return years, months, days
+
+
+def _is_range_of_months(words: Sequence[str]) -> bool:
+    """Return True if four words are a range such as "from March to May"."""
+    if len(words) < 4 or words[0] not in RANGE_STARTS or not {words[1], words[3]} <= _MONTH_NAMES.keys():
+        return False
+    return words[2] in RANGES or words[2] in BESIDE_DAYS
 
 
 def _days_of(words: Sequence[str], *, is_reversed: bool = False) -> set[int]:
@@ -272,12 +332,15 @@ def _year(year: int, zone: tzinfo | None) -> Period:
 
 
 def _relative(text: str, now: datetime) -> Iterator[Period]:
-    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    today = _day_of(now)
     yield from _parts_of_days(text, today)
     yield from _trailing(text, today)
     # "The day before yesterday" and "yesterday evening" are not "yesterday", and "the last seven days" are no last day.
     text = _TRAILING.sub(" ", text)
     rest = _HALF_A_YEAR.sub("6 mes", _LAST_NIGHT.sub(" ", _BEFORE_YESTERDAY.sub(" ", text)))
+    if (days := _days_of_a_week(rest, today)) is not None:
+        yield from days
+        return
     yield from _times_ago(rest, today)
     for match in _BEFORE_LAST.finditer(rest):
         yield _before_last(today, match[1] or match[2] or match[3])
@@ -285,7 +348,8 @@ def _relative(text: str, now: datetime) -> Iterator[Period]:
         yield from _newest_day(today, int(match[1] or match[2]))
     rest = _BEFORE_LAST.sub(" ", rest)
     for match in _LAST.finditer(_WEEKEND.sub(" ", rest)):
-        yield _unit(today, UNITS[match[1] or match[2]], back=1)
+        unit = UNITS[match[1] or match[2]]
+        yield _part(_unit(today, unit, back=1), unit, _WORD.findall(rest[: match.start()])[-3:])
     for match in _THIS.finditer(rest):
         yield _unit(today, UNITS[match[1]], back=0)
     for pattern, unit, back in _NAMED_UNITS:
@@ -297,6 +361,37 @@ def _relative(text: str, now: datetime) -> Iterator[Period]:
     yield from _named_days(rest, today)
 
 
+def _days_of_a_week(text: str, today: datetime) -> list[Period] | None:
+    """Return the named days of a named week, as in "on Tuesday of last week", or None if no such days are named."""
+    weekdays = [_WEEKDAY_NAMES[word] for word in _WORD.findall(text) if word in _WEEKDAY_NAMES]
+    ago = _AGO.search(text) if weekdays else None
+    if ago is not None and _UNIT_WORDS[ago[2] or ago[4]] == "week":
+        weeks = _count(ago[1] or ago[3])
+    elif weekdays and any(UNITS[match[1] or match[2]] == "week" for match in _LAST.finditer(text)):
+        weeks = 1
+    else:
+        ago = _WEEKDAYS_AGO.search(text)
+        if ago is None or (weekday := _WEEKDAY_NAMES.get(ago[2], _WEEKDAY_NAMES.get(ago[2][:-1]))) is None:
+            return None
+        return [_days(today, (today.weekday() - weekday - 1) % 7 + 1 + 7 * (_count(ago[1]) - 1), 1)]
+    return [_days(today, today.weekday() - weekday + 7 * weeks, 1) for weekday in weekdays]
+
+
+def _part(period: Period, unit: str, before: Sequence[str]) -> Period:
+    """Return the part of a month or a year that the words before it tell, as in "at the end of last month"."""
+    start, end = period
+    for word in before:
+        if unit == "month" and (days := PARTS_OF_MONTHS.get(word)):
+            return start + timedelta(days=days[0] - 1), min(end, start + timedelta(days=days[-1]))
+        if unit == "year" and (months := PARTS_OF_YEARS.get(word)):
+            return start.replace(month=months[0]), min(end, start.replace(month=months[-1]) + timedelta(days=31))
+    return period
+
+
+def _count(amount: str) -> int:
+    return int(amount) if amount.isdecimal() else _NUMBER_WORDS[amount]
+
+
 def _times_ago(text: str, today: datetime) -> Iterator[Period]:
     for match in _AGO.finditer(text):
         yield from _ago(today, match[1] or match[3], match[2] or match[4])
@@ -306,25 +401,16 @@ def _times_ago(text: str, today: datetime) -> Iterator[Period]:
 
 
 def _trailing(text: str, today: datetime) -> Iterator[Period]:
-    """Yield the periods that end now: "the last three weeks", "recently", "since Monday"."""
-    end = today + timedelta(days=1)
+    """Yield the periods that end now, such as "the last three weeks"."""
     for match in _TRAILING.finditer(text):
         amount, unit = match[1] or match[3], match[2] or match[4]
-        count = int(amount) if amount.isdecimal() else _NUMBER_WORDS[amount]
+        count = _count(amount)
         if unit in _HOURS:
             yield _days(today, -(-count // 24), 1 - (-count // 24))
         else:
             count, name = (2 * count, "week") if UNITS[unit] == "fortnight" else (count, UNITS[unit])
             back = count * _UNIT_DAYS[name]
             yield _days(today, back, back + 1)
-    if _RECENTLY.search(text):
-        yield _days(today, _RECENT_DAYS, _RECENT_DAYS + 1)
-    words = _WORD.findall(text)
-    for before, word in pairwise(words):
-        if before in SINCE and word in _WEEKDAY_NAMES:
-            yield _days(today, (today.weekday() - _WEEKDAY_NAMES[word] - 1) % 7 + 1, 8)
-        elif before in SINCE and word in _MONTH_NAMES:
-            yield from ((start, max(end, until)) for start, until in _newest({_MONTH_NAMES[word]}, set(), today))
 
 
 def _quarters(text: str, years: Collection[int], now: datetime) -> Iterator[Period]:
@@ -384,8 +470,8 @@ def _named_days(text: str, today: datetime) -> Iterator[Period]:
     for before, word, after, second in further:
         if word in days_back:
             yield _days(today, days_back[word], 1)
-        elif word in _WEEKDAY_NAMES and AHEAD.isdisjoint((before, after)) and before not in SINCE:
-            is_earlier = (after, second) == ("before", "last")
+        elif word in _WEEKDAY_NAMES and AHEAD.isdisjoint((before, after)):
+            is_earlier = (after, second) == ("before", "last") or before.startswith("vorletz")
             yield _days(today, (today.weekday() - _WEEKDAY_NAMES[word] - 1) % 7 + 1 + 7 * is_earlier, 1)
 
 
@@ -394,7 +480,7 @@ def _ago(today: datetime, amount: str, unit: str) -> Iterator[Period]:
 
     It is also the week or the month of the calendar: "two months ago" may be any day of that month.
     """
-    count, name = int(amount) if amount.isdecimal() else _NUMBER_WORDS[amount], _UNIT_WORDS[unit]
+    count, name = _count(amount), _UNIT_WORDS[unit]
     if name == "fortnight":
         count, name = 2 * count, "week"
     back = _UNIT_DAYS[name] * count
@@ -421,6 +507,10 @@ def _unit(today: datetime, unit: str, *, back: int) -> Period:
     months = today.year * 12 + today.month - 1 - back
     start = today.replace(year=months // 12, month=months % 12 + 1, day=1)
     return start, start + timedelta(days=monthrange(start.year, start.month)[1])
+
+
+def _day_of(now: datetime) -> datetime:
+    return now.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _days(today: datetime, back: int, length: int) -> Period:

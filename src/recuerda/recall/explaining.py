@@ -214,9 +214,8 @@ class _Scores:
         yield ScorePart(reason="coverage", points=whole - total)
 
     def _word(self, number: int) -> str:
-        """Return a word of the query: the longest of its terms, because the other terms are stems."""
-        terms = [term for term in self._question.terms if self._question.word(term) == number]
-        return max(terms, key=len).lstrip("=")
+        """Return a word of the query: the first of its terms, because the other terms are forms of it."""
+        return next(term for term in self._question.terms if self._question.word(term) == number).lstrip("=")
 
     def _score_of(self, candidate: Candidate, worth: Mapping[str, tuple[int, float]], asked: int) -> float:
         return score_of_words(candidate, worth, asked, self._info.mean_size, self._weights)

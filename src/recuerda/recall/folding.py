@@ -6,6 +6,7 @@ that makes another letter stays: Japanese ガ is not カ, and Russian й is not 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _LETTERS = {
@@ -14,6 +15,10 @@ _LETTERS = {
     "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ی": "ي", "ک": "ك", "ة": "ه", "ؤ": "و", "ئ": "ي",
 }  # fmt: skip
 _DROPPED = "\u0640\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u0307"
+_WRITTEN_OUT = {"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"}
+_SPELT = re.compile("(?<![aeiouq])(?:[aou]e(?=[^aeiou])|aa)")
+"""A letter with a mark that a keyboard lacks: German "ue" for "ü", Danish "oe" for "ø" and "aa" for "å"."""
+_STREETS = (("str", "straße"), ("straße", "str"), ("strasse", "str"))
 _MARKS = ((0x300, 0x36F), (0x591, 0x5C7), (0x610, 0x61A), (0x64B, 0x65F), (0x670, 0x670), (0x6D6, 0x6ED))
 """The marks that are only accents, points of vowels, or signs for reading aloud."""
 
@@ -34,6 +39,14 @@ def composed(text: str) -> str:
 def fold(text: str) -> str:
     """Return a text in lower case, without accents, and with one letter for its variants."""
     return text.lower() if text.isascii() else composed(text).lower().translate(_FOLDS)
+
+
+def spellings(word: str) -> list[str]:
+    """Return other spellings of a word in lower case: "mueller" for "müller", "århus" for "aarhus", "hauptstraße"."""
+    written_out = "".join(_WRITTEN_OUT.get(char, char) for char in word)
+    plain = _SPELT.sub(lambda match: match[0][0], word)
+    ended = [word[: -len(end)] + other for end, other in _STREETS if word.endswith(end) and len(word) > len(end) + 2]
+    return list(dict.fromkeys(one for one in (written_out, plain, *ended) if one != word))
 
 
 def _folded(char: str) -> str:

@@ -19,7 +19,7 @@ from importlib import import_module
 from typing import Protocol
 
 from recuerda.recall.english import family, shortened
-from recuerda.recall.folding import fold
+from recuerda.recall.folding import fold, spellings
 from recuerda.recall.function_words import FUNCTION_WORDS
 from recuerda.recall.inflection import inflected_stem
 
@@ -147,7 +147,7 @@ def stem(word: str, language: str) -> str:
 
 
 def stems(word: str, languages: Iterable[str]) -> list[str]:
-    """Return the folded stems that a message may have for a word of a question.
+    """Return a word of a question, folded, and the stems that a message may have for it.
 
     Args:
         word: the word in lower case.
@@ -159,9 +159,11 @@ def stems(word: str, languages: Iterable[str]) -> list[str]:
         return [folded]
     told = [near for one in languages for near in (one, *_SIBLINGS.get(one, ()))]
     found = [stem(word, one) for one in told or _LANGUAGES[script]]
+    for spelling in spellings(word) if script == "latin" else ():
+        found += [fold(spelling), *(stem(spelling, one) for one in (*told[:1], "de", ENGLISH))]
     if folded != word:
         found += [stem(folded, one) for one in told]
-    return list(dict.fromkeys([*found, stem(word, ENGLISH), folded]))
+    return list(dict.fromkeys([folded, *found, stem(word, ENGLISH)]))
 
 
 def _script(word: str) -> str | None:

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice, pairwise
 
 import msgspec
 
@@ -46,6 +46,7 @@ STANDING = "==standing"
 _NAME = "="
 _MIDDLE_WORDS = 100
 _MANY_WORDS = 20
+_SHORT = 2
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _LETTERS_AND_DIGITS = re.compile(r"\b([A-Za-z]{1,4}|[A-Za-z]\d|\d[A-Za-z])[ -](\d{2,10})\b")
@@ -109,7 +110,7 @@ def query_terms(question: str, *, without: Collection[str] = ()) -> dict[str, in
         question: the question.
         without: folded words that are left out.
     """
-    meant, languages, _ = _meant(question)
+    meant, languages, said = _meant(question)
     words = dict.fromkeys(word for word in meant if word.folded not in without)
     if not languages and len(words) > _MANY_WORDS:
         languages = [ENGLISH]
@@ -118,6 +119,9 @@ def query_terms(question: str, *, without: Collection[str] = ()) -> dict[str, in
         for term in [word.folded] if word.is_exact else stems(word.text, languages):
             terms.setdefault(term, number)
     numbers = {word.folded: number for number, word in enumerate(words)}
+    for joined, number in _joined_words(said, numbers) if len(words) <= _MANY_WORDS else ():
+        terms.setdefault(joined, number)
+        terms.setdefault(stem(joined, languages[0] if languages else ENGLISH), number)
     for letters, digits in _LETTERS_AND_DIGITS.findall(question):
         if digits in numbers:
             terms.setdefault(fold(letters) + digits, numbers[digits])
@@ -125,6 +129,18 @@ def query_terms(question: str, *, without: Collection[str] = ()) -> dict[str, in
         for form in _other_codes(term):
             terms.setdefault(form, number)
     return terms
+
+
+def _joined_words(said: Sequence[Word], numbers: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    """Yield neighbouring words as one word, with the number of one of them: "wi fi" is also "wifi".
+
+    A function word is joined only if it is as short as the letter of "e mail", and no English word.
+    """
+    for first, second in pairwise(one.folded for one in said):
+        number = numbers.get(first, numbers.get(second))
+        is_word = all(word in numbers or (len(word) <= _SHORT and word not in _NO_NAMES) for word in (first, second))
+        if number is not None and is_word and not (first.isdecimal() or second.isdecimal()):
+            yield first + second, number
 
 
 def _other_codes(term: str) -> Iterator[str]:
