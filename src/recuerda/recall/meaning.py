@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from weakref import WeakValueDictionary
 
 from recuerda._events import fields
@@ -17,6 +18,7 @@ from recuerda.errors import EmbedderError, StorageError
 from recuerda.providers.embedding import Embedder, embed, embed_question
 from recuerda.recall.index import RecallIndex, ScopeInfo, Unembedded
 from recuerda.recall.patience import Patience
+from recuerda.recall.pieces import mean_vector, pieces_of
 from recuerda.recall.text import without_names
 from recuerda.recall.vectors import unit
 from recuerda.storage.run_lock import RunLock
@@ -25,7 +27,7 @@ EMBED_S = 5.0
 """The largest number of seconds that a search waits for the embedder."""
 
 EMBED_AT_ONCE = 32
-"""The largest number of messages that get their vectors at once, and that may lack one when a search waits for them."""
+"""The largest number of pieces of messages that are embedded at once, and that a search waits for."""
 
 _BATCH_S = 60.0
 """The number of seconds after which an embedder that makes vectors in the background is given up."""
@@ -35,7 +37,6 @@ _NEWEST = 8 * _DRAWN
 """The number of messages of which some get their vectors next. They are drawn by lot, so that two processes rarely
 draw the same."""
 
-_EMBEDDED_CHARACTERS = 2_000
 _HARMLESS = "Hello."
 """A text that every model accepts, which tells a refused text from an embedder that does not work."""
 
@@ -63,6 +64,7 @@ class Meaning:
         self._patience = Patience(embed_s)
         self._locks: WeakValueDictionary[str, RunLock] = WeakValueDictionary()
         self._is_failing = False
+        self._at_once = EMBED_AT_ONCE
 
     @property
     def model_id(self) -> str:
@@ -94,8 +96,8 @@ class Meaning:
         async with self._lock(scope):
             while waiting := await self._index.unembedded(scope, self.embedder.model_id, _NEWEST):
                 drawn = random.sample(waiting, min(len(waiting), _DRAWN))
-                for start in range(0, len(drawn), EMBED_AT_ONCE):
-                    some = drawn[start : start + EMBED_AT_ONCE]
+                for start in range(0, len(drawn), self._at_once):
+                    some = drawn[start : start + self._at_once]
                     await self._embed(scope, self.embedder, some)
                     done += len(some)
                     if note is not None:
@@ -113,11 +115,13 @@ class Meaning:
         return self._locks.setdefault(scope, RunLock())
 
     async def _embedded(self, embedder: Embedder, waiting: Sequence[Unembedded]) -> dict[int, Sequence[float]]:
-        """Return a vector for each message. Equal texts are embedded once."""
-        texts = {item.key: item.text[:_EMBEDDED_CHARACTERS] for item in waiting}
-        different = list(dict.fromkeys(texts.values()))
-        of_texts = await self._vectors_of(embedder, different)
-        return {key: of_texts[text] for key, text in texts.items()}
+        """Return a vector for each message. Equal pieces are embedded once."""
+        pieces = {item.key: pieces_of(item.text) for item in waiting}
+        different = list(dict.fromkeys(chain.from_iterable(pieces.values())))
+        of_pieces: dict[str, Sequence[float]] = {}
+        for start in range(0, len(different), self._at_once):
+            of_pieces |= await self._vectors_of(embedder, different[start : start + self._at_once])
+        return {key: mean_vector(of, [of_pieces[piece] for piece in of]) for key, of in pieces.items()}
 
     async def _vectors_of(self, embedder: Embedder, texts: Sequence[str]) -> Mapping[str, Sequence[float]]:
         if not texts:
@@ -126,6 +130,7 @@ class Meaning:
             async with asyncio.timeout(_BATCH_S):
                 return dict(zip(texts, map(unit, await embed(embedder, texts)), strict=True))
         except TimeoutError:
+            self._at_once = max(1, self._at_once // 4)
             raise EmbedderError(
                 f"{embedder.model_id} gave no vectors for {len(texts)} texts within {_BATCH_S:g} s"
             ) from None
@@ -185,10 +190,11 @@ class Meaning:
         return None
 
     async def _has_most(self, scopes: Sequence[str], model_id: str) -> bool:
-        """Return True if at most a few messages lack a vector, so that a search may wait for them."""
-        left = EMBED_AT_ONCE
+        """Return True if what lacks a vector is so little that a search may wait for it."""
+        left = self._at_once
         for scope in scopes:
-            left -= len(await self._index.unembedded(scope, model_id, left + 1))
+            missing = await self._index.unembedded(scope, model_id, left + 1)
+            left -= sum(len(pieces_of(message.text)) for message in missing)
             if left < 0:
                 return False
         return True
