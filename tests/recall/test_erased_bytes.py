@@ -15,7 +15,7 @@ from recuerda import AgentThread, ChatMessageStore, Turn
 from recuerda.encryption import EncryptedStorage, KeyRing
 from recuerda.messages.codec import encode_turn
 from recuerda.recall import FactExtractor, RecallProvider, SQLiteRecallIndex
-from recuerda.recall.recollection import CHECK_EVERY
+from recuerda.recall.checking import CHECK_EVERY
 from recuerda.recall.scopes import user_scope
 from recuerda.recall.sqlite.cleaning import Cleaner
 from recuerda.recall.sqlite.following import MAX_WAITING

@@ -8,8 +8,8 @@ import pytest
 
 from recuerda import AgentThread, ChatMessageStore
 from recuerda.recall import FactExtractor, Progress, RecallProvider
+from recuerda.recall.checking import CHECK_EVERY, CHECKED_PER_TURN
 from recuerda.recall.index import RecallIndex, ThreadUpdate
-from recuerda.recall.recollection import CHECK_EVERY, CHECKED_PER_TURN
 from recuerda.sqlite import SQLiteStorage
 from recuerda.storage.erasure import Forgotten
 from recuerda.storage.ram import MemoryStorage

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from recuerda import AgentThread, ChatMessageStore
-from recuerda.recall import FactExtractor, RecallProvider, recollection
+from recuerda.recall import FactExtractor, RecallProvider, searching
 from recuerda.sqlite import SQLiteStorage
 from recuerda.testing.scripted import ScriptedChatClient
 from tests.recall.talking import NOW, pair, say
@@ -49,7 +49,7 @@ async def test_a_run_is_not_told_what_it_sends_anyway(storage: SQLiteStorage, re
 async def test_copies_do_not_crowd_other_memories_out(
     storage: SQLiteStorage, recall: RecallProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recollection, "_CANDIDATES", 6)
+    monkeypatch.setattr(searching, "_CANDIDATES", 6)
     await say(storage, "other", *pair("A cat is fed at nine by the neighbour."), at=NOW - timedelta(days=9))
     await six_forks(storage)
     memories = await recall.search("Mochi the cat", limit=2)

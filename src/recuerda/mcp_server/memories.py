@@ -22,11 +22,12 @@ from recuerda.mcp_server.references import Place
 from recuerda.mcp_server.scope import Scope
 from recuerda.messages.message import ChatMessage, Turn
 from recuerda.providers.observing import on_memories
+from recuerda.recall.checking import Tell
 from recuerda.recall.erasing import IndexFollower
 from recuerda.recall.index import RecallIndex
 from recuerda.recall.memory import MIN_RELEVANCE, Filters, Memory
 from recuerda.recall.quoting import excerpt
-from recuerda.recall.recollection import Recollection, Tell
+from recuerda.recall.recollection import Recollection
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, NAMESPACE_KEY
 from recuerda.recall.text import MAX_TEXT, clean_text, essence
 from recuerda.storage.contract import Storage, system_clock

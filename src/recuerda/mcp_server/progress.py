@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from recuerda.recall.checking import Tell
 from recuerda.recall.memory import Progress
-from recuerda.recall.recollection import Tell
 
 Send = Callable[[float, str], Awaitable[None]]
 

@@ -29,7 +29,7 @@ from recuerda.mcp_server.memories import Memories
 from recuerda.mcp_server.references import memory_uri, thread_uri
 from recuerda.mcp_server.scope import Scope
 from recuerda.mcp_server.threads import Threads
-from recuerda.recall.recollection import Tell
+from recuerda.recall.checking import Tell
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):

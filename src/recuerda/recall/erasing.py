@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recuerda.recall.recollection import Recollection
+from recuerda.recall.checking import CheckedIndex
 
 
 class IndexFollower:
@@ -12,13 +12,13 @@ class IndexFollower:
 
     Args:
         name: the name of the index in the receipt of an erasure.
-        recollection: the index and its storage.
+        index: the index and its storage.
     """
 
-    def __init__(self, name: str, recollection: Recollection) -> None:
+    def __init__(self, name: str, index: CheckedIndex) -> None:
         self.name = name
-        self._recollection = recollection
+        self._index = index
 
     async def forget(self, thread_ids: Sequence[str], *, user_id: str | None) -> int:
         """Delete the messages of these threads and of the user; return the number of items."""
-        return await self._recollection.erase(thread_ids, user_id)
+        return await self._index.erase(thread_ids, user_id)

@@ -26,6 +26,7 @@ from recuerda.providers.embedding import Embedder
 from recuerda.providers.observing import on_memories
 from recuerda.providers.remembering import check_thread_user, follow_storage, input_text
 from recuerda.providers.reranking import Reranker
+from recuerda.recall.checking import Tell
 from recuerda.recall.correcting import quoted_facts
 from recuerda.recall.explaining import MemoryReport
 from recuerda.recall.facts import Fact, FactExtractor
@@ -45,7 +46,7 @@ from recuerda.recall.memory import (
 )
 from recuerda.recall.places import index_beside, opened_index
 from recuerda.recall.quoting import context_of, fitting
-from recuerda.recall.recollection import Recollection, Tell, whose_memories
+from recuerda.recall.recollection import Recollection, whose_memories
 from recuerda.recall.reranking import RERANK_S, Reranking
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, NAMESPACE_KEY, Whose, check_namespaces, owner_of
 from recuerda.recall.text import MAX_TEXT, clean_text, essence

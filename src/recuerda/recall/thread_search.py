@@ -20,11 +20,12 @@ import msgspec
 
 from recuerda.errors import InvalidInput, StorageUnavailable
 from recuerda.ids import check_id, check_limit
+from recuerda.recall.checking import Tell
 from recuerda.recall.folding import composed
 from recuerda.recall.index import RecallIndex
 from recuerda.recall.memory import Memory, Progress
 from recuerda.recall.places import index_beside, opened_index
-from recuerda.recall.recollection import Recollection, Tell
+from recuerda.recall.recollection import Recollection
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, Whose, named_namespace
 from recuerda.recall.text import emoji_terms, essence, places_of, query_terms
 from recuerda.storage.contract import Storage, system_clock

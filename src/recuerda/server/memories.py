@@ -21,13 +21,14 @@ import msgspec
 from recuerda._events import fields
 from recuerda.errors import InvalidInput
 from recuerda.messages.message import ChatMessage, Turn
+from recuerda.recall.checking import NEWEST_THREADS
 from recuerda.recall.erasing import IndexFollower
 from recuerda.recall.following import is_current
 from recuerda.recall.index import RecallIndex
 from recuerda.recall.memory import MIN_RELEVANCE, Filters, Memory
 from recuerda.recall.places import index_beside, opened_index
 from recuerda.recall.quoting import context_with, quotes_that_fit
-from recuerda.recall.recollection import NEWEST_THREADS, Recollection
+from recuerda.recall.recollection import Recollection
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, NAMESPACE_KEY, Whose, check_namespace
 from recuerda.recall.text import essence
 from recuerda.server.names import Tenancy, TurnName, is_thread_name

@@ -11,8 +11,8 @@ from psycopg.sql import SQL, Identifier
 from recuerda import AgentThread, ChatMessageStore
 from recuerda.postgres import PostgresStorage
 from recuerda.recall import RecallProvider
+from recuerda.recall.checking import CHECK_EVERY
 from recuerda.recall.postgres import PostgresRecallIndex
-from recuerda.recall.recollection import CHECK_EVERY
 from tests.recall import test_appended
 from tests.recall.postgres.memories import Connection
 from tests.recall.postgres.taking_over import cases

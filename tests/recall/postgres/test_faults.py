@@ -17,10 +17,10 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from recuerda.errors import ConfigurationError, StorageBusy, StorageError, StorageUnavailable
+from recuerda.recall.checking import NEWEST_THREADS
 from recuerda.recall.index import CandidateQuery, Forgetting, ThreadUpdate
 from recuerda.recall.places import opened_index
 from recuerda.recall.postgres import PostgresRecallIndex, failures
-from recuerda.recall.recollection import NEWEST_THREADS
 from recuerda.sqlite import SQLiteStorage
 from tests.recall.postgres.memories import Connection, a_provider, document, position, remember, said
 from tests.recall.talking import pair, say
@@ -277,7 +277,7 @@ import asyncio, sys
 from recuerda import AgentThread, ChatMessage, ChatMessageStore
 from recuerda.recall import RecallProvider
 from recuerda.recall.postgres import PostgresRecallIndex
-from recuerda.recall.recollection import NEWEST_THREADS
+from recuerda.recall.checking import NEWEST_THREADS
 from recuerda.sqlite import SQLiteStorage
 
 async def main(path, url, schema, name, count):

@@ -13,6 +13,7 @@ from recuerda import ChatMessage
 from recuerda.errors import InvalidInput
 from recuerda.postgres import PostgresStorage
 from recuerda.recall import RecallIndex, RecallProvider, SQLiteRecallIndex
+from recuerda.recall.checking import NEWEST_THREADS
 from recuerda.recall.facts import NewFact
 from recuerda.recall.index import CandidateQuery, Candidates, Forgetting, ThreadUpdate
 from recuerda.recall.postgres import PostgresRecallIndex, entering, packing
@@ -20,7 +21,6 @@ from recuerda.recall.postgres.entering import MANY, MAX_WAITING
 from recuerda.recall.postgres.packing import MAX_ROW
 from recuerda.recall.postgres.terms import HIGHEST_COUNT
 from recuerda.recall.postings import MAX_CHUNK
-from recuerda.recall.recollection import NEWEST_THREADS
 from recuerda.sqlite import SQLiteStorage
 from tests.recall.chats import CHATS, QUESTIONS
 from tests.recall.postgres.memories import (
