@@ -164,6 +164,14 @@ async def test_scores_may_come_in_any_form(storage: SQLiteStorage, form: Callabl
     assert await found(storage, judge) == [plain[3], *plain[:3]]
 
 
+async def test_the_largest_differences_of_scores_keep_the_order(storage: SQLiteStorage) -> None:
+    await tell_of_trees(storage)
+    plain = await found(storage, None)
+    judge = Judge()
+    judge.scores = [-1.7e308, -0.5e308, 0.5e308, 1.7e308]
+    assert await found(storage, judge) == plain[::-1]
+
+
 async def test_a_single_memory_needs_no_reranker(storage: SQLiteStorage) -> None:
     await say(storage, "one", person("Ana", "The oak fell."))
     judge = Judge()

@@ -95,10 +95,11 @@ def mixed(memories: Sequence[Memory], scores: Sequence[float], weight: float = W
     Memories with equal scores from the reranker keep their order among themselves.
     """
     best = max((memory.score for memory in memories), default=0.0) or 1.0
-    lowest = min(scores, default=0.0)
-    span = max(scores, default=0.0) - lowest or 1.0
+    halves = [score / 2 for score in scores]  # so that no difference is too large for a float
+    lowest = min(halves, default=0.0)
+    span = max(halves, default=0.0) - lowest or 1.0
     worth = [
-        memory.score / best + weight * (score - lowest) / span for memory, score in zip(memories, scores, strict=True)
+        memory.score / best + weight * (half - lowest) / span for memory, half in zip(memories, halves, strict=True)
     ]
     return [memories[place] for place in sorted(range(len(worth)), key=lambda place: (-worth[place], place))]
 
