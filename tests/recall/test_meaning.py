@@ -242,6 +242,22 @@ async def test_what_is_embedded_in_the_background_is_not_embedded_for_a_search_t
     await recall.close()
 
 
+async def test_forks_have_the_vectors_of_their_origin_at_once(storage: SQLiteStorage) -> None:
+    await tell(storage)
+    embedder = Meanings()
+    recall = await provider_with(storage, embedder)
+    await recall.catch_up()
+    origin = AgentThread(message_store=ChatMessageStore(storage=storage, thread_id="one", user_id="ana"))
+    for number in range(EMBED_AT_ONCE):
+        await origin.fork(thread_id=f"fork {number}")
+    embedder.asked.clear()
+    assert (await recall.search("hound?"))[0].text == "We got a puppy."
+    assert embedder.asked == ["hound?"]
+    stats = await recall.stats()
+    assert stats.vectors == stats.documents > 6 + EMBED_AT_ONCE
+    await recall.close()
+
+
 class Choosy(Meanings):
     """A model that refuses some texts, as a filter of contents does."""
 

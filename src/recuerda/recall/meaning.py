@@ -190,14 +190,27 @@ class Meaning:
         return None
 
     async def _has_most(self, scopes: Sequence[str], model_id: str) -> bool:
-        """Return True if what lacks a vector is so little that a search may wait for it."""
+        """Return True if what lacks a vector is so little that a search may wait for it.
+
+        If it is more, messages of forks get the vectors of the messages that they are copies of.
+        """
         left = self._at_once
         for scope in scopes:
-            missing = await self._index.unembedded(scope, model_id, left + 1)
-            left -= sum(len(pieces_of(message.text)) for message in missing)
+            missing = await self._missing_pieces(scope, model_id, left)
+            if missing > left:
+                keys = [message.key for message in await self._index.unembedded(scope, model_id, _NEWEST)]
+                copied = await self._index.copied_vectors(scope, model_id, keys)
+                await self._index.add_vectors(scope, model_id, copied)
+                missing = await self._missing_pieces(scope, model_id, left) if copied else missing
+            left -= missing
             if left < 0:
                 return False
         return True
+
+    async def _missing_pieces(self, scope: str, model_id: str, limit: int) -> int:
+        """Return the number of the pieces that lack a vector, or a higher number than the limit if that is exceeded."""
+        missing = await self._index.unembedded(scope, model_id, limit + 1)
+        return sum(len(pieces_of(message.text)) for message in missing)
 
     def _tell(self, error: Exception | None) -> None:
         """Log why searches are by words only: once, and again after a search by meaning in between."""
