@@ -121,6 +121,7 @@ async def measure_cost(
     url: str,
     index: RecallIndex | None = None,
     compact: Callable[[], Awaitable[None]] | None = None,
+    dimensions: int = 0,
 ) -> RecallCost:
     """Build the memories of many users, search in those of single users, and add turns.
 
@@ -130,6 +131,7 @@ async def measure_cost(
         url: names the storage.
         index: the index; None for the provider's own.
         compact: removes the free space of the index.
+        dimensions: the dimensions of made-up vectors for another round of searches; 0 leaves it out.
     """
     said = MadeUp(1)
     async with open_storage(url) as storage:
@@ -140,14 +142,9 @@ async def measure_cost(
         built_s = time.perf_counter() - started
         stats = await recall.stats()
         names = [f"user {number}" for number in range(users)]
-        for name in names:
-            await recall.search("warm up", user_id=name)
-        search_s: list[float] = []
+        await _warm_up(recall, names)
         processor_s = time.process_time()
-        for _ in range(_TIMED):
-            started = time.perf_counter()
-            await recall.search(said.question(), user_id=said.one_of(names))
-            search_s.append(time.perf_counter() - started)
+        search_s = await _time_searches(recall, said, names)
         processor_s = time.process_time() - processor_s
         commit_s, remembered_s = await _time_turns(storage, recall, said, names)
         await recall.flush()
@@ -156,6 +153,13 @@ async def measure_cost(
             await compact()
             after = await recall.stats()
             compact_bytes = after.size_bytes / after.documents
+        meaning_s: list[float] = []
+        if dimensions:
+            with_vectors = RecallProvider(index, storage=storage, embedder=MadeUpVectors(dimensions))
+            await with_vectors.catch_up()
+            await _warm_up(with_vectors, names)
+            meaning_s = await _time_searches(with_vectors, said, names)
+            await with_vectors.close()
         await recall.close()
     return RecallCost(
         memories=stats.documents,
@@ -167,6 +171,7 @@ async def measure_cost(
         bytes_each=stats.size_bytes / stats.documents,
         text_bytes=said.mean_bytes,
         search_processor_ms=processor_s / _TIMED * 1e3,
+        meaning_ms=_spread(meaning_s) if meaning_s else None,
         compact_bytes_each=compact_bytes,
     )
 
@@ -217,6 +222,38 @@ class MadeUp:
             total += 1 / (rank + 2)
             sums.append(total)
         return sums
+
+
+class MadeUpVectors:
+    """An embedder that costs little. Its vectors lie in a cone, as those of many models do.
+
+    Args:
+        dimensions: the number of dimensions.
+    """
+
+    model_id = "made up"
+
+    def __init__(self, dimensions: int) -> None:
+        self._random = random.Random(1)
+        self._centre = [self._random.gauss(0, 1) for _ in range(dimensions)]
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """Return a random vector for each text."""
+        return [[value + self._random.gauss(0, 0.5) for value in self._centre] for _ in texts]
+
+
+async def _warm_up(recall: RecallProvider, names: Sequence[str]) -> None:
+    for name in names:
+        await recall.search("warm up", user_id=name)
+
+
+async def _time_searches(recall: RecallProvider, said: MadeUp, names: Sequence[str]) -> list[float]:
+    search_s: list[float] = []
+    for _ in range(_TIMED):
+        started = time.perf_counter()
+        await recall.search(said.question(), user_id=said.one_of(names))
+        search_s.append(time.perf_counter() - started)
+    return search_s
 
 
 async def _tell(storage: Storage, sample: Sample) -> None:
@@ -310,6 +347,9 @@ def cost_lines(cost: RecallCost) -> Iterator[str]:
         f"a search: {cost.search_ms[0]:.2f} ms at the median, {cost.search_ms[1]:.2f} ms at p95, "
         f"{cost.search_processor_ms:.2f} ms of this process's processor time in the mean"
     )
+    if cost.meaning_ms is not None:
+        middle, slow = cost.meaning_ms
+        yield f"with vectors: {middle:.2f} ms at the median, {slow:.2f} ms at p95, without the embedder"
     yield f"a turn: {cost.commit_ms:.2f} ms to commit, {cost.remembered_ms:.2f} ms more to remember"
     yield f"the index was built at {cost.added_per_s:,.0f} messages/s"
 
@@ -332,6 +372,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--memories", type=int, default=100_000, metavar="N", help="of the second part; 0 leaves it out"
     )
     parser.add_argument("--users", type=int, default=100, metavar="N", help="whose they are (default 100)")
+    parser.add_argument("--dimensions", type=int, default=0, metavar="N", help="also search with made-up vectors")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="recuerda-bench-") as name:
         folder = Path(name)
@@ -341,7 +382,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print("\n".join(quality_lines(quality)), flush=True)
         if options.memories:
             url = f"sqlite:///{folder.as_posix()}/many.db"
-            cost = asyncio.run(measure_cost(memories=options.memories, users=options.users, url=url))
+            cost = asyncio.run(
+                measure_cost(memories=options.memories, users=options.users, url=url, dimensions=options.dimensions)
+            )
             print("\n".join(cost_lines(cost)))
     return 0
 

@@ -46,7 +46,7 @@ async def postgres_quality(server: str, path: Path, *, embedder: Embedder | None
         )
 
 
-async def postgres_cost(server: str, *, memories: int, users: int) -> RecallCost:
+async def postgres_cost(server: str, *, memories: int, users: int, dimensions: int = 0) -> RecallCost:
     """Build the memories of many users, search in those of single users, and add turns."""
     schema = f"bench_{uuid4().hex[:8]}"
     url = f"{server}{'&' if '?' in server else '?'}schema={schema}"
@@ -60,7 +60,9 @@ async def postgres_cost(server: str, *, memories: int, users: int) -> RecallCost
                 await connection.execute(SQL("VACUUM FULL {}").format(Identifier(schema, name)))
 
     async with PostgresRecallIndex(server, schema=schema) as index:
-        return await measure_cost(memories=memories, users=users, url=url, index=index, compact=compact)
+        return await measure_cost(
+            memories=memories, users=users, url=url, index=index, compact=compact, dimensions=dimensions
+        )
 
 
 @contextmanager
@@ -86,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--memories", type=int, default=100_000, metavar="N", help="of the second part; 0 leaves it out"
     )
     parser.add_argument("--users", type=int, default=100, metavar="N", help="whose they are (default 100)")
+    parser.add_argument("--dimensions", type=int, default=0, metavar="N", help="also search with made-up vectors")
     options = parser.parse_args(arguments)
     with opened_server(options.server) as server:
         if options.data is not None:
@@ -93,7 +96,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             quality = asyncio.run(postgres_quality(server, options.data, embedder=embedder))
             print("\n".join(quality_lines(quality)), flush=True)
         if options.memories:
-            cost = asyncio.run(postgres_cost(server, memories=options.memories, users=options.users))
+            cost = asyncio.run(
+                postgres_cost(server, memories=options.memories, users=options.users, dimensions=options.dimensions)
+            )
             print("\n".join(cost_lines(cost)))
     return 0
 

@@ -140,6 +140,8 @@ class RecallCost(msgspec.Struct, frozen=True, kw_only=True):
         text_bytes: the bytes of the text of a message.
         search_processor_ms: the mean processor time of a search in this process, which other work does not change.
         compact_bytes_each: the bytes of a message in the index without free space; None if that was not measured.
+        meaning_ms: the median and the 95th percentile of a search that compares vectors, too, without the embedder's
+            time; None if that was not measured.
     """
 
     memories: int
@@ -152,6 +154,7 @@ class RecallCost(msgspec.Struct, frozen=True, kw_only=True):
     text_bytes: float
     search_processor_ms: float
     compact_bytes_each: float | None = None
+    meaning_ms: tuple[float, float] | None = None
 
 
 class Measure(msgspec.Struct, frozen=True, kw_only=True):

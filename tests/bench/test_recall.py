@@ -70,11 +70,12 @@ def test_what_was_found_is_judged_by_its_evidence() -> None:
 
 
 def test_both_parts_run_and_print(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--data", str(data), "--memories", "400", "--users", "2"]) == 0
+    assert main(["--data", str(data), "--memories", "400", "--users", "2", "--dimensions", "8"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split()[:6] == ["all", "2", "1.000", "1.000", "1.000", "1.000"]
     assert [line.split()[0] for line in lines[2:5]] == ["multi-hop", "single-hop", "one"]
     assert any(" memories of 2 users, " in line for line in lines)
+    assert any(line.startswith("with vectors: ") for line in lines)
 
 
 async def test_questions_about_another_conversation_show_what_a_threshold_does(tmp_path: Path) -> None:
