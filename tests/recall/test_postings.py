@@ -78,13 +78,14 @@ def test_the_best_documents_are_those_of_a_complete_comparison() -> None:
             for number, count in of.items():
                 counts.setdefault(number, {})[term] = count
         matches = Matches({term: postings for term, (_, postings) in terms.items()}, waiting)
-        worth = {term: idf(of, numbers) for term, of in matches.frequencies.items()}
+        shares = random.choice([{}, {"b": 0.2, "d": 0.6}])
+        worth = {term: idf(of, numbers) * shares.get(term, 1) for term, of in matches.frequencies.items()}
         scores = {
             number: sum(worth[term] * count / (count + WEIGHTS.k1) for term, count in of.items())
             for number, of in counts.items()
         }
         for limit in (1, 10, 150):
-            best = matches.best(numbers, limit)
+            best = matches.best(numbers, limit, shares)
             assert matches.of(best) == {number: counts[number] for number in best}
             expected = sorted(scores.values(), reverse=True)[:limit]
             assert sorted((scores[number] for number in best), reverse=True) == pytest.approx(expected)

@@ -103,6 +103,47 @@ async def test_older_turns_of_the_same_thread_are_quoted(storage: SQLiteStorage)
     await recall.close()
 
 
+PRACTICES = ("yoga practice", "choir practice", "football practice", "law practice")
+
+
+async def tell_of_practices(storage: SQLiteStorage) -> None:
+    await say(storage, "june", *pair("My dentist is called Okafor, near the harbour."))
+    for text in PRACTICES:
+        await say(storage, text, *pair(f"I was late for the {text}."))
+
+
+def quotes(model: ScriptedChatClient) -> list[str]:
+    return [line for text in sent(model) if text.startswith("[memory]") for line in text.splitlines()[2:]]
+
+
+async def test_a_message_is_understood_by_what_was_said_just_before(
+    storage: SQLiteStorage, agent: Agent, model: ScriptedChatClient, recall: RecallProvider
+) -> None:
+    await tell_of_practices(storage)
+    thread = agent.get_thread("now", user_id="ana")
+    await agent.run("Who is my dentist?", thread=thread)
+    await agent.run("Where is his practice?", thread=thread)
+    asked = quotes(model)
+    assert any("Okafor" in quote for quote in asked)
+    preview = await agent.preview(thread=thread, turn=2)
+    assert [message.text for message in preview.request.messages] == sent(model)
+    await agent.run("Where is his practice?", thread=thread, replaces=2)
+    assert quotes(model) == asked
+    await agent.run("Where is his practice?", thread="another")
+    assert not any("Okafor" in quote for quote in quotes(model))
+
+
+async def test_what_was_said_hours_before_is_no_help(storage: SQLiteStorage, model: ScriptedChatClient) -> None:
+    await tell_of_practices(storage)
+    await say(storage, "now", *pair("Who is my dentist?"), at=datetime(2026, 5, 20, 4, tzinfo=UTC))
+    recall = RecallProvider(storage=storage, user_id="ana", clock=clock)
+    agent = model.create_agent(storage=storage, context_providers=[recall])
+    await agent.run("Where is his practice?", thread="now")
+    assert quotes(model)
+    assert not any("Okafor" in quote for quote in quotes(model))
+    await agent.close()
+
+
 async def test_a_quote_names_its_speaker_and_its_day(storage: SQLiteStorage, recall: RecallProvider) -> None:
     day = datetime(2023, 5, 8, 13, 56, tzinfo=UTC)
     await say(storage, "one", person("Ana", 'They call me "La Jefa"\n at work.'), at=day)

@@ -21,7 +21,7 @@ from recuerda.agent.exchange import Exchange
 from recuerda.agent.failed import failure_text, is_lost_race
 from recuerda.agent.inbox import decided_before
 from recuerda.agent.journal import Journal, durable_store
-from recuerda.agent.prompt import Prompt, first_sent, prompt_of
+from recuerda.agent.prompt import Prompt, prompt_of, show_thread
 from recuerda.agent.queue import QueueTicket
 from recuerda.agent.reading import Reading
 from recuerda.agent.request import RunRequest
@@ -126,7 +126,7 @@ class Attempt:
         if tools := self._settings.context_tools:
             check_context(tools, self._request.context)
         if self._settings.providers:
-            thread.sent_from = first_sent(self._settings, self._reading, said)
+            show_thread(thread, self._settings, self._reading, said)
             thread.replaced = self._turn.replaces
         given = await gather(
             self._settings.providers, lambda provider: self._ticket.inside(provider.invoking(said, thread=thread))

@@ -14,7 +14,7 @@ import msgspec
 
 from recuerda.agent.chat import ChatRequest
 from recuerda.agent.past import asked_with, read_before, read_turn, requests_of
-from recuerda.agent.prompt import Prompt, first_sent, prompt_of
+from recuerda.agent.prompt import Prompt, prompt_of, show_thread
 from recuerda.agent.reading import Reading, read_thread
 from recuerda.agent.request import RunRequest
 from recuerda.agent.settings import AgentSettings
@@ -199,7 +199,7 @@ async def _asked(
         return context
 
     if settings.providers:
-        thread.sent_from = first_sent(settings, reading, said)
+        show_thread(thread, settings, reading, said)
     given = await gather(settings.providers, ask)
     return given, tuple(_reported(provider, contexts.get(id(provider)), before) for provider in settings.providers)
 

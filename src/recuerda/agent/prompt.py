@@ -20,6 +20,7 @@ from recuerda.json_value import Json
 from recuerda.messages.message import ChatMessage, Usage
 from recuerda.providers.gathering import Gathered
 from recuerda.threads.service_context import marked
+from recuerda.threads.thread import AgentThread
 from recuerda.window.repair import mend
 from recuerda.window.summary import INSTRUCTING_ROLES
 from recuerda.window.window import ContextWindow
@@ -124,7 +125,14 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
             self.window.observe(request.messages, usage, instructions=request.instructions, tools=tools)
 
 
-def first_sent(settings: AgentSettings, reading: Reading, said: Sequence[ChatMessage]) -> int | None:
+def show_thread(thread: AgentThread, settings: AgentSettings, reading: Reading, said: Sequence[ChatMessage]) -> None:
+    """Set what the providers of a run may know of its thread; it is done before they are asked."""
+    history = reading.loaded.history
+    thread.sent_from = _first_sent(settings, reading, said)
+    thread.previous = history.turns[-1] if history is not None and history.turns else None
+
+
+def _first_sent(settings: AgentSettings, reading: Reading, said: Sequence[ChatMessage]) -> int | None:
     """Return the number of the first turn that a run surely sends, before the providers have given their contexts.
 
     Room is left for the contexts. None if the owner of the messages knows no turns.

@@ -105,11 +105,11 @@ class MemoryReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SearchNotes:
-    """What a search knew about its candidates. A search keeps it only if its caller asks for explanations."""
+    """What a search knew about the candidates of a question. A search keeps it only if its caller asks for reports."""
 
     def __init__(self) -> None:
         self._parts: Callable[[int], tuple[ScorePart, ...]] = lambda _key: ()
-        self._keys: dict[tuple[str, str, int, int | None], int] = {}
+        self._keys: dict[_Identity, int] = {}
         self._ordered: Sequence[Memory] = ()
         self._reranked: Sequence[float] = ()
 
@@ -141,22 +141,30 @@ class SearchNotes:
         """Keep the scores that a reranker gave to the memories in the order by their scores."""
         self._reranked = scores
 
-    def reports(self, found: Sequence[Memory]) -> list[MemoryReport]:
-        """Return the reports on the memories that the search returned."""
-        places = {_identity(memory): place for place, memory in enumerate(self._ordered)}
-        return [self._report(memory, places[_identity(memory)]) for memory in found]
-
-    def _report(self, memory: Memory, place: int) -> MemoryReport:
+    def report(self, memory: Memory) -> MemoryReport | None:
+        """Return the report on a memory; None if it was not found for this question."""
+        identity = _identity(memory)
+        place = next((place for place, one in enumerate(self._ordered) if _identity(one) == identity), None)
+        if place is None:
+            return None
         return MemoryReport(
             memory=memory,
-            parts=self._parts(self._keys[_identity(memory)]),
+            parts=self._parts(self._keys[identity]),
             place=place + 1,
             reranked=self._reranked[place] if self._reranked else None,
         )
 
 
-def _identity(memory: Memory) -> tuple[str, str, int, int | None]:
-    return memory.thread_id, memory.turn_id, memory.position, memory.corrected_us
+def reports_on(found: Sequence[Memory], notes: Sequence[SearchNotes]) -> list[MemoryReport]:
+    """Return the reports on the memories that a search returned, from the notes on each of its questions."""
+    return [next(filter(None, (noted.report(memory) for noted in notes))) for memory in found]
+
+
+_Identity = tuple[str, str, int, int | None, float]
+
+
+def _identity(memory: Memory) -> _Identity:
+    return memory.thread_id, memory.turn_id, memory.position, memory.corrected_us, memory.score
 
 
 class _Scores:

@@ -153,6 +153,7 @@ class CandidateQuery(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         scope: the scope to search.
         terms: a document with any of these terms is a candidate.
+        shares: the terms that count less, each with its worth relative to the other terms.
         periods: pairs of start and end, in microseconds. The newest documents of each period are candidates too.
         model_id: the model of `vector`.
         vector: the query's vector, of length 1. It is compared with documents' vectors of the same model.
@@ -162,6 +163,7 @@ class CandidateQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     scope: str
     terms: tuple[str, ...]
+    shares: Mapping[str, float] = {}
     periods: tuple[tuple[int, int], ...] = ()
     model_id: str = ""
     vector: Sequence[float] | None = None

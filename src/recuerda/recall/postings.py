@@ -146,7 +146,7 @@ class Matches:
         self.frequencies: dict[str, int] = dict(counted)
         """The number of documents that have each term. Terms that no document has are left out."""
 
-    def best(self, documents: int, limit: int) -> list[int]:
+    def best(self, documents: int, limit: int, shares: Mapping[str, float]) -> list[int]:
         """Return the numbers of the best documents by BM25 without its part for lengths; of equal ones, the newest.
 
         The terms are added from the rarest to the most common one. Once the common terms that are left cannot lift a
@@ -156,8 +156,9 @@ class Matches:
         Args:
             documents: the number of documents in the scope.
             limit: the number of documents to return.
+            shares: as in `CandidateQuery`.
         """
-        worth = {term: idf(of, max(documents, of)) for term, of in self.frequencies.items()}
+        worth = {term: idf(of, max(documents, of)) * shares.get(term, 1) for term, of in self.frequencies.items()}
         scores: dict[int, float] = {}
         done, rest, is_closed = 0.0, sum(worth.values()), False
         for term in sorted(self._postings, key=lambda term: (-worth[term], term)):

@@ -46,6 +46,7 @@ from recuerda.recall.memory import (
 )
 from recuerda.recall.places import index_beside, opened_index
 from recuerda.recall.quoting import context_of, fitting
+from recuerda.recall.ranking import SESSION_GAP_US
 from recuerda.recall.recollection import Recollection, whose_memories
 from recuerda.recall.reranking import RERANK_S, Reranking
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, NAMESPACE_KEY, Whose, check_namespaces, owner_of
@@ -65,6 +66,9 @@ RECENT_TURNS = 20
 
 _CHECK_S = 10
 """The time limit, in seconds, for comparing threads with the storage without a search."""
+
+_SAID_CHARACTERS = 300
+"""The number of characters of the previous question, and of its answer, that help to understand a message."""
 
 
 class RecallProvider(ContextProvider):
@@ -170,7 +174,8 @@ class RecallProvider(ContextProvider):
         whose, admitted = looked_in
         if not query or whose is None:
             return None
-        memories = await self._search(query, whose, limit=self.limit, admitted=admitted)
+        said = _said_before(thread, self._clock() if admitted.before_us is None else admitted.before_us)
+        memories = await self._search(query, whose, limit=self.limit, admitted=admitted, before=said)
         has_facts = self._extractor is not None and admitted.only_thread is None
         facts = await self._facts_at(whose, admitted.before_us) if has_facts else []
         facts = [fact for fact in facts if not _is_replaced(fact, thread)]
@@ -300,12 +305,12 @@ class RecallProvider(ContextProvider):
         return await self._search(essence(query), whose, limit=limit, admitted=chosen, has_history=has_history)
 
     async def _search(
-        self, query: str, whose: Whose, *, limit: int, admitted: Filters, has_history: bool = False
+        self, query: str, whose: Whose, *, limit: int, admitted: Filters, before: str = "", has_history: bool = False
     ) -> list[Memory]:
         recollection = self._of()
         memories = await on_memories(
             "search_memory",
-            recollection.search(query, whose, limit=limit, filters=admitted, has_history=has_history),
+            recollection.search(query, whose, limit=limit, filters=admitted, before=before, has_history=has_history),
             store=self._store,
             count=len,
             query=query,
@@ -694,6 +699,18 @@ def _record_id(memory: Memory | Fact) -> str:
 def _kept_turns(thread: AgentThread) -> ChatMessageStore | None:
     """Return the store with a thread's turns or, for a thread that a service keeps, the store of its mirror."""
     return thread.turn_store or thread.mirror
+
+
+def _said_before(thread: AgentThread, now_us: int) -> str:
+    """Return the beginnings of the question and the answer just before a run; "" if they are of another time.
+
+    A message such as "Where is his practice?" makes sense only together with them.
+    """
+    previous = thread.previous
+    if previous is None or previous.created_us < now_us - SESSION_GAP_US:
+        return ""
+    answer = next((message.text for message in reversed(previous.turn.answer) if message.text), "")
+    return "\n".join(text[:_SAID_CHARACTERS] for text in (input_text(previous.messages), answer) if text)
 
 
 def _was_valid(fact: Fact, at_us: int) -> bool:

@@ -74,6 +74,9 @@ _ANYTHING_WORDS = """
 _ANYTHING = frozenset(_ANYTHING_WORDS.split())
 """Words of a question that asks for anything of a year, as in "What happened back in 2024?"."""
 
+_SHARES = (0.4, 0.3, 0.2)
+"""The worth of a word beside a question of one word, of two, and of more. The fewer words it has, the more it needs."""
+
 _WORDS_OF_AN_ANSWER = 4
 """The largest number of words of a question that are expected in an answer."""
 
@@ -146,6 +149,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         terms: the terms to look for, each with the number of the word of which it is a form.
+        beside: the numbers of the words that stand beside the question, in other sentences of the same message.
+        share: the worth of a word beside the question, relative to a word of the question.
         facts: the terms of the facts about the asker that the query asks for.
         of_facts: the numbers of the words that ask for such a fact, and the number of the fact. They count as one word.
         speakers: the speakers of the scope whom the query names.
@@ -161,19 +166,33 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     asks_assistant: bool = False
     of_facts: frozenset[int] = frozenset()
     facts: frozenset[str] = frozenset()
+    beside: frozenset[int] = frozenset()
+    share: float = 1.0
 
     def word(self, term: str) -> int:
         """Return the number of the word of a term, which is the same for all words that ask for a fact."""
         number = self.terms[term]
         return _FACT if number in self.of_facts else number
 
+    def shares(self) -> dict[str, float]:
+        """Return the worth of each term beside the question, relative to a term of the question."""
+        return {term: self.share for term, number in self.terms.items() if number in self.beside}
+
     def words(self) -> frozenset[int]:
-        """Return the numbers of all words."""
-        return frozenset(map(self.word, self.terms))
+        """Return the numbers of the question's own words."""
+        return frozenset(map(self.word, self.terms)) - self.beside
 
 
-def question_of(query: str, info: ScopeInfo, now_us: int, zone: tzinfo = UTC) -> Question:
-    """Return the analysis of a query that is asked at this time, in this time zone."""
+def question_of(query: str, info: ScopeInfo, now_us: int, zone: tzinfo = UTC, *, beside: str = "") -> Question:
+    """Return the analysis of a query that is asked at this time, in this time zone.
+
+    Args:
+        query: the question.
+        info: what is known of the scope.
+        now_us: the time in microseconds.
+        zone: the time zone.
+        beside: the rest of the message that asks this.
+    """
     asked = set(words_of(query))
     speakers = frozenset(name for name in info.speakers if asked.intersection(name_words(name)))
     names = {part for name in speakers for part in name_words(name)}
@@ -185,6 +204,9 @@ def question_of(query: str, info: ScopeInfo, now_us: int, zone: tzinfo = UTC) ->
         times = times.with_whole_years()
     if not terms or _is_only_about_asker(query, names):
         terms = _terms_without_words(query, names, has_times=bool(times))
+    if not terms and beside:
+        # "And why?" asks about what stands beside it.
+        terms, beside = query_terms(beside), ""
     of_facts = frozenset[int]()
     folded = as_asked_of_me(fold(query), names) if names else fold(query)
     facts = facts_asked(folded) if len(speakers) < 2 else []
@@ -193,8 +215,16 @@ def question_of(query: str, info: ScopeInfo, now_us: int, zone: tzinfo = UTC) ->
         number = 1 + max(terms.values(), default=-1)
         of_facts = frozenset([number, *(terms[term] for term in terms.keys() & asking.keys())])
         terms = terms | dict.fromkeys(facts, number)
+    others: dict[str, int] = {}
+    share = 1.0
+    if beside:
+        first = 1 + max(terms.values(), default=-1)
+        others = {term: first + number for term, number in query_terms(beside).items() if term not in terms}
+        share = _SHARES[min(len(set(terms.values())), len(_SHARES)) - 1]
     return Question(
-        terms=terms,
+        terms=terms | others,
+        beside=frozenset(others.values()),
+        share=share,
         of_facts=of_facts,
         facts=frozenset(facts),
         speakers=speakers,
@@ -253,8 +283,7 @@ def best_score(question: Question, info: ScopeInfo, candidates: Candidates, weig
     """
     words = dict.fromkeys(question.words(), 0.0)
     for term, frequency in candidates.frequencies.items():
-        if term in question.terms:
-            word = question.word(term)
+        if term in question.terms and (word := question.word(term)) in words:
             words[word] = max(words[word], idf(frequency, max(info.documents, frequency)))
     known = [value for value in words.values() if value]
     compared = sum(candidate.similarity is not None for candidate in candidates.found.values())
@@ -333,7 +362,12 @@ def worth_of(
         for term, value in worth.items():
             if question.word(term) == _FACT:
                 worth[term] = min(known) * weights.fact if term in question.facts else min(value, *known)
-    return {term: (question.word(term), value) for term, value in worth.items()}
+    numbered = {term: (question.word(term), value) for term, value in worth.items()}
+    if question.beside:
+        for term, (word, value) in numbered.items():
+            if word in question.beside:
+                numbered[term] = (word, value * question.share)
+    return numbered
 
 
 def _likeness(found: Mapping[int, Candidate]) -> dict[int, float]:
@@ -371,7 +405,7 @@ def score_of_words(
         if score > best.get(word, 0.0):
             best[word] = score
     # A message with many of the words is better than a message that repeats one of the words.
-    coverage = len(best) / asked
+    coverage = min(1.0, len(best) / asked)
     return sum(best.values()) * (1 - weights.coverage + weights.coverage * coverage)
 
 
@@ -467,7 +501,7 @@ class Likelihoods:
         return factor
 
     def _has_all_words(self, candidate: Candidate) -> bool:
-        return bool(self._words) and frozenset(map(self._question.word, candidate.matches)) == self._words
+        return bool(self._words) and self._words <= frozenset(map(self._question.word, candidate.matches))
 
 
 class _Kind(NamedTuple):

@@ -12,8 +12,9 @@ from msgspec import structs
 from recuerda._events import fields
 from recuerda.errors import ConfigurationError, InvalidInput
 from recuerda.providers.embedding import Embedder
+from recuerda.recall.asking import questions_of
 from recuerda.recall.checking import ROUNDS, CheckedIndex, Known, Tell
-from recuerda.recall.explaining import MemoryReport, SearchNotes
+from recuerda.recall.explaining import MemoryReport, SearchNotes, reports_on
 from recuerda.recall.facts import Fact, FactExtractor
 from recuerda.recall.index import (
     THREAD_BITS,
@@ -94,30 +95,37 @@ class Recollection(CheckedIndex):
     # -- searching -----------------------------------------------------------------------------------------------------
 
     async def search(
-        self, query: str, whose: Whose, *, limit: int, filters: Filters, has_history: bool = False
+        self, query: str, whose: Whose, *, limit: int, filters: Filters, before: str = "", has_history: bool = False
     ) -> list[Memory]:
         """Return the memories that answer a query, the best first. Each memory is checked against the storage.
 
-        The query is used as it is given. The caller shortens a long one; see `essence`. With `has_history`, words that
-        were corrected are returned, too.
+        Args:
+            query: the query as it is used. The caller shortens a long one; see `essence`.
+            whose: the owner of the memories.
+            limit: the largest number of memories.
+            filters: which memories may be found.
+            before: what was said just before the query.
+            has_history: True also returns words that were corrected.
         """
+        asked = questions_of(query, before)
         return await self.checked(
             whose,
-            lambda infos, known: self._search.ranked(query, infos, known, limit, filters, has_history=has_history),
+            lambda infos, known: self._search.ranked(asked, infos, known, limit, filters, has_history=has_history),
         )
 
     async def explain(
         self, query: str, whose: Whose, *, limit: int, filters: Filters, has_history: bool = False
     ) -> list[MemoryReport]:
         """Return the memories that `search` returns for the same arguments, each with the reasons for its score."""
-        notes = SearchNotes()
+        asked = questions_of(query)
+        notes = [SearchNotes() for _ in asked]
         found = await self.checked(
             whose,
             lambda infos, known: self._search.ranked(
-                query, infos, known, limit, filters, has_history=has_history, notes=notes
+                asked, infos, known, limit, filters, has_history=has_history, notes=notes
             ),
         )
-        return notes.reports(found)
+        return reports_on(found, notes)
 
     async def newest(self, whose: Whose, before: int | None, *, limit: int) -> tuple[list[Memory], int | None]:
         """Return a page of an owner's memories, checked as in a search, and where the next page begins.

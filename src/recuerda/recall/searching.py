@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from functools import partial
 from heapq import nlargest
-from itertools import chain, islice
+from itertools import chain, islice, zip_longest
 
 from msgspec import structs
 
+from recuerda.recall.asking import Asked
 from recuerda.recall.checking import Known
 from recuerda.recall.correcting import Corrections
 from recuerda.recall.explaining import SearchNotes
@@ -60,23 +61,51 @@ class MemorySearch:
 
     async def ranked(
         self,
-        text: str,
+        asked: Sequence[Asked],
         infos: Mapping[str, ScopeInfo],
         known: Known,
         limit: int,
         filters: Filters,
         *,
         has_history: bool,
-        notes: SearchNotes | None = None,
+        notes: Sequence[SearchNotes] = (),
+    ) -> list[Memory]:
+        """Return the memories that answer questions best. Each question gets its share of the places.
+
+        `notes` are those of each question, if the caller asks for reports.
+        """
+        found = [
+            await self._answering(one, infos, known, limit, filters, has_history=has_history, notes=noted)
+            for one, noted in zip_longest(asked, notes)
+        ]
+        if len(found) == 1:
+            return found[0]
+        repeats = Repeats()
+        for memory in chain.from_iterable(zip_longest(*found)):
+            if memory is not None:
+                repeats.add(memory)
+        return repeats.kept[:limit]
+
+    async def _answering(
+        self,
+        asked: Asked,
+        infos: Mapping[str, ScopeInfo],
+        known: Known,
+        limit: int,
+        filters: Filters,
+        *,
+        has_history: bool,
+        notes: SearchNotes | None,
     ) -> list[Memory]:
         info = joined_info(list(infos.values()))
-        vector = await self.meaning.query_vector(text, list(infos), info)
-        question = question_of(text, info, self._clock(), self._zone)
+        vector = await self.meaning.query_vector(asked.text, list(infos), info)
+        question = question_of(asked.text, info, self._clock(), self._zone, beside=asked.beside)
         looked_at = _NARROW_CANDIDATES if filters.is_narrow else max(_CANDIDATES, 3 * limit)
         queries = [
             CandidateQuery(
                 scope=scope,
                 terms=tuple(question.terms),
+                shares=question.shares(),
                 periods=question.times.windows,
                 model_id=self.meaning.model_id,
                 vector=vector,
@@ -122,7 +151,7 @@ class MemorySearch:
         else:
             best = await self._different(scored, max(limit, RERANKED), found_by, known)
             note = None if notes is None else notes.note_reranked
-            found = (await self._reranking.order(text, best, note))[:limit]
+            found = (await self._reranking.order(asked.text, best, note))[:limit]
         if notes is not None:
             notes.note_order(best)
         return [structs.replace(memory, relevance=relevance_of(memory.score, expected)) for memory in found]

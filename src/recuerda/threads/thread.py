@@ -74,6 +74,9 @@ class AgentThread:
         self.replaced: int | None = None
         """The number of the turn that the newest run of this handle replaces. No provider repeats that turn. It is None
         if the run replaces no turn."""
+        self.previous: StoredTurn | None = None
+        """The turn before the newest run of this handle, by which a provider understands a message such as "And why?".
+        It is set before the providers are asked. None if there is no such turn, or the run has not read it."""
 
     def __repr__(self) -> str:
         return f"AgentThread(id={self.id!r}, {self._owner!r})"

@@ -190,7 +190,7 @@ class Searching:
             self._candidates,
             [
                 query.scope,
-                f"{{{','.join(map(str, matches.best(found[0][1], limit)))}}}",
+                f"{{{','.join(map(str, matches.best(found[0][1], limit, query.shares)))}}}",
                 [start for start, _ in query.periods],
                 [until for _, until in query.periods],
                 limit,
