@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from recuerda import Agent, AgentThread, ChatMessage, ChatMessageStore, ContextWindow
+from recuerda import Agent, AgentThread, ChatMessage, ChatMessageStore, ContextWindow, Summarizer
 from recuerda.errors import InvalidInput, StorageUnavailable
 from recuerda.recall import RecallProvider, SQLiteRecallIndex
 from recuerda.sqlite import SQLiteStorage
@@ -89,6 +89,43 @@ async def test_each_earlier_turn_is_sent_or_recalled(storage: SQLiteStorage, win
     for number in (1, 6, 11, 16, 21, 26):
         assert sum(f"trombone{number}." in text for text in shown) in allowed, number
     await recall.close()
+
+
+@pytest.mark.parametrize("has_summary", [False, True])
+async def test_a_pinned_message_is_sent_and_not_quoted(storage: SQLiteStorage, has_summary: bool) -> None:
+    recall = RecallProvider(storage=storage, min_relevance=0)
+    model = ScriptedChatClient(default="I see.")
+    summarizer = Summarizer(ScriptedChatClient(default="Notes."), max_messages=4, keep_messages=2)
+    agent = model.create_agent(
+        storage=storage,
+        window=ContextWindow(max_messages=2),
+        summarizer=summarizer if has_summary else None,
+        context_providers=[recall],
+    )
+    thread = agent.get_thread("one", user_id="ana")
+    pinned = ChatMessage("user", " The password is trombone1.\n", additional_properties={"pinned": True})
+    await agent.run(pinned, thread=thread)
+    for number in range(2, 8):
+        await agent.run(f"The password is trombone{number}.", thread=thread)
+    await summarizer.close()
+    await agent.run("Which trombone passwords were there?", thread=agent.get_thread("one", user_id="ana"))
+    for number in range(1, 8):
+        assert sum(f"trombone{number}." in text for text in sent(model)) == 1, number
+    report = await agent.preview("Which trombone passwords were there?", thread="one")
+    assert sum("trombone1." in message.text for message in report.request.messages) == 1
+    await agent.close()
+    await recall.close()
+
+
+async def test_a_turn_that_a_fork_answers_again_is_not_quoted_from_the_first_thread(
+    agent: Agent, model: ScriptedChatClient
+) -> None:
+    thread = agent.get_thread("one", user_id="ana")
+    await agent.run("I am allergic to peanuts.", thread=thread)
+    fork = await thread.fork(thread_id="two")
+    await agent.regenerate(fork)
+    await agent.run("What am I allergic to?", thread=fork)
+    assert sent(model) == ["I am allergic to peanuts.", "Noted.", "What am I allergic to?"]
 
 
 async def test_older_turns_of_the_same_thread_are_quoted(storage: SQLiteStorage) -> None:

@@ -129,6 +129,7 @@ def show_thread(thread: AgentThread, settings: AgentSettings, reading: Reading, 
     """Set what the providers of a run may know of its thread; it is done before they are asked."""
     history = reading.loaded.history
     thread.sent_from = _first_sent(settings, reading, said)
+    thread.sent_pinned = _sent_pinned(reading)
     thread.previous = history.turns[-1] if history is not None and history.turns else None
 
 
@@ -143,6 +144,12 @@ def _first_sent(settings: AgentSettings, reading: Reading, said: Sequence[ChatMe
     nothing = Gathered(instructions=[], messages=[], tools=[], warnings=[])
     overhead = prompt_of(settings, nothing, reading, is_kept=False).overhead(window) + CONTEXT_TOKENS
     return reading.loaded.first_sent(window, overhead_tokens=overhead, input_tokens=window.tokens(said))
+
+
+def _sent_pinned(reading: Reading) -> Sequence[ChatMessage]:
+    """Return the pinned messages that a run sends, those of the turns before a summary and those of the thread."""
+    kept = reading.loaded.pinned.messages
+    return kept if reading.summary is None else [*reading.summary.pinned, *kept]
 
 
 def prompt_of(

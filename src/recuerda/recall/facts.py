@@ -8,8 +8,10 @@ again. A correction is a fact, too: it replaces another fact, or a message, whic
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, tzinfo
 from typing import cast
 
 import msgspec
@@ -39,7 +41,11 @@ KNOWN_FACTS = 100
 
 _TURN_CHARACTERS = 8_000
 _FACT_CHARACTERS = 500
-_UNREADABLE = (msgspec.DecodeError, RecursionError)
+_NAME_CHARACTERS = 60
+_JSON = json.JSONDecoder(strict=False)
+_BRACKET = re.compile(r"[{[]")
+_BRACKETS = 50
+"""The number of brackets in an answer at which JSON is looked for."""
 
 
 class FactSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,10 +106,6 @@ class _Said(msgspec.Struct):
     confirms: object = None
 
 
-class _Answer(msgspec.Struct):
-    facts: list[msgspec.Raw]
-
-
 class FactExtractor:
     """Find facts with a model.
 
@@ -124,10 +126,15 @@ class FactExtractor:
         self.instructions = instructions
         self.timeout = timeout
 
-    async def extract(self, turn: StoredTurn, known: Sequence[Fact]) -> list[NewFact]:
+    async def extract(self, turn: StoredTurn, known: Sequence[Fact], *, zone: tzinfo = UTC) -> list[NewFact]:
         """Return the facts that the model finds in a turn.
 
         A field of the wrong type is read as null. A fact without a text is left out.
+
+        Args:
+            turn: the turn.
+            known: the facts that are known of the user.
+            zone: the time zone of the user, in which the model gets and gives dates.
 
         Raises:
             ChatClientError: the model failed.
@@ -135,39 +142,74 @@ class FactExtractor:
                 facts has a text.
         """
         request = ChatRequest(
-            messages=[ChatMessage("user", _material(turn, known))], instructions=self.instructions, may_call_tools=False
+            messages=[ChatMessage("user", _material(turn, known, zone))],
+            instructions=self.instructions,
+            may_call_tools=False,
         )
         answer = (await asked(self.client, request)).message.text
         numbers = {fact.id for fact in known}
-        return [_new_fact(said, turn, numbers) for said in _parsed(answer) if clean_text(said.text)]
+        return [_new_fact(said, turn, numbers, zone) for said in _parsed(answer) if clean_text(said.text)]
 
 
-def _material(turn: StoredTurn, known: Sequence[Fact]) -> str:
-    facts = [f"{fact.id}: {fact.text} (since {fact.valid_from:%Y-%m-%d})" for fact in known]
+def _material(turn: StoredTurn, known: Sequence[Fact], zone: tzinfo) -> str:
+    facts = [f"{fact.id}: {_indented(fact.text)} (since {fact.valid_from.astimezone(zone):%Y-%m-%d})" for fact in known]
+    day = turn.created_at.astimezone(zone)
     said = [
-        f"{message.author_name or message.role}: {clean_text(message.text)[:_TURN_CHARACTERS]}"
+        f"{_speaker(message)}: {_indented(clean_text(message.text)[:_TURN_CHARACTERS])}"
         for message in turn.messages
         if message.role in ("user", "assistant") and message.text.strip()
     ]
-    return "\n".join(["Known facts:", *(facts or ["none"]), "", f"A turn of {turn.created_at:%A, %Y-%m-%d}:", *said])
+    return "\n".join(["Known facts:", *(facts or ["none"]), "", f"A turn of {day:%A, %Y-%m-%d}:", *said])
+
+
+def _speaker(message: ChatMessage) -> str:
+    """Return the role and the name of a speaker. A name alone could be that of a role."""
+    name = " ".join(clean_text(message.author_name or "").split())[:_NAME_CHARACTERS]
+    return f"{message.role} ({name})" if name else message.role
+
+
+def _indented(text: str) -> str:
+    """Return a text whose further lines are indented, so that it cannot pass for another speaker or for a fact."""
+    return "\n    ".join(text.splitlines())
 
 
 def _parsed(answer: str) -> list[_Said]:
-    start, end = answer.find("{"), answer.rfind("}")
-    try:
-        given = msgspec.json.decode(answer[start : end + 1].encode(errors="replace"), type=_Answer).facts
-    except _UNREADABLE as error:
-        raise _wrong_form(error) from None
     found: list[_Said] = []
     problem = None
-    for fact in given:
+    for fact in _listed(answer):
         try:
-            found.append(msgspec.json.decode(fact, type=_Said))
-        except _UNREADABLE as error:
+            found.append(msgspec.convert(fact, _Said))
+        except msgspec.ValidationError as error:
             problem = error
     if problem is not None and not found:
         raise _wrong_form(problem) from None
     return found
+
+
+def _listed(answer: str) -> list[object]:
+    """Return the facts in an answer: the list in its first object that has one, or its first list of objects.
+
+    Models write words around the JSON, which may have brackets, too, and they break lines inside of strings.
+    """
+    problem: Exception = ValueError("it has no JSON")
+    start = 0
+    for _ in range(_BRACKETS):
+        if (bracket := _BRACKET.search(answer, start)) is None:
+            break
+        try:
+            given, start = _JSON.raw_decode(answer, bracket.start())
+        except (ValueError, RecursionError) as error:
+            problem, start = error, bracket.end()
+            continue
+        listed: object = cast("dict[str, object]", given).get("facts") if isinstance(given, dict) else given
+        if isinstance(listed, list) and (isinstance(given, dict) or _has_objects(cast("list[object]", listed))):
+            return cast("list[object]", listed)
+        problem = ValueError("it has no list of facts")
+    raise _wrong_form(problem) from None
+
+
+def _has_objects(listed: list[object]) -> bool:
+    return not listed or any(isinstance(one, dict) for one in listed)
 
 
 def _wrong_form(error: Exception) -> ProviderError:
@@ -176,12 +218,15 @@ def _wrong_form(error: Exception) -> ProviderError:
     )
 
 
-def _new_fact(said: _Said, turn: StoredTurn, known: set[int]) -> NewFact:
+def _new_fact(said: _Said, turn: StoredTurn, known: set[int], zone: tzinfo) -> NewFact:
+    confirms = next((number for number in _numbers(said.confirms) if number in known), None)
+    since = _since(said.since, zone)
     return NewFact(
         text=clean_text(said.text)[:_FACT_CHARACTERS],
-        valid_from_us=_since(said.since) or turn.created_us,
-        replaces=tuple(number for number in _numbers(said.replaces) if number in known),
-        confirms=next((number for number in _numbers(said.confirms) if number in known), None),
+        valid_from_us=turn.created_us if since is None else since,
+        # A fact that is said again holds, whatever else the model says of it.
+        replaces=tuple(number for number in _numbers(said.replaces) if number in known and number != confirms),
+        confirms=confirms,
     )
 
 
@@ -198,9 +243,11 @@ def _number(given: object) -> int | None:
         return None
 
 
-def _since(text: object) -> int | None:
+def _since(text: object, zone: tzinfo) -> int | None:
     try:
         day = datetime.fromisoformat(text if isinstance(text, str) else "")
-        return to_microseconds(day if day.tzinfo else day.replace(tzinfo=UTC))
+        given = (day if day.tzinfo else day.replace(tzinfo=zone)).astimezone(UTC)
+        # A day at either end of the calendar is outside of it in other time zones.
+        return to_microseconds(given) if MINYEAR < given.year < MAXYEAR else None
     except (ValueError, OverflowError):
         return None

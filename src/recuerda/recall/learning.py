@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from datetime import UTC, tzinfo
 
 from recuerda._events import fields
 from recuerda.errors import ChatClientError, ProviderError
@@ -26,10 +27,12 @@ class Learning:
 
     Args:
         index: the index of the memories, which keeps the facts.
+        zone: the time zone of the users.
     """
 
-    def __init__(self, index: RecallIndex) -> None:
+    def __init__(self, index: RecallIndex, *, zone: tzinfo = UTC) -> None:
         self._index = index
+        self._zone = zone
         self._failed_turns: set[str] = set()
 
     async def learn(self, extractor: FactExtractor, thread_id: str, home: Storage) -> int:
@@ -81,7 +84,7 @@ class Learning:
         """Return the facts of a turn; none if the model fails on it for the second time because of the turn."""
         try:
             async with asyncio.timeout(extractor.timeout.total_seconds()):
-                facts = await extractor.extract(turn, known)
+                facts = await extractor.extract(turn, known, zone=self._zone)
         except (ChatClientError, ProviderError, TimeoutError) as error:
             if not (turn.id in self._failed_turns and _is_about_the_turn(error)):
                 self._failed_turns.add(turn.id)

@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 
 from recuerda.errors import InvalidInput
+from recuerda.messages.message import ChatMessage
 from recuerda.recall.index import Candidate, Document
 from recuerda.storage.records import from_microseconds, to_microseconds
 
@@ -109,6 +110,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
         recent_thread: excludes turns of this thread from `recent_turn` on.
         recent_turn: the number of the first excluded turn of `recent_thread`.
         recent_times: the times of these turns by their ids, by which their copies in other threads are excluded too.
+        sent: the messages that the run sends anyway, which are excluded wherever they were said.
         only_thread: admits only messages of this thread.
         min_relevance: admits no message at all if the best one has a lower relevance.
     """
@@ -119,6 +121,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     recent_thread: str | None = None
     recent_turn: int = 0
     recent_times: Mapping[str, int] = msgspec.field(default_factory=dict[str, int])
+    sent: Sequence[ChatMessage] = ()
     only_thread: str | None = None
     min_relevance: float = 0.0
 

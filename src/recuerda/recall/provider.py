@@ -56,7 +56,6 @@ from recuerda.storage.finishing import settled
 from recuerda.storage.hooks import Clock
 from recuerda.storage.records import to_microseconds
 from recuerda.storage.registry import open_storage
-from recuerda.threads.history import StoredTurn
 from recuerda.threads.store import ChatMessageStore
 from recuerda.threads.thread import AgentThread
 
@@ -95,9 +94,9 @@ class RecallProvider(ContextProvider):
         min_relevance: a run gets no memories if the best one has a lower `Memory.relevance`. 0 turns this off.
         recent_turns: the number of the newest turns of the current thread that are not recalled. If None, these are the
             turns that the run sends anyway, so a turn that its window leaves out can be recalled.
-        max_characters: the largest number of characters of all quotes together.
-        max_quote_characters: the largest number of characters of one quote. A longer message is cut to the part that
-            fits the query best.
+        max_characters: the largest number of characters of all quotes and facts together. Facts take at most half.
+        max_quote_characters: the largest number of characters of one quote or fact. A longer one is cut to the part
+            that fits the query best.
         timeout: see `ContextProvider`.
         on_failure: see `ContextProvider`. The default is "warn": a failure gives a reply without memories.
         clock: gives the time in microseconds since 1970; "yesterday" in a question is relative to it.
@@ -639,11 +638,13 @@ class RecallProvider(ContextProvider):
         # A thread without a user gets only its own memories, even if another provider follows it for a user.
         is_lent = user is None and followed.user_id is None and whose.user_id is not None
         first = self._first_recent(thread, position.revision)
+        recent = list(takewhile(lambda turn: turn.number >= first, reversed(store.turns)))
         return whose, Filters(
             min_relevance=self.min_relevance,
             recent_thread=thread.id,
             recent_turn=first,
-            recent_times=_times_from(first, store.turns),
+            recent_times={turn.id: turn.created_us for turn in recent},
+            sent=(*thread.sent_pinned, *(message for turn in recent for message in turn.messages)),
             only_thread=thread.id if is_lent else None,
         )
 
@@ -721,11 +722,6 @@ def _is_replaced(fact: Fact, thread: AgentThread) -> bool:
     """Return True if a fact comes only from the turn that the run replaces."""
     places = {(source.thread_id, source.turn) for source in fact.sources}
     return thread.replaced is not None and places == {(thread.id, thread.replaced)}
-
-
-def _times_from(first: int, turns: Sequence[StoredTurn]) -> dict[str, int]:
-    """Return the times of the turns from a number on, by their ids."""
-    return {turn.id: turn.created_us for turn in takewhile(lambda turn: turn.number >= first, reversed(turns))}
 
 
 def _saved_namespace(state: object) -> str | None:

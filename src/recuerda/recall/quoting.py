@@ -39,8 +39,13 @@ def context_of(
     max_quote_characters: int,
     zone: tzinfo = UTC,
 ) -> Context | None:
-    """Return the context for a run: the best memories that fit, in chronological order; None if there are none."""
-    known = [f"- {one_line(fact.text)} (since {_day(fact.valid_from)})" for fact in facts]
+    """Return the context for a run: the best memories that fit, in chronological order; None if there are none.
+
+    The facts, the best first, take at most half of the characters.
+    """
+    known = facts_that_fit(
+        facts, query=query, max_characters=max_characters // 2, max_fact_characters=max_quote_characters, zone=zone
+    )
     left = max_characters - sum(len(line) + 1 for line in known)
     quotes = quotes_that_fit(
         memories,
@@ -51,6 +56,29 @@ def context_of(
         zone=zone,
     )
     return context_with(quotes, known)
+
+
+def facts_that_fit(
+    facts: Sequence[Fact], *, query: str, max_characters: int, max_fact_characters: int, zone: tzinfo = UTC
+) -> list[str]:
+    """Return the lines of the facts that fit into a number of characters, in the order of their times.
+
+    Args:
+        facts: the facts, the best first.
+        query: the question, of which a long fact keeps the part with the most words.
+        max_characters: the largest number of characters of all lines together.
+        max_fact_characters: the largest number of characters of one fact.
+        zone: the time zone of the dates.
+    """
+    found: list[tuple[int, int, str]] = []
+    left = max_characters
+    for fact in facts:
+        text = one_line(excerpt(fact.text, query, max_fact_characters))
+        line = f"- {text} (since {_day(fact.valid_from.astimezone(zone))})"
+        if len(line) <= left:
+            left -= len(line) + 1
+            found.append((fact.valid_from_us, fact.id, line))
+    return [line for *_, line in sorted(found)]
 
 
 def quotes_that_fit(
@@ -93,13 +121,12 @@ def context_with(quotes: Sequence[tuple[Memory, str]], known: Sequence[str] = ()
 
 
 def fitting(facts: Sequence[Fact], query: str, limit: int) -> list[Fact]:
-    """Return the facts that share the most words with a query. Among equals, the newest facts are returned."""
+    """Return the facts that share the most words with a query, the best first. Among equals, the newest comes first."""
     wanted = query_terms(query).keys()
     met = {fact.id: _met(fact.text, wanted) for fact in facts}
     most = max(met.values(), default=0)
     # Facts with at least half as many of the words count as equally good, because a newer fact may be put more briefly.
-    best = sorted(facts, key=lambda fact: (min(most, 2 * met[fact.id]), fact.valid_from_us), reverse=True)[:limit]
-    return sorted(best, key=lambda fact: (fact.valid_from_us, fact.id))
+    return sorted(facts, key=lambda fact: (min(most, 2 * met[fact.id]), fact.valid_from_us), reverse=True)[:limit]
 
 
 def quoted(memory: Memory, *, query: str, thread_id: str, max_characters: int, zone: tzinfo = UTC) -> str:

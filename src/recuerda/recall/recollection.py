@@ -70,7 +70,7 @@ class Recollection(CheckedIndex):
         self.meaning: Meaning = Meaning(index, embedder, embed_s=embed_s)
         self._search = MemorySearch(index, self.meaning, clock, reranking=reranking, zone=zone)
         self._clock = clock
-        self._learning = Learning(index)
+        self._learning = Learning(index, zone=zone)
 
     async def embed_all(self, user_id: str | None, progress: Progress, tell: Tell | None = None) -> Progress:
         """Give a vector to each message of a user, or of all users, that has none; return the progress with them.

@@ -11,9 +11,11 @@ from datetime import tzinfo
 from functools import partial
 from heapq import nlargest
 from itertools import chain, islice, zip_longest
+from typing import TypeAlias
 
 from msgspec import structs
 
+from recuerda.messages.message import ChatMessage
 from recuerda.recall.asking import Asked
 from recuerda.recall.checking import Known
 from recuerda.recall.correcting import Corrections
@@ -25,8 +27,10 @@ from recuerda.recall.memory import Filters, Memory, memory_of
 from recuerda.recall.ranking import about_speakers, best_score, question_of, rank, relevance_of
 from recuerda.recall.repeats import Repeats
 from recuerda.recall.reranking import RERANKED, Reranking
-from recuerda.recall.text import STANDING
+from recuerda.recall.text import MAX_TEXT, STANDING
 from recuerda.storage.hooks import Clock
+
+FoundBy: TypeAlias = Callable[[int, Document | None, float], Sequence[Memory]]
 
 _CANDIDATES = 150
 _NARROW_CANDIDATES = 1_500
@@ -142,7 +146,9 @@ class MemorySearch:
         if best_scored is None or relevance_of(best_scored[1], expected) < filters.min_relevance:
             return []
         scored = chain((best_scored,), scored)
-        found_by = partial(corrections.memories, has_history=has_history)
+        found_by: FoundBy = partial(corrections.memories, has_history=has_history)
+        if filters.sent:
+            found_by = _unsent(found_by, filters.sent)
         if notes is not None:
             notes.take(question, info, candidates)
             found_by = notes.noting(found_by)
@@ -247,7 +253,7 @@ class MemorySearch:
         self,
         scored: Iterator[tuple[int, float]],
         limit: int,
-        memories: Callable[[int, Document | None, float], Sequence[Memory]],
+        memories: FoundBy,
         known: Known,
     ) -> list[Memory]:
         """Return the memories of the best keys, without repeats of better ones."""
@@ -265,6 +271,23 @@ class MemorySearch:
         documents, positions = await self.index.documents_at(keys)
         known |= positions
         return documents
+
+
+def _unsent(find: FoundBy, sent: Sequence[ChatMessage]) -> FoundBy:
+    """Return a function that finds the same memories, without the messages that are sent anyway.
+
+    Copies with ids of their own are recognized by their words: a pinned message, and a turn that was answered again in
+    a fork.
+    """
+    said: set[tuple[str, str]] = set()
+
+    def memories(key: int, document: Document | None, score: float) -> Sequence[Memory]:
+        found = find(key, document, score)
+        if found and not said:
+            said.update((message.role, message.text[:MAX_TEXT].strip()) for message in sent)
+        return [one for one in found if one.corrected_us is not None or (one.role, one.text) not in said]
+
+    return memories
 
 
 def _copies_of_one(candidates: Candidates) -> float:

@@ -71,6 +71,9 @@ class AgentThread:
         """The number of the first turn that the newest run of this handle sends to the model anyway, so that a provider
         need not recall it. It is set before the providers are asked. None before that, and if the owner of the messages
         knows no turns."""
+        self.sent_pinned: Sequence[ChatMessage] = ()
+        """The pinned messages that the newest run of this handle sends in any case, also those of turns before
+        `sent_from`. They are set before the providers are asked."""
         self.replaced: int | None = None
         """The number of the turn that the newest run of this handle replaces. No provider repeats that turn. It is None
         if the run replaces no turn."""
