@@ -311,6 +311,21 @@ async def test_the_newest_statement_comes_first_also_if_an_older_one_has_more_of
     assert (await texts(recall))[0] == "I live in Bergen now."
 
 
+@pytest.mark.parametrize("query", ["Bergen", "live Stavanger", "Oslo"])
+async def test_a_message_is_forgotten_by_its_words_and_by_those_of_its_corrections(
+    storage: SQLiteStorage, recall: RecallProvider, path: Path, query: str
+) -> None:
+    await say(storage, "one", *pair("I live in Oslo."), at=START)
+    await say(storage, "two", *pair("I live with my cat in a house."), at=START)
+    await recall.correct(await the_one(recall, "Oslo"), "I live in Bergen.")
+    await recall.correct(await the_one(recall, "Bergen"), "I live in Stavanger.")
+    assert await recall.forget(query="Bergen cat") == 0
+    assert await recall.forget(query=query, dry_run=True) == 2
+    assert await recall.forget(query=query) == 2
+    assert await texts(recall, has_history=True) == ["I live with my cat in a house."]
+    assert not holds_bytes(path.parent, b"Stavanger")
+
+
 async def test_a_turn_without_an_owner_is_corrected_too(storage: SQLiteStorage) -> None:
     recall = RecallProvider(storage=storage)
     turn = NewTurn(body=_texts(pair("I live in Oslo.")), message_count=2)

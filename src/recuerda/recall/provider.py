@@ -503,8 +503,8 @@ class RecallProvider(ContextProvider):
             thread: forgets everything in this thread, or one turn of it with `turn`.
             turn: the number or the id of the turn.
             user: without `query`, forgets everything in this user's threads.
-            query: forgets every turn with a message that has all of these words, in `thread`, in the threads of `user`,
-                or in the threads of the provider's user.
+            query: forgets every turn with a message that has all of these words, or was corrected to such words, in
+                `thread`, in the threads of `user`, or in the threads of the provider's user.
             dry_run: True only counts the messages, and forgets nothing.
 
         A query and a user are looked for in the namespaces that the provider reads. If no message has all words of the

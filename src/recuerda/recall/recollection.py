@@ -32,7 +32,7 @@ from recuerda.recall.memory import Filters, Memory, Progress
 from recuerda.recall.reranking import Reranking
 from recuerda.recall.scopes import Whose
 from recuerda.recall.searching import MemorySearch
-from recuerda.recall.text import MAX_TEXT, query_terms
+from recuerda.recall.text import MAX_TEXT, query_terms, terms_of
 from recuerda.storage.contract import Storage
 from recuerda.storage.hooks import Clock
 
@@ -276,7 +276,7 @@ class Recollection(CheckedIndex):
         return [_forgetting(thread_id, position, 1, position.revision) for thread_id, position in threads.items()]
 
     async def turns_with_words(self, query: str, whose: Whose, *, only_thread: str | None) -> list[Forgetting]:
-        """Return each turn with a message that has all words of a query, for `forget`.
+        """Return each turn with a message that has all words of a query, also after a correction, for `forget`.
 
         Args:
             query: the words.
@@ -295,6 +295,7 @@ class Recollection(CheckedIndex):
         turns: set[tuple[str, int]] = set()
         for scope in whose.scopes:
             turns |= await self._turns_with(terms, scope)
+            turns |= await self._corrected_with(terms, scope)
         chosen = sorted(turn for turn in turns if only_thread in (None, turn[0]))
         if not chosen:
             _logger.warning(
@@ -307,6 +308,15 @@ class Recollection(CheckedIndex):
             for thread_id, turn in chosen
             if thread_id in positions
         ]
+
+    async def _corrected_with(self, terms: Mapping[str, int], scope: str) -> set[tuple[str, int]]:
+        """Return the turns of a scope with a message that was corrected to words that have all words of a query."""
+        wanted = set(terms.values())
+        return {
+            (one.message.thread_id, one.message.turn)
+            for one in await self.index.corrections(scope)
+            if {terms[term] for term in terms_of(one.fact.text).counts if term in terms} == wanted
+        }
 
     async def forget(self, turns: Sequence[Forgetting], *, dry_run: bool = False) -> int:
         """Forget turns, and return the number of their messages in the index. A dry run only counts them."""
