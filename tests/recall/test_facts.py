@@ -284,12 +284,11 @@ async def test_the_facts_take_at_most_half_of_the_characters(
     await recall.correct(fact, "word " * 2_000 + "Ana keeps a toucan.")
     for question, wanted in (("Which parrot do I keep?", "parrot 7"), ("Do I keep a toucan?", "a toucan.")):
         await agent.run(question, thread=agent.get_thread(question, user_id="ana"))
-        known, said = [], []
-        for line in model.requests[-1].messages[0].text.splitlines():
-            (known if " (since " in line else said).append(line)
+        lines = model.requests[-1].messages[0].text.splitlines()
+        known = [line for line in lines if " (since " in line]
         assert 0 < sum(map(len, known)) <= 500
         assert wanted in "\n".join(known)
-        assert any(line.startswith("- On ") for line in said)
+        assert any(line.startswith("- On ") for line in lines)
     await recall.close()
 
 
