@@ -7,7 +7,7 @@ import pytest
 from recuerda import ChatMessage, FunctionCallContent, FunctionResultContent
 from recuerda.agent.chat import ChatRequest
 from recuerda.mem0 import Mem0Provider
-from recuerda.mem0.texts import without_repetitions
+from recuerda.mem0.texts import Recalled, without_repetitions
 from recuerda.testing import ScriptedChatClient
 from tests.mem0.threads import assistant, recalled, teach, thread_of, user
 from tests.servers.mem0_platform import Mem0Platform
@@ -81,10 +81,26 @@ async def test_an_answer_to_nothing_that_was_said_is_not_learnt(platform: Mem0Pl
         ("Since you drink green tea without sugar, take sencha. It suits the fish.", "It suits the fish."),
         ("Sencha suits the fish.", "Sencha suits the fish."),
         ("You drink green tea without sugar, and your sister brings sencha.", "and your sister brings sencha."),
+        ("You drink green tea without sugar, and your PIN is 4711.", "and your PIN is 4711."),
+        ("You drink green tea without sugar since 2019.", "You drink green tea without sugar since 2019."),
+        ("1) You drink green tea without sugar", ""),
         ("I would take tea.", "I would take tea."),
         ("- you like green tea, no sugar\n- rice", "- you like green tea, no sugar\n- rice"),
         ("", ""),
     ],
 )
 def test_sentences_that_repeat_a_memory_are_left_out(text: str, left: str) -> None:
-    assert without_repetitions(text, [FACT, "tea"]) == left
+    assert without_repetitions(text, [Recalled(FACT, None), Recalled("tea", None)]) == left
+
+
+def test_a_number_is_another_one_if_only_its_beginning_is_known() -> None:
+    known = "Your order has the number 60012345."
+    assert without_repetitions(known, [Recalled(known, None)]) == ""
+    other = "Your order has the number 60019999."
+    assert without_repetitions(other, [Recalled(known, None)]) == other
+
+
+def test_the_day_of_a_memory_is_nothing_new() -> None:
+    noted = [Recalled(FACT, "28 May 2026")]
+    assert without_repetitions("You drink green tea without sugar, as of 28 May 2026.", noted) == ""
+    assert without_repetitions("You drink green tea without sugar, as of 9 May 2026.", noted) == "as of 9 May 2026."

@@ -19,7 +19,7 @@ from recuerda.mem0.failures import erasure_failure_of, failure_of
 from recuerda.mem0.memories import Mem0Client, Memories, PlatformMemories, memories_of
 from recuerda.mem0.platform import PlatformClients
 from recuerda.mem0.scope import Mem0Scope, is_usable
-from recuerda.mem0.texts import learnt, memories_in, query_of, recalled_of, shown
+from recuerda.mem0.texts import Recalled, learnt, memories_in, query_of, recalled_of, shown
 from recuerda.messages.message import ChatMessage
 from recuerda.providers.context import Context, ContextProvider, FailurePolicy
 from recuerda.providers.deferred import Deferred
@@ -108,7 +108,7 @@ class Mem0Provider(ContextProvider):
         self._clients: PlatformClients | None = None
         self._memories = self._opened(mem0_client, api_key=api_key, host=host)
         self._learning = Deferred(self.name)
-        self._recalled: WeakKeyDictionary[AgentThread, list[str]] = WeakKeyDictionary()
+        self._recalled: WeakKeyDictionary[AgentThread, list[Recalled]] = WeakKeyDictionary()
         self._is_closed = False
 
     def __repr__(self) -> str:
@@ -131,8 +131,7 @@ class Mem0Provider(ContextProvider):
         recalled = recalled_of(found, limit=self._max_memories, max_characters=self._max_characters)
         if not recalled:
             return None
-        texts = [memory.text for memory in recalled]
-        self._recalled[thread] = [*self._recalled.get(thread, []), *texts][-_RECALLED_KEPT:]
+        self._recalled[thread] = [*self._recalled.get(thread, []), *recalled][-_RECALLED_KEPT:]
         return Context(messages=[ChatMessage("user", shown(recalled, self._prompt))])
 
     async def invoked(

@@ -27,6 +27,9 @@ _NEW_STEMS = 3
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|\n+")
 _PART_END = re.compile(r"[,;:]\s+|\s[-\u2013\u2014]\s")
+_ITEM = re.compile(r"^\s*\d{1,3}[.)]\s")
+"""The number of an item of a list."""
+
 _WORD = re.compile(r"\w+")
 
 
@@ -105,7 +108,7 @@ def _day(time: object) -> str | None:
 
 
 def learnt(
-    request: Sequence[ChatMessage], response: Sequence[ChatMessage], recalled: Sequence[str]
+    request: Sequence[ChatMessage], response: Sequence[ChatMessage], recalled: Sequence[Recalled]
 ) -> list[dict[str, str]]:
     """Return the messages to learn from a run, in Mem0's form: the user's texts and the agent's answers.
 
@@ -120,15 +123,16 @@ def learnt(
     return [{"role": role, "content": shortened(text.strip(), MAX_LEARNT_CHARACTERS)} for role, text in entries]
 
 
-def without_repetitions(text: str, recalled: Sequence[str]) -> str:
+def without_repetitions(text: str, recalled: Sequence[Recalled]) -> str:
     """Return the text without the sentences that repeat a memory. Their parts that say something new stay."""
-    memories = [_stems(memory) for memory in recalled]
+    memories = [_stems(memory.text) for memory in recalled]
+    days = [_stems(memory.day or "") for memory in recalled]
     if not memories:
         return text
     kept: list[str] = []
     for sentence in _SENTENCE_END.split(text):
         if _repeats(_stems(sentence), memories):
-            kept += [part for part in _PART_END.split(sentence) if _is_new(_stems(part), memories)]
+            kept += [part for part in _PART_END.split(sentence) if _is_new(part, [*memories, *days])]
         else:
             kept.append(sentence)
     return "\n".join(kept)
@@ -147,13 +151,15 @@ def _repeats(sentence: set[str], memories: Sequence[set[str]]) -> bool:
     )
 
 
-def _is_new(part: set[str], memories: Sequence[set[str]]) -> bool:
-    return sum(len(stem) == _STEM for stem in part.difference(*memories)) >= _NEW_STEMS
+def _is_new(part: str, known: Sequence[set[str]]) -> bool:
+    """Return True if a part of a sentence has a number, or some long words, that are not known."""
+    new = _stems(_ITEM.sub("", part)).difference(*known)
+    return any(stem[0].isdecimal() for stem in new) or sum(len(stem) == _STEM for stem in new) >= _NEW_STEMS
 
 
 def _stems(text: str) -> set[str]:
-    """Return the beginnings of the words, so that "likes" and "like" are equal."""
-    return {word[:_STEM] for word in _WORD.findall(text.casefold())}
+    """Return the beginnings of the words, so that "likes" and "like" are equal, and whole numbers."""
+    return {word if word[0].isdecimal() else word[:_STEM] for word in _WORD.findall(text.casefold())}
 
 
 def _shape(answer: object) -> str:
