@@ -117,6 +117,28 @@ async def test_a_pinned_message_is_sent_and_not_quoted(storage: SQLiteStorage, h
     await recall.close()
 
 
+@pytest.mark.parametrize("window", [ContextWindow(max_messages=4), None])
+async def test_turns_of_a_summary_are_recalled_when_the_turns_after_it_were_undone(
+    storage: SQLiteStorage, window: ContextWindow | None
+) -> None:
+    recall = RecallProvider(storage=storage, min_relevance=0)
+    model = ScriptedChatClient(default="I see.")
+    summarizer = Summarizer(ScriptedChatClient(default="Notes."), max_messages=4, keep_messages=2)
+    agent = model.create_agent(storage=storage, window=window, summarizer=summarizer, context_providers=[recall])
+    for number in range(1, 5):
+        await agent.run(f"The password is trombone{number}.", thread=agent.get_thread("one", user_id="ana"))
+    await summarizer.close()
+    store = ChatMessageStore(storage=storage, thread_id="one", user_id="ana")
+    await store.refresh(with_summary=True)
+    for _ in store.turns:
+        await store.undo()
+    await agent.run("Which trombone passwords were there?", thread=agent.get_thread("one", user_id="ana"))
+    left = [number for number in range(1, 5) if any(f"trombone{number}." in text for text in sent(model))]
+    assert left == [turn.number for turn in await store.list_turns() if turn.number < 5]
+    await agent.close()
+    await recall.close()
+
+
 async def test_a_turn_that_a_fork_answers_again_is_not_quoted_from_the_first_thread(
     agent: Agent, model: ScriptedChatClient
 ) -> None:

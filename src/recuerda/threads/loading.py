@@ -73,11 +73,17 @@ class LoadedThread(msgspec.Struct, frozen=True, kw_only=True):
         return revision_of(self.version or 0)
 
     def first_sent(self, window: ContextWindow | None, overhead_tokens: int = 0, input_tokens: int = 0) -> int | None:
-        """Return the number of the first turn that `select` returns; None if the store knows no turns."""
+        """Return the number of the first turn that `select` returns; None if the store knows no turns.
+
+        If it returns no turn, because the thread has none or a summary covers them all, this is the number of the next
+        turn.
+        """
         if self.history is None:
             return None
+        if not self.history.turns:
+            return self.revision + 1
         if window is None:
-            return self.history.turns[0].number if self.history.turns else 0
+            return self.history.turns[0].number
         return self.history.first_sent(window, overhead_tokens=overhead_tokens, input_tokens=input_tokens)
 
     def select(
