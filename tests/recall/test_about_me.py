@@ -54,6 +54,10 @@ TOLD = {
         Abbiamo tre figli. / My son Leo is 5. / I have two kids. / Mi hijo tiene 5 años. / Tengo dos hijas.
         Ich habe zwei Töchter. / Mon fils a 5 ans. / J'ai deux filles. / O meu filho tem 5 anos. / Ho due figlie.
     """,
+    "family": """
+        My brother Tom is a baker. / I call my mother at nine. / Mi hermana vive en Lugo. / Meine Eltern wohnen in Ulm.
+        Ma sœur est infirmière. / Os meus pais vivem no Porto. / Mio fratello vive a Roma. / My mother-in-law came.
+    """,
     "pets": """
         We have a dog called Rex. / Wir haben einen Hund. / My dog Rex is ill. / I have a cat.
         Mi perro está enfermo. / Tengo un gato. / Mein Hund ist krank. / Ich habe eine Katze. / Mon chien est malade.
@@ -78,7 +82,8 @@ ASKED = {
         Quantos anos tenho? / Quanti anni ho?
     """,
     "home": """
-        Where do I live? / Which city do I live in? / ¿Dónde vivo? / Wo wohne ich? / In welcher Stadt wohne ich?
+        Where do I live? / Which city do I live in? / What city am I in?
+        ¿Dónde vivo? / Wo wohne ich? / In welcher Stadt wohne ich?
         Où est-ce que j'habite ? / Onde moro? / Dove abito?
     """,
     "work": """
@@ -97,6 +102,10 @@ ASKED = {
         Who am I married to? / ¿Cómo se llama mi mujer? / Wie heißt meine Frau? / Comment s'appelle mon mari ?
     """,
     "children": "Do I have kids? / How many children do I have? / ¿Tengo hijos? / Habe ich Kinder? / Ho figli?",
+    "family": """
+        Tell me about my family. / Who is in my family? / Háblame de mi familia. / Was weißt du über meine Familie?
+        Parle-moi de ma famille. / Fala da minha família. / Parlami della mia famiglia.
+    """,
     "pets": """
         Do I have any pets? / What's the name of my dog? / ¿Tengo mascotas? / Habe ich Haustiere?
         Ai-je des animaux ?
@@ -109,9 +118,9 @@ ASKED = {
 }
 TELLS_NOTHING = """
     I'm 5 minutes away. / I'm 30 weeks pregnant. / I turned 90 degrees to the left. / I am better now.
-    I am so tired. / I'm here, later than planned. / How old am I? / Where do I live? / My sister moved to Bergen.
+    I am so tired. / I'm here, later than planned. / How old am I? / Where do I live? / Her sister moved to Bergen.
     She is 41. / El trabajo en la cocina está terminado. / Ich bin immer müde. / Ich bin sicher. / Je suis fatigué.
-    O trabalho na cozinha. / Credo che il lavoro in cucina sia finito. / I call my mother at nine.
+    O trabalho na cozinha. / Credo che il lavoro in cucina sia finito. / I call the doctor at nine.
     We talked about the number 7. / Call me later.
 """
 ASKS_NOTHING = """
@@ -160,7 +169,9 @@ def test_a_fact_beside_a_question_is_told() -> None:
         ("Where do I live?", "I moved to Bergen."),
         ("What do I do for work?", "I'm a nurse."),
         ("When is my birthday?", "I was born on 3 May."),
+        ("When is my birthday?", "I was born in 1984 on March 3rd."),
         ("What is my name?", "I'm Riker."),
+        ("What city am I in?", "I moved to Bergen."),
         ("¿Cuántos años tengo?", "Cumplí 41 en mayo."),
         ("¿Dónde vivo?", "Me mudé a Bergen."),
         ("¿En qué trabajo?", "Soy enfermera."),
@@ -231,3 +242,28 @@ async def test_a_fact_leaves_the_index_with_its_message(storage: SQLiteStorage, 
     assert await recall.forget(thread="told", turn="age") == 2
     assert await recall.search("How old am I?", roles=["user"]) == []
     assert await recall.search("Where do I live?", roles=["user"])
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ("Tell me about my family", "My wife is called Ana."),
+        ("Ben kimim?", "Benim adım Ayşe."),
+        ("Benim hakkımda ne biliyorsun?", "Benim adım Ayşe."),
+        ("Что ты знаешь обо мне?", "Меня зовут Олег."),
+        ("Co o mnie wiesz?", "Nazywam się Piotr."),
+        ("Wat weet je over mij?", "Ik heet Joost."),
+        ("Vad vet du om mig?", "Jag heter Lars."),
+        ("私について何を知っていますか?", "私の名前は健太です。"),
+        ("你知道我什么?", "我叫李明。"),
+        ("저에 대해 무엇을 알고 있나요?", "저는 김민수이고 부산에 살아요."),
+        ("ماذا تعرف عني؟", "اسمي عمر."),
+    ],
+)
+async def test_a_question_about_all_of_the_asker_finds_who_they_are(
+    storage: SQLiteStorage, recall: RecallProvider, question: str, told: str
+) -> None:
+    await say(storage, "before", *pair("The weather was fine."), at=NOW - timedelta(days=3))
+    await say(storage, "told", *pair(told), at=NOW - timedelta(days=2))
+    await say(storage, "after", *pair("I had soup for lunch."), at=NOW - timedelta(days=1))
+    assert (await recall.search(question, roles=["user"]))[0].text == told

@@ -218,6 +218,16 @@ _TOLD = {
         mio/mia/miei/mie figli[oae]?\b
         ho/abbiamo # figli[oae]?\b
     """,
+    "family": r"""
+        my/our (?:\w+ )?(?:brothers?|sisters?|siblings|m[uo]m|mother|dad|father|parents|grand\w+|uncles?|aunts?)\b
+        my/our (?:\w+ )?(?:cousins?|nephews?|nieces?|family|relatives|in-laws|(?:mother|father|sister|brother)-in-law)\b
+        mi/mis (?:\w+ )?(?:herman[oa]s?|padres?|madre|abuel[oa]s?|ti[oa]s?|prim[oa]s?|sobrin[oa]s?|suegr[oa]|familia)\b
+        mein/meine (?:\w+ )?(?:bruder|schwestern?|geschwister|eltern|mutter|vater|gross\w+|oma|opa|onkel|familie)\b
+        mein/meine (?:\w+ )?(?:tanten?|cousins?|cousinen?|neffen?|nichten?|schwieger\w+)\b
+        mon/ma/mes (?:\w+ )?(?:freres?|soeurs?|parents|mere|pere|grand\S+|oncles?|tantes?|cousine?s?|neveux?|nieces?)\b
+        meu/minha/meus/minhas (?:irmaos?|irmas?|pais|pai|mae|avos?|ti[oa]s?|prim[oa]s?|sobrinh[oa]s?|familia)\b
+        mio/mia/miei/mie (?:fratell[oi]|sorell[ae]|genitori|madre|padre|nonn[oaie]|zi[oaie]|cugin[oaie]|famiglia)\b
+    """,
     "pets": rf"""
         my/our (?:\w+ )?{_PET}\b
         i/we have (?:got )?(?:#|an?) (?:\w+ )?{_PET}\b
@@ -302,7 +312,7 @@ _ASKED = {
     """,
     "home": r"""
         where (?:(?:do|did|am) )?i (?:\w+ )?(?:live|living|reside|based)\b
-        (?:what|which) (?:\w+ )?(?:city|town|country|place|street|area|state) (?:do|am) i (?:live|living|based)\b
+        (?:what|which) (?:\w+ )?(?:city|town|country|place|street|area|state) (?:do|am) i (?:live|living|based|in)\b
         where is my (?:home|house|flat|apartment|place)\b|my (?:home )?address\b
         donde (?:vivo|vivimos|resido|estoy viviendo)\b|en (?:que|cual) \w+ vivo\b|donde esta mi casa|mi direccion\b
         wo (?:(?:wohne|lebe) ich|ich (?:wohne|lebe))\b|in welche[rm] \w+ (?:wohne|lebe) ich\b|meine adresse\b
@@ -363,6 +373,10 @@ _ASKED = {
         heiss(?:t|en) meine? (?:kind|sohn|tochter)|(?:j'ai|ai-je) des enfants|combien d'enfants
         appelle(?:nt)? m(?:es|on|a) (?:enfant|fil)|tenho filh|quant[oa]s filh
         chamam? (?:o |a |os |as )?m(?:eu|inha)s? filh|\bho figli|quant[ie] figli|chiama\w* (?:\w+ )?mi[oae]i? figli
+    """,
+    "family": r"""
+        \bmy (?:whole |entire )?(?:family|relatives)\b(?! (?:doctor|name|tree))|\bmi familia\b|\bmeine[rn]? familie\b
+        \bma famille\b|\bminha familia\b|\bmia famiglia\b
     """,
     "pets": rf"""
         (?:do i have|have i(?: got)?|how many|what|which) (?:any |a |kind of )?(?:{_PET}|animals)\b
@@ -439,7 +453,7 @@ _OF_ANOTHER_LINES = (
 _OF_ANOTHER = [(re.compile(pattern), own) for pattern, own in (*_OF_ANOTHER_LINES, (r"\b(?:does|has) i\b", "do i"))]
 _NAMES = re.compile(r"\bNAME(?: NAME)+\b")
 
-_NEAR = {"age": ("birth",), "birth": ("age",)}
+_NEAR = {"age": ("birth",), "birth": ("age",), "family": ("partner", "children")}
 """Other kinds of facts that answer a question, too: who knows a date of birth knows the age."""
 
 

@@ -50,7 +50,8 @@ DAYS_BACK_IN_FRENCH = {"hier": 1, "aujourd'hui": 0}
 
 _BEFORE_TIMES_WORDS = """
     in of on since during last this next until before after by early late en de desde hasta im am vom seit bis
-    ab du le depuis au dal nel di em no ate op sinds vanaf в с i w v al el
+    ab du le depuis au dal nel di em no ate op sinds vanaf в с i w v al el vor
+    avant voor nach apres dopo
 """
 BEFORE_TIMES = frozenset(_BEFORE_TIMES_WORDS.split())
 """Words that introduce a time."""

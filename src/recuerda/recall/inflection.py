@@ -45,6 +45,7 @@ _REPAIRS: dict[str, _Rules] = {
         ("ns$", "m"),
     ),
     "nl": _rules(("(?<=.[^aeiou])e$", "en")),
+    "no": _rules(("(?<=..er)ne$", "")),
     "pl": _rules(("^([^aeiouyąęó]*)ą(?=[^aeiouyąę])", r"\1ę")),
     "ca": _rules(
         ("(?<=[aeiou])ssos$", "s"),

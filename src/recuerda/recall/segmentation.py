@@ -76,6 +76,9 @@ _BEHIND_VERBS = frozenset(_BEHIND_VERB_WORDS.split())
 _OF_ADDRESSES = frozenset(("com", "org", "net", "www", "http", "https"))
 _HUMPS = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{2,}(?![a-z])")
 _NAME_WITH_NUMBER = re.compile(r"([^\W\d_]{3,})(\d{1,6})")
+_HASH = re.compile(r"(?=\d*[a-f])(?=[a-f]*\d)[\da-f]{8,64}", re.IGNORECASE)
+_SHORT_HASH = 7
+"""The number of digits by which people name a commit."""
 _VERSION = re.compile(r"[vV]?(\d+(?:\.\d+){1,4})")
 _DIGIT = re.compile(r"\d")
 _JOINABLE = re.compile(r"[\d#+&]")
@@ -89,6 +92,15 @@ _UNITS = (
     "lb|lbs|oz|ft|cal|kcal|bpm|px|iu|ie|ui"
 )
 _MEASURE = re.compile(rf"(?<![\w.,])(\d+(?:[.,]\d+)?)( ?)({_UNITS})\b", re.IGNORECASE)
+_THOUSAND = "k|thousand|tausend|duizend|mil|mille|mila|tusen|tusind|tys|тысяч[аи]?|тыс"
+_MILLION = "million|millions|millionen|millones|millon|milhoes|milhões|milioni|miljoen|mio|mln|миллион(?:а|ов)?|млн"
+_MULTIPLE = re.compile(rf"(?<![\w.,])(\d{{1,3}}(?:[.,]\d{{1,2}})?) ?(?:({_THOUSAND})|{_MILLION})\b", re.IGNORECASE)
+_TIMES = re.compile(r"\b(\d{1,4}) ?[x\u00d7] ?(\d{1,4})\b")
+_CLOCK = re.compile(
+    r"(?<![\w.:,])(?:(?P<of>at|um|bis|ab|von|kl\.?|klo|alle|om|until|from|by) )?([01]?\d|2[0-3])"
+    r"(?:(?P<mark>:|\.| ?h ?)([0-5]\d))?(?![\w:]*:|[.,]\d)(?: ?(?P<end>([ap])\.?m|uhr|o'clock|h)\b|(?!\w))",
+    re.IGNORECASE,
+)
 _GROUPS = re.compile(r"(?<![\w.])(\+?)\(?(\d{1,4})\)?((?:[ ./\-]{1,2}\(?\d{2,8}\)?(?!\w)){1,6})")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
 _LETTERS_AND_NUMBER = re.compile(
@@ -242,7 +254,10 @@ def _compound(token: str) -> Iterator[Word]:
 def _with_humps(token: str) -> Iterator[Word]:
     """Yield a word and, of a name such as "getUserById" or "iPhone15", its parts."""
     yield _exact(fold(token)) if _DIGIT.search(token) else _plain(token)
-    humps = _HUMPS.findall(token)
+    if _HASH.fullmatch(token):
+        yield _exact(fold(token)[:_SHORT_HASH])
+    # The rules see a gap at a letter such as "ä", so a word in one case has no parts.
+    humps = _HUMPS.findall(token) if token.isascii() or not (token.islower() or token.istitle()) else ()
     if len(humps) > 1 and not token.isupper():
         yield from (_plain(hump) for hump in humps if len(hump) >= _MANY_LETTERS)
     if (named := _NAME_WITH_NUMBER.fullmatch(token)) is not None:
@@ -285,6 +300,7 @@ def _joined(text: str) -> Iterator[Word]:
         yield _exact(number.replace(",", ".") + (unit.lower() if space else ""))
     for match in _THOUSANDS.finditer(text):
         yield _exact(_NO_DIGITS.sub("", match[0]))
+    yield from _in_one_form(text)
     for match in _GROUPS.finditer(text):
         digits = _NO_DIGITS.sub("", match[0])
         if len(digits) >= _MANY_DIGITS:
@@ -294,6 +310,20 @@ def _joined(text: str) -> Iterator[Word]:
     yield from _ibans(text)
     for match in _LETTERS_AND_NUMBER.finditer(text):
         yield _exact(match[0].replace(" ", "").replace("-", "").replace(":", "").lower())
+
+
+def _in_one_form(text: str) -> Iterator[Word]:
+    """Yield thousands, "4 x 4" and times of day in one form: "10000" for "10k", "14:30" for "2:30 pm" and "14h30"."""
+    for match in _MULTIPLE.finditer(text):
+        yield _exact(str(round(float(match[1].replace(",", ".")) * (1_000 if match[2] else 1_000_000))))
+    yield from (_exact(f"{match[1]}x{match[2]}") for match in _TIMES.finditer(text) if not match[0].isalnum())
+    # A dot alone is no time.
+    for match in _CLOCK.finditer(text):
+        if match["end"] or (match["mark"] and (match["mark"] != "." or match["of"])):
+            hour = int(match[2])
+            if match[6]:
+                hour = hour % 12 + 12 * (match[6].lower() == "p")
+            yield _exact(f"{hour:02}:{match[4] or '00'}")
 
 
 def _ibans(text: str) -> Iterator[Word]:

@@ -25,7 +25,7 @@ from recuerda.recall.folding import composed, fold
 from recuerda.recall.languages import ENGLISH, STOPWORDS, languages_of, stem, stems
 from recuerda.recall.segmentation import Word, tokens_of
 
-TERMS_VERSION = 18
+TERMS_VERSION = 19
 """The version of the rules that make terms. An index that was built with another version is rebuilt."""
 
 MAX_TEXT = 20_000
@@ -69,6 +69,10 @@ _RARELY_NAMES = frozenset(_RARELY_NAME_WORDS.split())
 """Function words with a capital in titles, always (English "I"), or to be polite (German "Sie")."""
 _AUXILIARY_NAMES = frozenset(("will", "may"))
 """Names that begin a question if they are verbs, but begin a statement if they are names."""
+
+
+_BEFORE_NAME = re.compile(r"\b(?:did|does|is|was|has|had|about|with|for|from|to|of|met|and)\s$", re.IGNORECASE)
+"""Words behind which "will" and "may" are no auxiliaries, also without a capital."""
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -138,7 +142,9 @@ def _joined_words(said: Sequence[Word], numbers: Mapping[str, int]) -> Iterator[
     """
     for first, second in pairwise(one.folded for one in said):
         number = numbers.get(first, numbers.get(second))
-        is_word = all(word in numbers or (len(word) <= _SHORT and word not in _NO_NAMES) for word in (first, second))
+        is_word = all(
+            word in numbers or (len(word) <= _SHORT and word not in STOPWORDS["en"]) for word in (first, second)
+        )
         if number is not None and is_word and not (first.isdecimal() or second.isdecimal()):
             yield first + second, number
 
@@ -250,6 +256,7 @@ def _meant(text: str) -> tuple[list[Word], Sequence[str], list[Word]]:
         if word.is_exact
         or word.folded not in stopwords
         or (token[:1].isupper() and _is_name(word.folded, token, start, text))
+        or (word.folded in _AUXILIARY_NAMES and _BEFORE_NAME.search(text[max(0, start - 8) : start]))
     ]
     return (words if len(words) == 1 else meant), languages, words
 

@@ -35,6 +35,34 @@ IS_IDENTITY = 64
 
 _TAIL = 400
 _QUESTION = re.compile(r"[?\uff1f]\W*(?:\[[^\]]*\]\W*)?$")
+_ASKING_LINES = r"""
+    (?:what|which|whose)(?: (?!i |you |we |he |she |it |they |an? )\w+){0,2} (?:is|are|was|were|am|do|does|did|has|have)
+    (?:who|where|when)(?: (?:is|are|was|were|am|do|does|did|has|have)|'?s)|what'?s
+    how(?: \w+){0,2} (?:is|are|was|were|am|do|does|did|has|have)
+    (?:do|does|did|am|is|are|was|were|have|has) (?:i|you|we|my|our|the|there|he|she|they)
+    (?:do|can|could) you (?:know|remember|recall|tell me)|tell me (?:what|where|who|when|how|which|the|my|our)
+    (?:was|wer|wem|wen|wo|wann|wie|woher|wohin|welche[rsmn]?)(?: (?!ich |du |wir |man |er |sie |es )\w+)? (?:ist|war)
+    (?:was|wer|wem|wen|wo|wann|wie|woher|wohin|welche[rsmn]?)(?: \w+)? (?:lautet|heisst|heissen|(?!ich)\w+e ich)
+    (?:cual|cuales|quien|quienes|donde|cuando|cuant[oa]s?|como|que \w+) (?:es|son|era|fue|esta|estan|tengo|se llama\w*)
+    (?:donde|cuando|cuanto|en que \w+|a que) (?:vivo|trabajo|naci|cumplo|mido|peso|trabaja|vive)
+    (?:quel(?:le)?s?|qui|ou|quand|comment|combien)(?: \w+)? (?:est|sont|etait|s'appelle|ai-je|suis-je)|est-ce que
+    (?:qual|quais|quem|onde|quando|como|quantos|quantas) (?:e|sao|era|foi|esta|fica|tenho|moro|se chama)
+    (?:qual|quali|chi|dove|quando|quanti|come) (?:e|sono|era|ho|abito|vivo|lavoro|si chiama)
+    (?:wat|wie|waar|wanneer|hoe|welke?)(?: (?!ik |je |we |hij |ze )\w+)? (?:is|zijn|was|waren|heet|heb ik|woon ik)
+    (?:vad|vem|var|nar|hur|vilken|hvad|hva|hvem|hvor|hvornar|nar|hvordan)(?: gammel| gammal)? (?:ar|er|heter|hedder|bor)
+    (?:как(?:ой|ая|ое|ие)|где|сколько|кто|как) (?:мо[йяеи]|мне|меня|наш\w*|зовут|у меня)
+    (?:jaki|jaka|jakie|gdzie|kiedy|kto|ile) (?:jest|sa|mam|mieszkam|ma)|jak sie
+    (?:nedir|kim|nerede) \w+|[\w ]+ (?:ne|nedir|nerede|kim|kac|ne zaman)
+"""
+_ASKING = re.compile(
+    rf"\W*(?:(?:{'|'.join(line.strip() for line in _ASKING_LINES.strip().splitlines())})\b)[^.!?\n,;:]*$"
+)
+"""The beginning of a question that ends without a mark. Relative clauses, as in "when I was ten", are none."""
+_ASKING_CHARACTERS = re.compile(
+    r"[^。\uff01\uff1f!?\n,\uff0c、]*(?:什么|什麼|哪[里裡儿]?|[谁誰]|多少|几点|[吗嗎]|(?:です|ます|でした|ました|だ|の)か|何|いつ|どこ|"
+    r"(?:뭐|무엇|어디|언제|누구|얼마|몇).{0,8}(?:야|지|까|요|니))$"
+)
+_LONGEST_ASKING = 120
 _PERSONAL_WORDS = """
     i i'm i've i'd i'll my mine me we we're we've we'll our us yo mi mis me mio mia soy estoy tengo nosotros
     nosotras nuestro nuestra nuestros nuestras conmigo ich mich mir mein meine meinem meinen meiner meines wir uns
@@ -78,6 +106,15 @@ _CORRECTION = re.compile(
 )
 _NOT_THAT = re.compile(r", not (?:my |the |in |at |on |dr\.? )?\w+\.?$")
 _CORRECTION_CHARACTERS = re.compile("其实|不再|実は|もう.{1,12}ない|사실은|더 이상")
+_ALL_OF_ME = re.compile(
+    r"\W*(?:ben kimim|(?:benim )?hakkimda (?:ne|neler) \w+|кто я(?: так\w+)?|"
+    r"расскажи(?:те)? (?:мне )?(?:обо мне|про меня)|"
+    r"(?:что|чего) (?:ты|вы|тебе|вам) \w+ (?:обо мне|про меня)|我是[谁誰]|"
+    r"[你您]?.{0,2}(?:知道|了解|记得|記得|认识|認識|关于|對|对).{0,2}我.{0,8}(?:什么|什麼|多少|哪些|吗|嗎)|"
+    r"(?:私|僕|俺)(?:は誰|は何者|について|のこと).{0,16}|(?:저|나)에 대해.{0,16}|(?:저는|나는|제가|내가) 누구.{0,6}|"
+    r"من انا|ماذا (?:تعرف|تعلم|تتذكر) عني)\W*"
+)
+"""Whole questions about the asker in languages whose words do not tell it."""
 _SAID = "recommend|suggest|said|say|told|tell me|advise|propose|mention|explain|explained|wrote|gave|give me"
 _ASKS_ASSISTANT = re.compile(
     rf"\b(?:did|have|had) you (?:{_SAID})|\byou (?:{_SAID})(?:ed|d)?\b|\byour (?:\w+ )?(?:recommend|suggest|advice|"
@@ -93,9 +130,9 @@ def traits_of(text: str, words: AbstractSet[str] | None = None) -> int:
         text: the text.
         words: its folded words, if the caller has them; see `Terms.words`.
     """
-    found = IS_QUESTION if _QUESTION.search(text[-_TAIL:]) else 0
     words = frozenset(words_of(text)) if words is None else words
     folded = fold(text)
+    found = IS_QUESTION if _QUESTION.search(text[-_TAIL:]) or _asks_without_mark(folded) else 0
     if is_identity(folded):
         found |= IS_PERSONAL | IS_IDENTITY
     elif not _PERSONAL.isdisjoint(words) or _has_asker(text):
@@ -116,18 +153,30 @@ def asks_when(question: str) -> bool:
 
 def asks_about_asker(question: str) -> bool:
     """Return True if a question is about the person who asks it, such as "Who am I?"."""
-    return not _ABOUT_ASKER.isdisjoint(words_of(question)) or _has_asker(question)
+    if not _ABOUT_ASKER.isdisjoint(words_of(question)) or _has_asker(question):
+        return True
+    return _asks_for_all_of_asker(question)
 
 
 def asks_for_memories(question: str) -> bool:
     """Return True if a question asks for all that is known, such as "What do you remember about me?"."""
     meant = query_words(question)
-    return bool(meant) and meant <= _OF_MEMORIES
+    return (bool(meant) and meant <= _OF_MEMORIES) or _asks_for_all_of_asker(question)
 
 
 def asks_assistant(question: str) -> bool:
     """Return True if a question asks what the assistant has said."""
     return bool(_ASKS_ASSISTANT.search(fold(question)))
+
+
+def _asks_for_all_of_asker(question: str) -> bool:
+    return _ALL_OF_ME.fullmatch(fold(question)) is not None
+
+
+def _asks_without_mark(folded: str) -> bool:
+    if len(folded) > _LONGEST_ASKING:
+        return False
+    return bool(_ASKING.match(folded)) or (not folded.isascii() and bool(_ASKING_CHARACTERS.match(folded)))
 
 
 def _corrects(folded: str) -> bool:
