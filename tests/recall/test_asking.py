@@ -4,6 +4,7 @@ import pytest
 
 from recuerda.recall import RecallProvider
 from recuerda.recall.asking import Asked, questions_of
+from recuerda.recall.traits import asks_assistant
 from recuerda.sqlite import SQLiteStorage
 from tests.recall.talking import pair, say
 
@@ -125,3 +126,50 @@ async def test_the_points_of_each_question_add_up(storage: SQLiteStorage, recall
     assert [report.place for report in reports[:2]] == [1, 1]
     for report in reports:
         assert sum(part.points for part in report.parts) == pytest.approx(report.memory.score)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What did you propose to end the quarrel over the books?",
+        "Which name did you favour?",
+        "Which of the dinners you wrote out for us are quick?",
+        "What was your advice on the delay?",
+        "¿Qué me has recomendado contra el ruido?",
+        "Was hast du mir gegen den Lärm empfohlen?",
+        "Qu'est-ce que tu m'as conseillé ?",
+        "Che cosa mi hai consigliato?",
+        "Что ты мне посоветовал?",
+        "你曾经给我推荐过哪些画家?",
+    ],
+)
+def test_a_question_asks_what_the_assistant_said(question: str) -> None:
+    assert asks_assistant(question)
+
+
+@pytest.mark.parametrize(
+    "question", ["Who is my dentist?", "Do you know my dentist?", "What did Ben say?", "¿Dónde vivo?", "Wo wohne ich?"]
+)
+def test_a_question_asks_not_what_the_assistant_said(question: str) -> None:
+    assert not asks_assistant(question)
+
+
+async def test_what_the_assistant_said_is_in_the_reply_to_what_was_asked(
+    storage: SQLiteStorage, recall: RecallProvider
+) -> None:
+    told, reply = "We quarrel about the books: she wants to keep all of them.", "Give each of you eight boxes."
+    await say(storage, "moving", *pair(told, reply))
+    await say(storage, "reading", *pair("I put the books on the shelf.", "They look good there."))
+    supports: list[float] = []
+    for question in (
+        "Who ended the quarrel over the books?",
+        "What did you propose to end the quarrel over the books?",
+    ):
+        reports = {report.memory.text: report for report in await recall.explain(question)}
+        for report in reports.values():
+            assert sum(part.points for part in report.parts) == pytest.approx(report.memory.score)
+        words = sum(part.points for part in reports[told].parts if part.reason in ("word", "coverage"))
+        support = sum(part.points for part in reports[reply].parts if part.reason == "neighbour")
+        supports.append(support / words)
+    assert supports == pytest.approx([0.1, 0.5])
+    assert [memory.text for memory in await recall.search(question, limit=2)] == [told, reply]

@@ -27,6 +27,7 @@ from recuerda.recall.ranking import (
     session_scores,
     span_of,
     supported_scores,
+    weights_for,
     worth_of,
 )
 from recuerda.recall.traits import HAS_NAME, HAS_TIME, IS_CORRECTION, IS_PERSONAL, IS_QUESTION, IS_STANDING
@@ -174,7 +175,7 @@ class _Scores:
         self._question = question
         self._info = info
         self._candidates = candidates
-        self._weights = weights
+        self._weights = weights = weights_for(question, weights)
         self._found = candidates.found
         self._own = own_scores(question, info, candidates, weights)
         self._echoes = {key for key in self._own if is_echo(self._found[key], question)}

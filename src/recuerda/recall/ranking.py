@@ -95,6 +95,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
         after_question: the additional support from the previous message if it is a question.
         reply: the support of a user's message from the assistant's reply to it.
         prompt: the support of an assistant's reply from the user's message before it.
+        given: as `prompt`, if the question asks what the assistant has said.
         answered: the support of a user's message from the assistant's message before it.
         echoed: the additional support for the reply to a question that repeats the query, from that question.
         recent: raises the newest candidate over the oldest one, so that the newer of two equal statements wins.
@@ -124,6 +125,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     after_question: float = 0.3
     reply: float = 0.4
     prompt: float = 0.1
+    given: float = 0.5
     answered: float = 0.15
     echoed: float = 0.8
     session: float = 0.15
@@ -253,6 +255,7 @@ def rank(
 
     Candidates with a score of 0 are left out, and so are questions that only repeat the query.
     """
+    weights = weights_for(question, weights)
     found = candidates.found
     own = own_scores(question, info, candidates, weights)
     echoes = {key for key in own if is_echo(found[key], question)}
@@ -272,6 +275,11 @@ def rank(
         scored.append((score * likelihood * (1 + recent * ((created - oldest) / age)), created, key))
     scored.sort(reverse=True)
     return [(key, score) for score, _, key in scored]
+
+
+def weights_for(question: Question, weights: Weights) -> Weights:
+    """Return the weights for a question. What the assistant has said is in the reply to a message that fits."""
+    return msgspec.structs.replace(weights, prompt=weights.given) if question.asks_assistant else weights
 
 
 def best_score(question: Question, info: ScopeInfo, candidates: Candidates, weights: Weights = WEIGHTS) -> float:

@@ -115,11 +115,22 @@ _ALL_OF_ME = re.compile(
     r"من انا|ماذا (?:تعرف|تعلم|تتذكر) عني)\W*"
 )
 """Whole questions about the asker in languages whose words do not tell it."""
-_SAID = "recommend|suggest|said|say|told|tell me|advise|propose|mention|explain|explained|wrote|gave|give me"
 _ASKS_ASSISTANT = re.compile(
-    rf"\b(?:did|have|had) you (?:{_SAID})|\byou (?:{_SAID})(?:ed|d)?\b|\byour (?:\w+ )?(?:recommend|suggest|advice|"
-    r"answer|explan|tip|propos|list)|\b(?:recomendaste|sugeriste|dijiste|explicaste|propusiste|aconsejaste|diste|"
-    r"me has (?:dicho|recomendado|sugerido|explicado))\b|\btus? (?:recomenda|suger|consejo|respuesta|explica)"
+    r"\b(?:did|have|had) you\b(?! (?:know|remember|think))|"
+    r"\byou(?:'d| had| have)? (?:gave|told|said|wrote|drew|came up|put together|did|\w{2,}ed)\b|\baccording to you\b|"
+    r"\byour (?:\w+ )?(?:advice|view|reckoning|ideas?|opinion|tips?|lists?|plans?|recommend|suggest|answer|expla)|"
+    r"\byour (?:\w+ )?propos|"
+    r"\b(?:recomendaste|sugeriste|dijiste|explicaste|propusiste|aconsejaste|diste|"
+    r"me has (?:dicho|recomendado|sugerido|explicado))\b|\btus? (?:recomenda|suger|consejo|respuesta|explica)|"
+    r"\bhast du (?!gewusst|gedacht)|\bdu mir\b.*\b(?:gesagt|empfohlen|vorgeschlagen|geraten|gegeben|erklart)|"
+    r"\bdeine?n? (?:rat|vorschlag|tipp|empfehlung|antwort)|"
+    r"\b(?:as-tu|tu m'as|tu m'avais) |\btes? (?:conseil|recommand|suggest|reponse)|"
+    r"\b(?:mi hai|hai) (?:detto|consigliato|suggerito|proposto|dato|raccomandato|spiegato)|\b(?:tuoi|tuo) consigli|"
+    r"\bvoce (?:me )?(?:disse|recomendou|sugeriu|deu|aconselhou|explicou)|"
+    r"\bheb je (?:me |mij )?.*\b(?:aangeraden|gezegd|voorgesteld|aanbevolen|gegeven|verteld)|"
+    r"\bты (?:мне )?(?:сказал|посоветовал|рекомендовал|предложил|объяснил)|"
+    r"\b(?:poleciles|doradziles|powiedziales|zaproponowales)|"
+    r"[你您](?:曾经|之前|以前)?(?:给我|跟我|和我|向我)?(?:推荐|建议|分享|说过|告诉|介绍)"
 )
 
 
