@@ -21,7 +21,7 @@ from msgspec import structs
 
 from recuerda.agent.resuming import running_turn
 from recuerda.agent.steps import RunningTurn, Step, encode_step
-from recuerda.errors import DraftConflict, ThreadConflict
+from recuerda.errors import DraftConflict, ThreadConflict, TurnGone
 from recuerda.ids import new_id, new_turn_id
 from recuerda.interop.calls import call_ids, result_ids
 from recuerda.interop.forms import Form, grouped, keep, kept, plain, restored
@@ -339,7 +339,10 @@ class ItemLog:
             step = Step(removed=len(group))
             self.place = await self._save(structs.replace(place, items=None), _with(place.turn, step), step)
         else:
-            await self.store.view.drop_draft(self.store.thread_id, turn_id=place.draft_id, last_step=place.last_id)
+            self.place = None
+            thread_id = self.store.thread_id
+            if not await self.store.view.drop_draft(thread_id, turn_id=place.draft_id, last_step=place.last_id):
+                raise DraftConflict(thread_id, turn_id=place.turn_id, number=0)
             self.place = Place(version=place.version)
         return restored(group, self._form)[-1]
 
@@ -350,8 +353,8 @@ class ItemLog:
             left = tuple(message for one in rest for message in one)
             turn = Turn(messages=left, input_count=min(last.turn.input_count, len(left)))
             await self.store.append(turn, expected=place.version, replaces=last.number, last_step=place.last_id)
-        else:
-            await self.store.undo(number=last.number)
+        elif await self.store.undo(number=last.number) is None:
+            raise TurnGone(self.store.thread_id, turn=last.number, revision=self.store.revision)
         items = restored(group, self._form)
         return items[-1] if items else None
 

@@ -35,6 +35,7 @@ from recuerda.interop.warm_threads import warm_threads
 from recuerda.storage.operations import ReadQuery, ThreadSlice
 from recuerda.testing import ScriptedChatClient
 from recuerda.threads.new_turn import new_turn
+from tests.between import before
 from tests.conversation import Counts
 
 USER: Any = {"role": "user", "content": "What is the weather in Lisbon?"}
@@ -321,6 +322,24 @@ async def test_pops_at_once_return_each_item_once(storage: Storage, another: Sto
     assert sorted(item["content"] for item in popped if item is not None) == ["a0", "a1", "a2", "q0", "q1", "q2"]
     assert popped.count(None) == 2
     assert await RecuerdaSession("t", storage).get_items() == []
+
+
+@pytest.mark.parametrize("method", ["drop_draft", "undo"])
+async def test_the_last_item_is_not_popped_again_after_another_pop_took_it(
+    storage: Storage, another: Storage, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    session, faster = RecuerdaSession("t", storage), RecuerdaSession("t", another)
+    await session.add_items([said("q")] if method == "drop_draft" else [said("q"), answered("a")])
+    if method == "undo":
+        assert await session.pop_item() == answered("a")
+    taken: list[Any] = []
+
+    async def pop() -> None:
+        taken.append(await faster.pop_item())
+
+    before(monkeypatch, session.log.store.view, method, pop)
+    assert await session.pop_item() is None
+    assert taken == [said("q")]
 
 
 async def test_pop_removes_the_newest_item_of_a_draft_and_of_a_turn(storage: Storage) -> None:
