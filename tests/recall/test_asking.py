@@ -4,7 +4,7 @@ import pytest
 
 from recuerda.recall import RecallProvider
 from recuerda.recall.asking import Asked, questions_of
-from recuerda.recall.traits import asks_assistant
+from recuerda.recall.traits import IS_QUESTION, asks_assistant, traits_of
 from recuerda.sqlite import SQLiteStorage
 from tests.recall.talking import pair, say
 
@@ -59,6 +59,11 @@ def test_a_message_has_these_questions(message: str, asked: list[tuple[str, str]
 )
 def test_a_message_stays_whole_if_its_questions_alone_ask_for_nothing_or_are_many(message: str) -> None:
     assert questions_of(message) == [Asked(message)]
+
+
+@pytest.mark.parametrize("text", ["أين جواز السفر؟", "Πού είναι το διαβατήριο\u037e", "护照在哪里\uff1f", "Passport?"])
+def test_a_message_that_ends_with_any_question_mark_is_a_question(text: str) -> None:
+    assert traits_of(text) & IS_QUESTION
 
 
 def test_what_was_said_before_helps_all_but_small_talk() -> None:

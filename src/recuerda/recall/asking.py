@@ -15,6 +15,7 @@ import msgspec
 
 from recuerda.recall.folding import fold
 from recuerda.recall.text import query_words
+from recuerda.recall.traits import has_question_mark
 
 MOST_QUESTIONS = 4
 """The largest number of questions that are searched for by themselves. More of them mostly stand in a pasted text."""
@@ -27,7 +28,6 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 """A full stop that ends no sentence, as in "Dr. Lee", "J. Lee", "U.S." and "am 3. Mai"."""
-_IS_ASKED = re.compile(r"[?\uff1f\u061f\u037e][\"'\u201d\u2019)\]]*$")
 _AND_WORDS = "and|or|y|o|und|oder|et|ou|e|en|of"
 _QUESTION_WORDS = """
     who whom whose what when where which why how quien quién quiénes qué cuando cuándo donde dónde adónde cuál cuáles
@@ -73,12 +73,12 @@ def questions_of(message: str, before: str = "") -> list[Asked]:
     asked: list[tuple[str, list[str]]] = []
     statements: list[str] = []
     for sentence in _sentences(message):
-        parts = _parts(sentence) if _IS_ASKED.search(sentence) else []
+        parts = _parts(sentence) if has_question_mark(sentence) else []
         asked += [(part, [other for other in parts if other is not part]) for part in parts]
         if not parts:
             statements.append(sentence)
     if not asked or len(asked) > MOST_QUESTIONS:
-        return [Asked(message, before if _IS_ASKED.search(message.strip()) or _told_words(message) else "")]
+        return [Asked(message, before if has_question_mark(message) or _told_words(message) else "")]
     return [Asked(part, "\n".join([*statements, *others, before]).strip()) for part, others in asked]
 
 
@@ -98,7 +98,7 @@ def _sentences(text: str) -> Iterator[str]:
 def _parts(sentence: str) -> list[str]:
     """Return the questions of a sentence: one if a part of it asks for nothing, and none if all of it does."""
     parts = _NEXT.split(sentence)
-    if all(map(_told_words, parts)):
+    if len(parts) > 1 and all(map(_told_words, parts)):
         return parts
     return [sentence] if _told_words(sentence) else []
 

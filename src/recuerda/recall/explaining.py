@@ -111,15 +111,15 @@ class SearchNotes:
     def __init__(self) -> None:
         self._parts: Callable[[int], tuple[ScorePart, ...]] = lambda _key: ()
         self._keys: dict[_Identity, int] = {}
-        self._ordered: Sequence[Memory] = ()
+        self._places: dict[_Identity, int] = {}
         self._reranked: Sequence[float] = ()
 
     def take(self, question: Question, info: ScopeInfo, candidates: Candidates) -> None:
         """Keep the candidates of a search."""
         scores = _Scores(question, info, candidates)
         self._parts = scores.parts
-        self._keys = {}
-        self._ordered = self._reranked = ()
+        self._keys, self._places = {}, {}
+        self._reranked = ()
 
     def noting(
         self, memories: Callable[[int, Document | None, float], Sequence[Memory]]
@@ -136,7 +136,7 @@ class SearchNotes:
 
     def note_order(self, memories: Sequence[Memory]) -> None:
         """Keep the order by the scores alone."""
-        self._ordered = memories
+        self._places = {_identity(memory): place for place, memory in enumerate(memories)}
 
     def note_reranked(self, scores: Sequence[float]) -> None:
         """Keep the scores that a reranker gave to the memories in the order by their scores."""
@@ -145,8 +145,7 @@ class SearchNotes:
     def report(self, memory: Memory) -> MemoryReport | None:
         """Return the report on a memory; None if it was not found for this question."""
         identity = _identity(memory)
-        place = next((place for place, one in enumerate(self._ordered) if _identity(one) == identity), None)
-        if place is None:
+        if (place := self._places.get(identity)) is None:
             return None
         return MemoryReport(
             memory=memory,

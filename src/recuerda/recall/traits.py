@@ -34,7 +34,8 @@ IS_IDENTITY = 64
 """The message says who its speaker is; see `identity.py`. Such a message is personal too."""
 
 _TAIL = 400
-_QUESTION = re.compile(r"[?\uff1f]\W*(?:\[[^\]]*\]\W*)?$")
+_QUESTION = re.compile(r"[?\uff1f\u061f\u037e]\W*(?:\[[^\]]*\]\W*)?$")
+"""A question mark at the end, also an Arabic or a Greek one. The description of a picture may follow."""
 _ASKING_LINES = r"""
     (?:what|which|whose)(?: (?!i |you |we |he |she |it |they |an? )\w+){0,2} (?:is|are|was|were|am|do|does|did|has|have)
     (?:who|where|when)(?: (?:is|are|was|were|am|do|does|did|has|have)|'?s)|what'?s
@@ -143,7 +144,7 @@ def traits_of(text: str, words: AbstractSet[str] | None = None) -> int:
     """
     words = frozenset(words_of(text)) if words is None else words
     folded = fold(text)
-    found = IS_QUESTION if _QUESTION.search(text[-_TAIL:]) or _asks_without_mark(folded) else 0
+    found = IS_QUESTION if has_question_mark(text) or _asks_without_mark(folded) else 0
     if is_identity(folded):
         found |= IS_PERSONAL | IS_IDENTITY
     elif not _PERSONAL.isdisjoint(words) or _has_asker(text):
@@ -155,6 +156,11 @@ def traits_of(text: str, words: AbstractSet[str] | None = None) -> int:
     if _corrects(folded):
         found |= IS_CORRECTION
     return found | (IS_STANDING if is_standing(folded) else 0)
+
+
+def has_question_mark(text: str) -> bool:
+    """Return True if a text ends with a question mark."""
+    return _QUESTION.search(text[-_TAIL:]) is not None
 
 
 def asks_when(question: str) -> bool:
