@@ -13,7 +13,7 @@ import pytest
 from bench.recall import MadeUp
 from recuerda import ChatMessage
 from recuerda.recall import RecallProvider, SQLiteRecallIndex
-from recuerda.recall.postings import MAX_CHUNK, Chunk, Matches, Postings, entered, without
+from recuerda.recall.postings import MAX_CHUNK, MAX_SHARING, Chunk, Matches, Postings, entered, without
 from recuerda.recall.ranking import WEIGHTS, idf
 from recuerda.recall.sqlite import entries, following
 from recuerda.recall.sqlite.texts import original_text, stored_text
@@ -73,19 +73,23 @@ def test_the_best_documents_are_those_of_a_complete_comparison() -> None:
         numbers = random.choice([1_000, 100_000])
         terms = {term: made(random, numbers, random.choice([0, 3, 60, 900])) for term in "abcd"}
         waiting = {numbers + more: {"a": 2, "b": 1} for more in range(3)}
-        counts: dict[int, dict[str, int]] = {number: dict(of) for number, of in waiting.items()}
-        for term, (of, _) in terms.items():
-            for number, count in of.items():
-                counts.setdefault(number, {})[term] = count
-        matches = Matches({term: postings for term, (_, postings) in terms.items()}, waiting)
         shares = random.choice([{}, {"b": 0.2, "d": 0.6}])
+        common = {term for term in shares if len(terms[term][0]) > MAX_SHARING}
+        counts = {
+            number: {term: one for term, one in of.items() if term not in common} for number, of in waiting.items()
+        }
+        for term in terms.keys() - common:
+            for number, count in terms[term][0].items():
+                counts.setdefault(number, {})[term] = count
+        matches = Matches({term: postings for term, (_, postings) in terms.items()}, waiting, shares)
+        assert common.isdisjoint(matches.frequencies)
         worth = {term: idf(of, numbers) * shares.get(term, 1) for term, of in matches.frequencies.items()}
         scores = {
             number: sum(worth[term] * count / (count + WEIGHTS.k1) for term, count in of.items())
             for number, of in counts.items()
         }
         for limit in (1, 10, 150):
-            best = matches.best(numbers, limit, shares)
+            best = matches.best(numbers, limit)
             assert matches.of(best) == {number: counts[number] for number in best}
             expected = sorted(scores.values(), reverse=True)[:limit]
             assert sorted((scores[number] for number in best), reverse=True) == pytest.approx(expected)

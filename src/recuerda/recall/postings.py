@@ -37,6 +37,10 @@ term that has fewer than 60,000 documents."""
 RANGE_BITS = 16
 """The number of low bits of a document's number that a chunk has."""
 
+MAX_SHARING = 300
+"""The largest number of documents that may have a term which counts less than the others. A more common one hardly
+changes the order, and there are dozens of them."""
+
 _LOW = (1 << RANGE_BITS) - 1
 _MAX_COUNT = 200
 """The largest count that is stored, because equal numbers must fit into a chunk. A higher count weighs hardly more."""
@@ -46,6 +50,8 @@ _EMPTY = bytes(2)
 
 _FEW_SCORES = 4_000
 """The largest number of scores of which the best ones are found sooner by sorting all than by a heap."""
+
+_NO_SHARES: Mapping[str, float] = {}
 
 _LOOK_UP = 8
 """The number of postings that are read in the time in which one document is looked up."""
@@ -135,18 +141,31 @@ class Matches:
     Args:
         postings: the postings of each term.
         waiting: the counts of the terms in the documents that are not in the postings yet, by number.
+        shares: as in `CandidateQuery`. Of these terms, the common ones are left out; see `MAX_SHARING`.
     """
 
-    def __init__(self, postings: Mapping[str, Postings], waiting: Mapping[int, Mapping[str, int]]) -> None:
-        self._postings = {term: of for term, of in postings.items() if of.frequency}
+    def __init__(
+        self,
+        postings: Mapping[str, Postings],
+        waiting: Mapping[int, Mapping[str, int]],
+        shares: Mapping[str, float] = _NO_SHARES,
+    ) -> None:
+        common = {term for term in shares if term in postings and postings[term].frequency > MAX_SHARING}
+        self._postings = {term: of for term, of in postings.items() if of.frequency and term not in common}
         self._waiting = waiting
+        if common:
+            self._waiting = {
+                number: {term: count for term, count in counts.items() if term not in common}
+                for number, counts in waiting.items()
+            }
+        self._shares = shares
         counted = Counter({term: of.frequency for term, of in self._postings.items()})
-        for counts in waiting.values():
+        for counts in self._waiting.values():
             counted.update(counts.keys())
         self.frequencies: dict[str, int] = dict(counted)
         """The number of documents that have each term. Terms that no document has are left out."""
 
-    def best(self, documents: int, limit: int, shares: Mapping[str, float]) -> list[int]:
+    def best(self, documents: int, limit: int) -> list[int]:
         """Return the numbers of the best documents by BM25 without its part for lengths; of equal ones, the newest.
 
         The terms are added from the rarest to the most common one. Once the common terms that are left cannot lift a
@@ -156,8 +175,8 @@ class Matches:
         Args:
             documents: the number of documents in the scope.
             limit: the number of documents to return.
-            shares: as in `CandidateQuery`.
         """
+        shares = self._shares
         worth = {term: idf(of, max(documents, of)) * shares.get(term, 1) for term, of in self.frequencies.items()}
         scores: dict[int, float] = {}
         done, rest, is_closed = 0.0, sum(worth.values()), False

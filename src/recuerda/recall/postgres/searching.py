@@ -184,13 +184,13 @@ class Searching:
         found = await rows(self._postings, (query.scope, list(query.terms), MAX_CHUNKS), connection, prepare=True)
         if not found:
             return Candidates(found={}, frequencies={}, threads={})
-        matches = _matches(query.terms, found)
+        matches = _matches(query, found)
         limit = min(query.limit, 2**31 - 1)
         statement, values = (
             self._candidates,
             [
                 query.scope,
-                f"{{{','.join(map(str, matches.best(found[0][1], limit, query.shares)))}}}",
+                f"{{{','.join(map(str, matches.best(found[0][1], limit)))}}}",
                 [start for start, _ in query.periods],
                 [until for _, until in query.periods],
                 limit,
@@ -338,8 +338,8 @@ def _message(row: Row, said: str) -> Document:
     )  # fmt: skip
 
 
-def _matches(terms: Sequence[str], found: Sequence[Row]) -> Matches:
-    chunks: dict[str, dict[int, bytes]] = {term: {} for term in terms}
+def _matches(query: CandidateQuery, found: Sequence[Row]) -> Matches:
+    chunks: dict[str, dict[int, bytes]] = {term: {} for term in query.terms}
     waiting: dict[int, dict[str, int]] = {}
     for n, first, data in dict.fromkeys(found):  # a row comes once for each of the terms that share it
         if n > 0:
@@ -349,7 +349,8 @@ def _matches(terms: Sequence[str], found: Sequence[Row]) -> Matches:
             counts: dict[str, int] = msgspec.json.decode(data, type=dict[str, int])
             if met := chunks.keys() & counts:
                 waiting[first] = {term: counts[term] for term in met}
-    return Matches({term: Postings(sorted(of.items())[-MAX_CHUNKS:]) for term, of in chunks.items()}, waiting)
+    postings = {term: Postings(sorted(of.items())[-MAX_CHUNKS:]) for term, of in chunks.items()}
+    return Matches(postings, waiting, query.shares)
 
 
 def _candidates(matches: Matches, found: Sequence[Row], similar: Mapping[int, float] | None = None) -> Candidates:

@@ -25,11 +25,12 @@ class Removed(NamedTuple):
     speaker: str | None
 
 
-def matches(scope: int, terms: Collection[str], connection: sqlite3.Connection) -> Matches:
-    """Return the documents of a scope that have any of these terms."""
+def matches(scope: int, terms: Collection[str], shares: Mapping[str, float], connection: sqlite3.Connection) -> Matches:
+    """Return the documents of a scope that have any of these terms; `shares` is as in `CandidateQuery`."""
     return Matches(
         {term: Postings(_newest_chunks(connection, scope, term)) for term in terms},
         _waiting(connection, scope, frozenset(terms)),
+        shares,
     )
 
 

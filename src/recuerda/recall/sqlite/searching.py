@@ -108,9 +108,9 @@ def candidates(query: CandidateQuery, connection: sqlite3.Connection) -> Candida
     if found is None:
         return Candidates(found={}, frequencies={}, threads={})
     scope, documents = found
-    matches = entries.matches(scope, query.terms, connection)
+    matches = entries.matches(scope, query.terms, query.shares, connection)
     similar = meaning.nearest(scope, query, connection)
-    keys = set(meaning.keys_of(connection, scope, matches.best(documents, query.limit, query.shares)))
+    keys = set(meaning.keys_of(connection, scope, matches.best(documents, query.limit)))
     keys.update(heapq.nlargest(query.limit, similar, key=similar.__getitem__))
     for start, end in query.periods:
         keys.update(_newest_within(connection, scope, start, end, query.limit))
