@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import msgspec
 
 from recuerda.recall.folding import fold
+from recuerda.recall.requests import is_request
 from recuerda.recall.text import query_words
 from recuerda.recall.traits import has_question_mark
 
@@ -57,10 +58,12 @@ class Asked(msgspec.Struct, frozen=True):
     Attributes:
         text: the question, or the whole message if it has no question that could be searched for.
         beside: the other sentences of the message, and what was said before it; "" if there are none.
+        is_request: True if the message asks an assistant to do something.
     """
 
     text: str
     beside: str = ""
+    is_request: bool = False
 
 
 def questions_of(message: str, before: str = "") -> list[Asked]:
@@ -70,6 +73,7 @@ def questions_of(message: str, before: str = "") -> list[Asked]:
         message: the message.
         before: what was said just before the message.
     """
+    wants_help = is_request(fold(message))
     asked: list[tuple[str, list[str]]] = []
     statements: list[str] = []
     for sentence in _sentences(message):
@@ -78,8 +82,8 @@ def questions_of(message: str, before: str = "") -> list[Asked]:
         if not parts:
             statements.append(sentence)
     if not asked or len(asked) > MOST_QUESTIONS:
-        return [Asked(message, before if has_question_mark(message) or _told_words(message) else "")]
-    return [Asked(part, "\n".join([*statements, *others, before]).strip()) for part, others in asked]
+        return [Asked(message, before if has_question_mark(message) or _told_words(message) else "", wants_help)]
+    return [Asked(part, "\n".join([*statements, *others, before]).strip(), wants_help) for part, others in asked]
 
 
 def _sentences(text: str) -> Iterator[str]:

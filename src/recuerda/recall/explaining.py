@@ -78,7 +78,8 @@ class ScorePart(msgspec.Struct, frozen=True, kw_only=True):
         reason: the reason.
         points: the points that it adds to the score; below 0 if it takes points away.
         factor: the factor by which it changes the sum of the parts before it; None for a reason that adds points.
-        word: for "word": the word of the query; "self" stands for the person who asks.
+        word: for "word": the word of the query; "self" stands for the person who asks, and "standing" for the standing
+            instructions and preferences that hold for a request.
         terms: for "word": the terms of the word that the message has, as the index keeps them.
     """
 

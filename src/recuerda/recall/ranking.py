@@ -9,7 +9,7 @@ with frequencies counted within the scope. The rest comes from how conversations
 - People state facts in statements, and facts about themselves in the first person.
 - If the question asks for a time, the answer is a sentence with a time in it. Whatever the question is, an answer is
   more likely to name a time, a person or a place than other sentences are.
-- A standing instruction or a preference matters for questions in many other words.
+- A standing instruction or a preference matters for questions in many other words, above all for requests.
 - If a conversation is about the topic, each of its messages is more likely to be the answer.
 - If two statements fit equally well, the newer one more likely holds.
 - If the same question was asked before, it tells nothing, but the reply to it may be the answer.
@@ -38,7 +38,16 @@ from recuerda.recall.about_me import as_asked_of_me, facts_asked, words_of_kinds
 from recuerda.recall.dates import NamedTimes, named_times
 from recuerda.recall.folding import fold
 from recuerda.recall.index import THREAD_BITS, Candidate, Candidates, ScopeInfo
-from recuerda.recall.text import ABOUT_ASKER, IDENTITY, name_words, query_terms, query_words, speaker_terms, words_of
+from recuerda.recall.text import (
+    ABOUT_ASKER,
+    IDENTITY,
+    STANDING,
+    name_words,
+    query_terms,
+    query_words,
+    speaker_terms,
+    words_of,
+)
 from recuerda.recall.traits import (
     HAS_NAME,
     HAS_TIME,
@@ -76,6 +85,9 @@ _ANYTHING = frozenset(_ANYTHING_WORDS.split())
 
 _SHARES = (0.4, 0.3, 0.2)
 """The worth of a word beside a question of one word, of two, and of more. The fewer words it has, the more it needs."""
+
+_SHARE_OF_STANDING = 0.5
+"""The worth of being a standing instruction or a preference if the query is a request."""
 
 _WORDS_OF_AN_ANSWER = 4
 """The largest number of words of a question that are expected in an answer."""
@@ -151,8 +163,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         terms: the terms to look for, each with the number of the word of which it is a form.
-        beside: the numbers of the words that stand beside the question, in other sentences of the same message.
-        share: the worth of a word beside the question, relative to a word of the question.
+        lesser: the worth of each word that is not of the question itself, by its number, relative to a word of the
+            question: a word of another sentence of the message, and being a standing instruction for a request.
         facts: the terms of the facts about the asker that the query asks for.
         of_facts: the numbers of the words that ask for such a fact, and the number of the fact. They count as one word.
         speakers: the speakers of the scope whom the query names.
@@ -168,8 +180,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     asks_assistant: bool = False
     of_facts: frozenset[int] = frozenset()
     facts: frozenset[str] = frozenset()
-    beside: frozenset[int] = frozenset()
-    share: float = 1.0
+    lesser: Mapping[int, float] = {}
 
     def word(self, term: str) -> int:
         """Return the number of the word of a term, which is the same for all words that ask for a fact."""
@@ -177,15 +188,17 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         return _FACT if number in self.of_facts else number
 
     def shares(self) -> dict[str, float]:
-        """Return the worth of each term beside the question, relative to a term of the question."""
-        return {term: self.share for term, number in self.terms.items() if number in self.beside}
+        """Return the worth of each term that is not of the question itself, relative to a term of the question."""
+        return {term: self.lesser[number] for term, number in self.terms.items() if number in self.lesser}
 
     def words(self) -> frozenset[int]:
         """Return the numbers of the question's own words."""
-        return frozenset(map(self.word, self.terms)) - self.beside
+        return frozenset(map(self.word, self.terms)) - self.lesser.keys()
 
 
-def question_of(query: str, info: ScopeInfo, now_us: int, zone: tzinfo = UTC, *, beside: str = "") -> Question:
+def question_of(
+    query: str, info: ScopeInfo, now_us: int, zone: tzinfo = UTC, *, beside: str = "", is_request: bool = False
+) -> Question:
     """Return the analysis of a query that is asked at this time, in this time zone.
 
     Args:
@@ -194,6 +207,7 @@ def question_of(query: str, info: ScopeInfo, now_us: int, zone: tzinfo = UTC, *,
         now_us: the time in microseconds.
         zone: the time zone.
         beside: the rest of the message that asks this.
+        is_request: True if the message asks an assistant to do something.
     """
     asked = set(words_of(query))
     speakers = frozenset(name for name in info.speakers if asked.intersection(name_words(name)))
@@ -217,22 +231,26 @@ def question_of(query: str, info: ScopeInfo, now_us: int, zone: tzinfo = UTC, *,
         number = 1 + max(terms.values(), default=-1)
         of_facts = frozenset([number, *(terms[term] for term in terms.keys() & asking.keys())])
         terms = terms | dict.fromkeys(facts, number)
+    number = 1 + max(terms.values(), default=-1)
     others: dict[str, int] = {}
-    share = 1.0
+    lesser: dict[int, float] = {}
     if beside:
-        first = 1 + max(terms.values(), default=-1)
-        others = {term: first + number for term, number in query_terms(beside).items() if term not in terms}
-        share = _SHARES[min(len(set(terms.values())), len(_SHARES)) - 1]
+        others = {term: number + at for term, at in query_terms(beside).items() if term not in terms}
+        lesser = dict.fromkeys(others.values(), _SHARES[min(len(set(terms.values())), len(_SHARES)) - 1])
+    asks_for_time, asks_for_reply = asks_when(query), asks_assistant(query)
+    if is_request and not (speakers or facts or asks_for_time or asks_for_reply):
+        number = 1 + max(others.values(), default=number)
+        others[STANDING] = number
+        lesser[number] = _SHARE_OF_STANDING
     return Question(
         terms=terms | others,
-        beside=frozenset(others.values()),
-        share=share,
+        lesser=lesser,
         of_facts=of_facts,
         facts=frozenset(facts),
         speakers=speakers,
         times=times,
-        asks_when=asks_when(query),
-        asks_assistant=asks_assistant(query),
+        asks_when=asks_for_time,
+        asks_assistant=asks_for_reply,
     )
 
 
@@ -371,10 +389,10 @@ def worth_of(
             if question.word(term) == _FACT:
                 worth[term] = min(known) * weights.fact if term in question.facts else min(value, *known)
     numbered = {term: (question.word(term), value) for term, value in worth.items()}
-    if question.beside:
+    if question.lesser:
         for term, (word, value) in numbered.items():
-            if word in question.beside:
-                numbered[term] = (word, value * question.share)
+            if word in question.lesser:
+                numbered[term] = (word, value * question.lesser[word])
     return numbered
 
 

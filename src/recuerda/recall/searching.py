@@ -103,7 +103,9 @@ class MemorySearch:
     ) -> list[Memory]:
         info = joined_info(list(infos.values()))
         vector = await self.meaning.query_vector(asked.text, list(infos), info)
-        question = question_of(asked.text, info, self._clock(), self._zone, beside=asked.beside)
+        question = question_of(
+            asked.text, info, self._clock(), self._zone, beside=asked.beside, is_request=asked.is_request
+        )
         looked_at = _NARROW_CANDIDATES if filters.is_narrow else max(_CANDIDATES, 3 * limit)
         queries = [
             CandidateQuery(

@@ -1,0 +1,69 @@
+"""Requests: messages that ask an assistant to do something, such as "Could you plan a dinner?" and "Write me a letter".
+
+The answer to a request is not in what was said before. But standing instructions and preferences hold for it, whatever
+its words. A request is recognized by the words of wishes, and by orders at the beginning of a clause. To sum up what
+was said, and to remember it, are no such requests: their answer is in what was said.
+"""
+
+from __future__ import annotations
+
+import re
+
+_WISHES = r"""
+    would|could|should|shall|might|(?:can|will) you|please|pls|suggest\w*|recommend\w*|ideas?|advice|help
+    podria\w*|puedes|puede|deberia\w*|conviene|recomien\w+|recomend\w+|sugier\w+|sugerir|consejos?|ayud\w+|por favor
+    quiero|quisiera|necesito|harias
+    konnt\w+|kannst|sollt\w+|soll|sollen|wurd\w+|bitte|hilf|hilfe|helfen|empfiehl\w*|empfehl\w+|schlag\w*|vorschlag\w*
+    ideen?|tipps?|brauche|mochte
+    pourr\w+|peux|pouvez|devr\w+|dois-je|faut-il|s'il (?:te|vous) plait|conseil\w*|recommand\w+|sugger\w+|idees?|aide\w*
+    voudrais|besoin
+    poderia\w*|podes?|deveria\w*|devo|sugest\w+|sugir\w+|ideias?|conselhos?|ajud\w+|preciso|gostaria
+    potresti|potrebbe|puoi|dovre\w+|devo|consigli\w*|suggeri\w*|raccomand\w+|idee?a?|aiut\w+|per favore|vorrei|bisogno
+    kun je|kunt u|zou|zouden|moet|moeten|alsjeblieft|alstublieft|help|advies|raad|tips?|aanraden|aanbevelen|voorstel\w*
+    kan du|skulle|borde?|bor jag|skal jeg|ska jag|hjalp\w*|hjaelp\w*|hjelp\w*|forslag|forslar?|foresla\w*|anbefal\w*
+    rekommend\w*|snalla|behover
+    mozesz|moglbys|moglabys|powinn\w+|pomoz\w*|polec\w*|zapropon\w*|pomysl\w*|prosze|potrzebuje|doradz\w*
+    можешь|можете|мог бы|могла бы|помоги\w*|посовету\w*|порекоменду\w*|предложи\w*|идеи|совет\w*|стоит|пожалуйста|нужно
+    ebilir misin\w*|\w+[ae]bilir misin\w*|oner\w*|tavsiye\w*|fikir\w*|lutfen|yardim\w*|\w+m[ae]liyim|\w+sam
+    من فضلك|لو سمحت|اقترح\w*|ساعدن\w+|هل يمكنك|انصح\w*|نصيحه|نصيحة|احتاج
+"""
+_ORDERS = r"""
+    write draft plan give show make create explain set lay design build translate prepare compose generate add fix
+    improve check rewrite refactor implement find book order choose pick escrib\w+ redacta\w* haz\w* dame muestra\w*
+    explica\w* crea\w* prepara\w* planea\w* planifica\w* traduce\w* disena\w* mejora\w* corrige\w* propon\w*
+    schreib\w* entwirf plane? gib zeige? mach\w* erstell\w* erklar\w* ubersetze? bereite formulier\w* verbesser\w*
+    ecri\w+ redige\w* donne\w* fai(?:s|tes) montre\w* explique\w* cree\w* prepare\w* planifie\w* tradui\w+ ameliore\w*
+    propose\w* corrige\w* escreva\w* faca\w* faz de-me da-me mostre explique crie prepare planeje traduza melhore
+    sugira scrivi\w* dammi fammi fai mostra\w* spiega\w* crea prepara\w* pianifica traduci migliora correggi proponi
+    schrijf geef maak toon vertaal bedenk verbeter skriv ge gi giv visa vis lag lav gjor planera planlegg planlaeg
+    forklar oversatt oversett napisz zaplanuj daj pokaz zrob stworz wyjasnij przetlumacz przygotuj ulozl? popraw
+    напиши\w* составь\w* дай\w* покажи\w* сделай\w* создай\w* объясни\w* переведи\w* подготовь\w* спланируй\w*
+    придумай\w* исправь\w* yaz hazirla goster planla acikla cevir اكتب اعطني خطط اشرح ترجم
+"""
+_CHARACTERS = (
+    r"请(?!问)|請(?!問)|帮我|幫我|帮忙|能不能|可以.{0,12}[吗嗎]|建议|建議|推荐|推薦|应该|應該|怎么办|怎麼辦|写一|寫一|我想要?|"
+    r"(?<!教えて)(?:ください|下さい)|お願い|おすすめ|お勧め|提案|アイデア|べき|たらいい|ほうがいい|手伝|作って|書いて|"
+    r"주세요|해 ?줘|추천|제안|도와|해야|좋을까|부탁|써 ?줘|만들어"
+)
+_RECAPS = r"""
+    summari[sz]\w*|recap\w*|overview|remind me|remember|recall|tell me (?:what|where|who|when|which|my|our|the)|look up
+    resum\w+|recuerda\w*|zusammenfass\w+|fass\w*|erinner\w+|rappelle\w*|riassum\w+|ricorda\w*|lembr\w+|samenvat\w*
+    sammanfatt\w*|oppsummer\w*|opsummer\w*|podsumuj\w*|przypomnij|напомни\w*|подведи|ozetle\w*|hatirlat\w*
+"""
+
+
+def _any_of(lines: str) -> str:
+    return "|".join(line.strip() for line in lines.strip().splitlines())
+
+
+_REQUEST = re.compile(
+    rf"(?<!\w)(?:{_any_of(_WISHES)})(?!\w)"
+    rf"|(?:^|[.!?:;,\n-]\s*)(?:{'|'.join(_ORDERS.split())})\s"
+    rf"|{_CHARACTERS}"
+)
+_RECAP = re.compile(rf"(?<!\w)(?:{_any_of(_RECAPS)})(?!\w)|总结|總結|まとめて|要約|요약|정리해")
+
+
+def is_request(folded: str) -> bool:
+    """Return True if a text, in lower case and without accents, asks an assistant to do something."""
+    return _REQUEST.search(folded) is not None and _RECAP.search(folded) is None
