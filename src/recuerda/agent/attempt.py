@@ -126,7 +126,7 @@ class Attempt:
         if tools := self._settings.context_tools:
             check_context(tools, self._request.context)
         if self._settings.providers:
-            show_thread(thread, self._settings, self._reading, said)
+            show_thread(thread, self._settings, self._reading, said, form=self._request.form)
             thread.replaced = self._turn.replaces
         given = await gather(
             self._settings.providers, lambda provider: self._ticket.inside(provider.invoking(said, thread=thread))

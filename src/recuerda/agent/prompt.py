@@ -23,10 +23,11 @@ from recuerda.threads.service_context import marked
 from recuerda.threads.thread import AgentThread
 from recuerda.window.repair import mend
 from recuerda.window.summary import INSTRUCTING_ROLES
+from recuerda.window.tokens import ESTIMATES, ContextRoom
 from recuerda.window.window import ContextWindow
 
-CONTEXT_TOKENS = 2_000
-"""The room for providers' contexts that is assumed before they are known, in tokens."""
+_CONTEXT_SHARE = 4
+"""A window keeps at most one part of this many free for the contexts of providers."""
 
 HistoryPart = Callable[[int, int], Sequence[ChatMessage]]
 """Returns the thread's messages that fit beside a number of overhead tokens and a number of input tokens, in this
@@ -43,6 +44,8 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
         history: returns the thread's messages that fit; see `HistoryPart`.
         context: the providers' messages. They differ from run to run, so they come after the thread's messages: the
             messages before them stay the same, and the service finds them in its cache.
+        least_overhead: the least number of tokens besides thread and turn. The room for contexts is in it, whether or
+            not a provider uses it: providers were told which turns fit beside it, and recall others.
         window: the limit of a whole request; None for no limit.
         tools: the tools of the agent and of the providers, by name.
         options: the service's own options.
@@ -56,6 +59,7 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     kept: Sequence[ChatMessage]
     history: HistoryPart
     context: Sequence[ChatMessage]
+    least_overhead: int
     window: ContextWindow | None
     tools: Mapping[str, FunctionTool]
     options: Mapping[str, Json]
@@ -93,7 +97,7 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
         """Return the tokens that are sent besides the thread and the turn."""
         around = [*self.pinned, *self.kept, *self.context]
         tools = self.tools.values() if self.output is None else (*self.tools.values(), self.output)
-        return window.tokens(around, instructions=self.instructions, tools=tools)
+        return max(self.least_overhead, window.tokens(around, instructions=self.instructions, tools=tools))
 
     def continued(
         self,
@@ -125,25 +129,55 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
             self.window.observe(request.messages, usage, instructions=request.instructions, tools=tools)
 
 
-def show_thread(thread: AgentThread, settings: AgentSettings, reading: Reading, said: Sequence[ChatMessage]) -> None:
+def show_thread(
+    thread: AgentThread,
+    settings: AgentSettings,
+    reading: Reading,
+    said: Sequence[ChatMessage],
+    *,
+    form: OutputForm | None = None,
+) -> None:
     """Set what the providers of a run may know of its thread; it is done before they are asked."""
     history = reading.loaded.history
-    thread.sent_from = _first_sent(settings, reading, said)
+    thread.sent_from = _first_sent(settings, reading, said, form)
     thread.sent_pinned = _sent_pinned(reading)
+    thread.context_room = _context_room(settings)
     thread.previous = history.turns[-1] if history is not None and history.turns else None
 
 
-def _first_sent(settings: AgentSettings, reading: Reading, said: Sequence[ChatMessage]) -> int | None:
-    """Return the number of the first turn that a run surely sends, before the providers have given their contexts.
+def _first_sent(
+    settings: AgentSettings, reading: Reading, said: Sequence[ChatMessage], form: OutputForm | None
+) -> int | None:
+    """Return the number of the first turn that a run sends beside the room for the contexts of providers.
 
-    Room is left for the contexts. None if the owner of the messages knows no turns.
+    None if the owner of the messages knows no turns.
     """
     window = settings.window
     if window is None:
         return reading.loaded.first_sent(None)
-    nothing = Gathered(instructions=[], messages=[], tools=[], warnings=[])
-    overhead = prompt_of(settings, nothing, reading, is_kept=False).overhead(window) + CONTEXT_TOKENS
+    overhead = _least_overhead(settings, reading, form)
     return reading.loaded.first_sent(window, overhead_tokens=overhead, input_tokens=window.tokens(said))
+
+
+def _context_room(settings: AgentSettings) -> ContextRoom | None:
+    """Return the room for the context of each provider; None if there is no limit of tokens."""
+    window, providers = settings.window, settings.providers
+    if window is None or window.max_tokens is None or not providers:
+        return None
+    wanted = max(provider.context_tokens for provider in providers)
+    share = (window.max_tokens - window.reserve_tokens) // (_CONTEXT_SHARE * len(providers))
+    return ContextRoom(min(wanted, share), window.counter or ESTIMATES)
+
+
+def _least_overhead(settings: AgentSettings, reading: Reading, form: OutputForm | None) -> int:
+    """Return the tokens of all that is sent besides thread and turn, with the room for the contexts of providers."""
+    window, room = settings.window, _context_room(settings)
+    if window is None or room is None:
+        return 0
+    texts = [text for text in (settings.instructions, reading.summary and reading.summary.instructions) if text]
+    tools = (*settings.tools, *([] if form is None else [form.schema]))
+    fixed = window.tokens(_sent_pinned(reading), instructions="\n\n".join(texts) or None, tools=tools)
+    return fixed + room.tokens * len(settings.providers)
 
 
 def _sent_pinned(reading: Reading) -> Sequence[ChatMessage]:
@@ -183,6 +217,7 @@ def prompt_of(
         kept=reading.loaded.pinned.messages,
         history=partial(reading.loaded.select, settings.window),
         context=context,
+        least_overhead=_least_overhead(settings, reading, form),
         window=settings.window,
         tools=tools_by_name([*settings.tools, *given.tools]),
         options=settings.options,

@@ -20,6 +20,10 @@ FailurePolicy: TypeAlias = Literal["raise", "warn"]
 """The consequence of a provider's failure: "raise" ends the run, "warn" continues it without the provider's context."""
 
 
+CONTEXT_TOKENS = 2_000
+"""`ContextProvider.context_tokens`, unless a provider has another number."""
+
+
 class Context(msgspec.Struct, frozen=True, kw_only=True):
     """The context that a provider adds to one run.
 
@@ -49,12 +53,16 @@ class ContextProvider:
             with data about one thread need different names.
         timeout: the time limit of a hook; None for no limit. A hook that takes longer is cancelled and fails with a
             `ProviderError`.
+        context_tokens: the tokens that a window with `max_tokens` keeps free for the provider's context. All providers
+            together get at most a quarter of the window; `AgentThread.context_room` says how much each one gets. A
+            longer context is sent, too, but it takes the places of turns of the thread.
         on_failure: "raise" (the default) ends the run if `invoking` fails; nothing has been paid for yet. "warn" logs
             the failure and lists it in the reply's warnings.
     """
 
     name: str = ""
     timeout: timedelta | None = None
+    context_tokens: int = CONTEXT_TOKENS
     on_failure: FailurePolicy = "raise"
 
     def __init_subclass__(cls) -> None:

@@ -20,7 +20,7 @@ from msgspec import structs
 from recuerda.errors import InvalidInput, StorageUnavailable, ThreadOwnershipError
 from recuerda.ids import check_count, check_id, check_limit
 from recuerda.messages.message import ChatMessage
-from recuerda.providers.context import Context, ContextProvider, FailurePolicy
+from recuerda.providers.context import CONTEXT_TOKENS, Context, ContextProvider, FailurePolicy
 from recuerda.providers.deferred import Deferred
 from recuerda.providers.embedding import Embedder
 from recuerda.providers.observing import on_memories
@@ -45,7 +45,7 @@ from recuerda.recall.memory import (
     place_of,
 )
 from recuerda.recall.places import index_beside, opened_index
-from recuerda.recall.quoting import context_of, fitting
+from recuerda.recall.quoting import context_in_room, context_of, fitting
 from recuerda.recall.ranking import SESSION_GAP_US
 from recuerda.recall.recollection import Recollection, whose_memories
 from recuerda.recall.reranking import RERANK_S, Reranking
@@ -61,7 +61,10 @@ from recuerda.threads.thread import AgentThread
 
 _ADVICE = "make a provider for each user, or one without user_id"
 RECENT_TURNS = 20
-"""The number of the newest turns that are not recalled if it is not known which turns are sent."""
+"""`recent_turns`, unless another number is given."""
+
+_CHARACTERS_PER_TOKEN = 3
+"""The number of characters for which a token of the window is kept free. A token of English has about four."""
 
 _CHECK_S = 10
 """The time limit, in seconds, for comparing threads with the storage without a search."""
@@ -92,9 +95,11 @@ class RecallProvider(ContextProvider):
         facts: finds facts in the messages after the reply; see `FactExtractor`. If None, no facts are extracted.
         limit: the largest number of memories, and of facts, that a run gets.
         min_relevance: a run gets no memories if the best one has a lower `Memory.relevance`. 0 turns this off.
-        recent_turns: the number of the newest turns of the current thread that are not recalled. If None, these are the
-            turns that the run sends anyway, so a turn that its window leaves out can be recalled.
+        recent_turns: the number of the newest turns of the current thread that are not recalled if it is not known
+            which turns are sent. A run of an agent knows it: exactly the turns that it does not send can be recalled.
         max_characters: the largest number of characters of all quotes and facts together. Facts take at most half.
+            If the agent's window is limited in tokens, they get no more than the room that it keeps for them; see
+            `ContextProvider.context_tokens`.
         max_quote_characters: the largest number of characters of one quote or fact. A longer one is cut to the part
             that fits the query best.
         timeout: see `ContextProvider`.
@@ -121,7 +126,7 @@ class RecallProvider(ContextProvider):
         facts: FactExtractor | None = None,
         limit: int = 10,
         min_relevance: float = MIN_RELEVANCE,
-        recent_turns: int | None = None,
+        recent_turns: int = RECENT_TURNS,
         max_characters: int = 6_000,
         max_quote_characters: int = 600,
         timeout: timedelta | None = timedelta(seconds=10),
@@ -133,9 +138,10 @@ class RecallProvider(ContextProvider):
         self.namespaces: tuple[str, ...] = check_namespaces(namespace, reads)
         self.limit: int = check_limit(limit, "limit")
         self.min_relevance: float = check_relevance(min_relevance)
-        self.recent_turns: int | None = None if recent_turns is None else check_count(recent_turns, "recent_turns")
+        self.recent_turns: int = check_count(recent_turns, "recent_turns")
         self.max_characters: int = check_limit(max_characters, "max_characters")
         self.max_quote_characters: int = check_limit(max_quote_characters, "max_quote_characters")
+        self.context_tokens: int = max(CONTEXT_TOKENS, self.max_characters // _CHARACTERS_PER_TOKEN)
         self.timeout = timeout
         self.on_failure: FailurePolicy = on_failure
         self._embedder = embedder
@@ -178,15 +184,16 @@ class RecallProvider(ContextProvider):
         has_facts = self._extractor is not None and admitted.only_thread is None
         facts = await self._facts_at(whose, admitted.before_us) if has_facts else []
         facts = [fact for fact in facts if not _is_replaced(fact, thread)]
-        return context_of(
+        make = partial(
+            context_of,
             memories,
             facts=fitting(facts, query, self.limit),
             query=query,
             thread_id=thread.id,
-            max_characters=self.max_characters,
             max_quote_characters=self.max_quote_characters,
             zone=self.time_zone,
         )
+        return context_in_room(make, self.max_characters, thread.context_room)
 
     async def _facts_at(self, whose: Whose, before_us: int | None) -> list[Fact]:
         """Return the facts that may be quoted: the valid ones, or the facts that were valid before a time."""
@@ -675,12 +682,9 @@ class RecallProvider(ContextProvider):
 
     def _first_recent(self, thread: AgentThread, revision: int) -> int:
         """Return the number of the first turn of a run's thread that is not recalled."""
-        if self.recent_turns is not None:
-            first = revision - self.recent_turns + 1
-        elif thread.is_kept_by_service:
+        if thread.is_kept_by_service:
             return 0  # The service sends the whole thread.
-        else:
-            first = revision - RECENT_TURNS + 1 if thread.sent_from is None else thread.sent_from
+        first = revision - self.recent_turns + 1 if thread.sent_from is None else thread.sent_from
         # A turn that the run replaces is the newest one.
         return first if thread.replaced is None else min(first, thread.replaced)
 

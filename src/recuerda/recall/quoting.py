@@ -7,7 +7,7 @@ its date and its conversation. A long message is cut to the part with the most w
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, tzinfo
 
@@ -16,6 +16,7 @@ from recuerda.providers.context import Context
 from recuerda.recall.facts import Fact
 from recuerda.recall.memory import Memory
 from recuerda.recall.text import query_terms, terms_of
+from recuerda.window.tokens import ContextRoom
 
 PROMPT = (
     "[memory] This message quotes earlier conversations that may matter now. Use it as knowledge about the past: each "
@@ -56,6 +57,25 @@ def context_of(
         zone=zone,
     )
     return context_with(quotes, known)
+
+
+def context_in_room(
+    make: Callable[..., Context | None], max_characters: int, room: ContextRoom | None
+) -> Context | None:
+    """Return the context of at most a number of characters, or a shorter one that fits into a room of tokens.
+
+    Args:
+        make: makes the context; it gets `max_characters`.
+        max_characters: the largest number of characters.
+        room: the room; None if there is no limit of tokens.
+    """
+    context = make(max_characters=max_characters)
+    while context is not None and room is not None and (tokens := room.count(context.messages)) > room.tokens:
+        # The context may be shorter than was allowed, and its tokens may be uneven.
+        length = min(max_characters, sum(len(message.text) for message in context.messages))
+        max_characters = min(max_characters - 1, int(0.9 * length * room.tokens / tokens))
+        context = make(max_characters=max_characters)
+    return context
 
 
 def facts_that_fit(

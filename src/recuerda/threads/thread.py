@@ -30,6 +30,7 @@ from recuerda.threads.owner import Owner
 from recuerda.threads.protocol import ChatMessageStoreProtocol
 from recuerda.threads.state import STATE_VERSION, THREAD_KIND, ThreadState, read_thread_state
 from recuerda.threads.store import ChatMessageStore
+from recuerda.window.tokens import ContextRoom
 
 
 class AgentThread:
@@ -74,6 +75,9 @@ class AgentThread:
         self.sent_pinned: Sequence[ChatMessage] = ()
         """The pinned messages that the newest run of this handle sends in any case, also those of turns before
         `sent_from`. They are set before the providers are asked."""
+        self.context_room: ContextRoom | None = None
+        """The room that the newest run of this handle keeps for the context of each provider, beside the turns from
+        `sent_from` on. It is set before the providers are asked. None if the window has no limit of tokens."""
         self.replaced: int | None = None
         """The number of the turn that the newest run of this handle replaces. No provider repeats that turn. It is None
         if the run replaces no turn."""

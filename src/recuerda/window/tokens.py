@@ -82,6 +82,22 @@ class ToolSchema(Protocol):
         ...
 
 
+class ContextRoom(msgspec.Struct, frozen=True):
+    """The room that a run keeps for the context of a provider.
+
+    Attributes:
+        tokens: the largest number of tokens.
+        counter: counts the tokens as the window does.
+    """
+
+    tokens: int
+    counter: TokenCounter
+
+    def count(self, messages: Iterable[ChatMessage]) -> int:
+        """Return the tokens of messages."""
+        return self.counter.count(messages)
+
+
 class TokenCounter:
     """Count the tokens of texts and messages: exactly with an encoding, otherwise by an estimate.
 
