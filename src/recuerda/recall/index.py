@@ -13,13 +13,14 @@ finds anything in another scope, and its cost depends on the size of the scope, 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Self
 
 import msgspec
 
 from recuerda.errors import ConfigurationError
 from recuerda.recall.facts import Fact, NewFact
+from recuerda.recall.similar_words import SIMILAR
 from recuerda.storage.contract import Storage
 from recuerda.storage.thread_info import Version
 
@@ -154,6 +155,8 @@ class CandidateQuery(msgspec.Struct, frozen=True, kw_only=True):
         scope: the scope to search.
         terms: a document with any of these terms is a candidate.
         shares: the terms that count less, each with its worth relative to the other terms.
+        words: words with the terms of each. If no document has a term of a word, similar terms stand for it; see
+            `similar_words.py`.
         periods: pairs of start and end, in microseconds. The newest documents of each period are candidates too.
         model_id: the model of `vector`.
         vector: the query's vector, of length 1. It is compared with documents' vectors of the same model.
@@ -164,11 +167,21 @@ class CandidateQuery(msgspec.Struct, frozen=True, kw_only=True):
     scope: str
     terms: tuple[str, ...]
     shares: Mapping[str, float] = {}
+    words: Mapping[str, Sequence[str]] = {}
     periods: tuple[tuple[int, int], ...] = ()
     model_id: str = ""
     vector: Sequence[float] | None = None
     limit: int = 150
     reach: int = NEIGHBOUR_REACH
+
+    def unknown_words(self, frequencies: Mapping[str, int]) -> dict[str, Sequence[str]]:
+        """Return those of `words` of which no term occurs."""
+        return {word: terms for word, terms in self.words.items() if frequencies.keys().isdisjoint(terms)}
+
+    def with_similar(self, similar: Iterable[str]) -> CandidateQuery:
+        """Return the query with terms that stand for unknown words."""
+        added = dict.fromkeys(similar, SIMILAR)
+        return msgspec.structs.replace(self, terms=(*self.terms, *added), shares={**self.shares, **added})
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False):
@@ -206,11 +219,13 @@ class Candidates(msgspec.Struct, frozen=True, kw_only=True):
         frequencies: the number of the scope's documents in which each term occurs. Terms that occur in none are left
             out.
         threads: the ids of the threads of `found`, by `key >> 32`.
+        similar: the terms that stand for a word of `CandidateQuery.words`, each with the word.
     """
 
     found: Mapping[int, Candidate]
     frequencies: Mapping[str, int]
     threads: Mapping[int, str]
+    similar: Mapping[str, str] = {}
 
 
 class Forgetting(msgspec.Struct, frozen=True, kw_only=True):

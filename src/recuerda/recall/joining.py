@@ -30,8 +30,10 @@ def joined_candidates(found: Sequence[Candidates]) -> Candidates:
     frequencies: Counter[str] = Counter()
     candidates: dict[int, Candidate] = {}
     threads: dict[int, str] = {}
+    similar: dict[str, str] = {}
     for one in found:
         frequencies.update(one.frequencies)
         candidates |= one.found
         threads |= one.threads
-    return Candidates(found=candidates, frequencies=frequencies, threads=threads)
+        similar |= one.similar
+    return Candidates(found=candidates, frequencies=frequencies, threads=threads, similar=similar)

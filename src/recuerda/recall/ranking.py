@@ -38,6 +38,7 @@ from recuerda.recall.about_me import as_asked_of_me, facts_asked, words_of_kinds
 from recuerda.recall.dates import NamedTimes, named_times
 from recuerda.recall.folding import fold
 from recuerda.recall.index import THREAD_BITS, Candidate, Candidates, ScopeInfo
+from recuerda.recall.similar_words import SIMILAR, can_be_similar
 from recuerda.recall.text import (
     ABOUT_ASKER,
     IDENTITY,
@@ -169,6 +170,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         of_facts: the numbers of the words that ask for such a fact, and the number of the fact. They count as one word.
         speakers: the speakers of the scope whom the query names.
         times: the times that the query names.
+        similar: the terms that stand for words which no message has; see `similar_words.py`.
         asks_when: True if the query asks for a time.
         asks_assistant: True if the query asks what the assistant has said.
     """
@@ -181,6 +183,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     of_facts: frozenset[int] = frozenset()
     facts: frozenset[str] = frozenset()
     lesser: Mapping[int, float] = {}
+    similar: frozenset[str] = frozenset()
 
     def word(self, term: str) -> int:
         """Return the number of the word of a term, which is the same for all words that ask for a fact."""
@@ -190,6 +193,21 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     def shares(self) -> dict[str, float]:
         """Return the worth of each term that is not of the question itself, relative to a term of the question."""
         return {term: self.lesser[number] for term, number in self.terms.items() if number in self.lesser}
+
+    def spelt(self) -> dict[str, list[str]]:
+        """Return the terms of each word of the question for which similar terms may stand, by its folded form."""
+        forms: defaultdict[int, list[str]] = defaultdict(list)
+        for term, number in self.terms.items():
+            if number not in self.lesser and number not in self.of_facts:
+                forms[number].append(term)
+        return {terms[0]: terms for terms in forms.values() if can_be_similar(terms[0])}
+
+    def with_similar(self, similar: Mapping[str, str]) -> Question:
+        """Return the question with terms that stand for words of `spelt`, each with the word."""
+        if not similar:
+            return self
+        terms = {**self.terms, **{term: self.terms[word] for term, word in similar.items() if term not in self.terms}}
+        return msgspec.structs.replace(self, terms=terms, similar=similar.keys() - self.terms.keys())
 
     def words(self) -> frozenset[int]:
         """Return the numbers of the question's own words."""
@@ -388,6 +406,8 @@ def worth_of(
         for term, value in worth.items():
             if question.word(term) == _FACT:
                 worth[term] = min(known) * weights.fact if term in question.facts else min(value, *known)
+    for term in worth.keys() & question.similar:
+        worth[term] *= SIMILAR
     numbered = {term: (question.word(term), value) for term, value in worth.items()}
     if question.lesser:
         for term, (word, value) in numbered.items():

@@ -112,6 +112,7 @@ class MemorySearch:
                 scope=scope,
                 terms=tuple(question.terms),
                 shares=question.shares(),
+                words=question.spelt(),
                 periods=question.times.windows,
                 model_id=self.meaning.model_id,
                 vector=vector,
@@ -120,6 +121,7 @@ class MemorySearch:
             for scope in infos
         ]
         candidates = await self._candidates(queries)
+        question = question.with_similar(candidates.similar)
         is_of_person = bool(question.speakers) and not candidates.frequencies and vector is None and not question.times
         if is_of_person:
             # Nobody has said any of the words, so the question gets what is known of the person whom it names.

@@ -72,6 +72,11 @@ def chunks_in(row: bytes, terms: Container[str]) -> Iterator[tuple[str, int, byt
             yield term, values[3 * at + 1], _unpacked(values[3 * at + 2])
 
 
+def terms_in(row: bytes) -> Sequence[str]:
+    """Return the terms of the chunks of a row."""
+    return msgspec.msgpack.decode(row)[::3]
+
+
 def _unpacked(data: bytes) -> bytes:
     """Return the data of a chunk, of which `packed` leaves out the beginning if it has one number."""
     return _ALONE + data if len(data) == 2 else data

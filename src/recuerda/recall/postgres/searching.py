@@ -27,10 +27,11 @@ from recuerda.recall.index import (
     ScopeInfo,
     Unembedded,
 )
-from recuerda.recall.postgres.packing import chunks_in
+from recuerda.recall.postgres.packing import chunks_in, terms_in
 from recuerda.recall.postgres.schema import ANSWER, State
 from recuerda.recall.postgres.texts import original_text
 from recuerda.recall.postings import MAX_CHUNKS, Matches, Postings
+from recuerda.recall.similar_words import MAX_LOOKED_AT, similar_terms, to_look_up
 from recuerda.recall.vectors import MAX_COMPARED, compared, most_similar_floats
 
 _ROLES: dict[bool, str] = {False: "user", True: ANSWER}
@@ -61,6 +62,7 @@ class Searching:
         self._known_threads = composed("SELECT {schema}.recall_known_threads(%s, %s::integer)")
         self._overview = composed("SELECT * FROM {schema}.recall_overview(%s::text[], %s::text[])")
         self._postings = composed("SELECT * FROM {schema}.recall_postings_of(%s, %s::text[], %s::integer)")
+        self._terms_like = composed("SELECT * FROM {schema}.recall_terms_like(%s, %s::text[], %s::text[], %s::integer)")
         self._candidates = composed(
             "SELECT * FROM {schema}.recall_candidates("
             "%s, %s::integer[], %s::bigint[], %s::bigint[], %s::integer, %s::integer, %s::bigint[], %s::real[])"
@@ -184,13 +186,37 @@ class Searching:
         found = await rows(self._postings, (query.scope, list(query.terms), MAX_CHUNKS), connection, prepare=True)
         if not found:
             return Candidates(found={}, frequencies={}, threads={})
-        matches = _matches(query, found)
+        documents, matches = found[0][1], _matches(query, found)
+        similar = await self._similar(query, matches, connection)
+        if similar:
+            query = query.with_similar(similar)
+            found = await rows(self._postings, (query.scope, list(query.terms), MAX_CHUNKS), connection, prepare=True)
+            matches = _matches(query, found)
+        candidates = await self._candidates_of(query, matches, documents, state, connection)
+        return msgspec.structs.replace(candidates, similar=similar)
+
+    async def _similar(self, query: CandidateQuery, matches: Matches, connection: Connection) -> dict[str, str]:
+        """Return the terms that stand for words of which no document has a term, each with its word."""
+        words = query.unknown_words(matches.frequencies)
+        if not words:
+            return {}
+        wanted = to_look_up({term for terms in words.values() for term in terms})
+        values = (query.scope, list(wanted.starts), list(wanted.spellings), MAX_LOOKED_AT)
+        known: set[str] = set()
+        for is_waiting, data in await rows(self._terms_like, values, connection, prepare=True):
+            terms = msgspec.json.decode(data, type=dict[str, int]) if is_waiting else terms_in(data)
+            known.update(filter(wanted.has, terms))
+        return {term: word for word, terms in words.items() for term in similar_terms(terms, known)}
+
+    async def _candidates_of(
+        self, query: CandidateQuery, matches: Matches, documents: int, state: State, connection: Connection
+    ) -> Candidates:
         limit = min(query.limit, 2**31 - 1)
         statement, values = (
             self._candidates,
             [
                 query.scope,
-                f"{{{','.join(map(str, matches.best(found[0][1], limit)))}}}",
+                f"{{{','.join(map(str, matches.best(documents, limit)))}}}",
                 [start for start, _ in query.periods],
                 [until for _, until in query.periods],
                 limit,

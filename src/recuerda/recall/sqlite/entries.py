@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from recuerda.recall.postings import MAX_CHUNKS, RANGE_BITS, Chunk, Matches, Postings, entered, without
+from recuerda.recall.similar_words import LAST_CHARACTER, MAX_LOOKED_AT, LookedUp, similar_terms, to_look_up
 from recuerda.recall.text import probable_terms
 
 MAX_ENTERED = 1_000
@@ -32,6 +33,15 @@ def matches(scope: int, terms: Collection[str], shares: Mapping[str, float], con
         _waiting(connection, scope, frozenset(terms)),
         shares,
     )
+
+
+def similar(scope: int, words: Mapping[str, Sequence[str]], connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the terms of a scope that are similar to the terms of words, each with its word."""
+    return {
+        term: word
+        for word, terms in words.items()
+        for term in similar_terms(terms, _looked_up(connection, scope, to_look_up(terms)))
+    }
 
 
 def enter_waiting(scope: int, connection: sqlite3.Connection) -> bool:
@@ -83,6 +93,22 @@ def _waiting(connection: sqlite3.Connection, scope: int, wanted: frozenset[str])
         if met := wanted & counts.keys():
             found[number] = {term: counts[term] for term in met}
     return found
+
+
+def _looked_up(connection: sqlite3.Connection, scope: int, wanted: LookedUp) -> set[str]:
+    rows = connection.execute(
+        "SELECT value FROM json_each(?) WHERE EXISTS (SELECT 1 FROM postings WHERE scope = ? AND term = value)",
+        (msgspec.json.encode(wanted.spellings).decode(), scope),
+    ).fetchall()
+    for start in wanted.starts:
+        rows += connection.execute(
+            "SELECT DISTINCT term FROM postings WHERE scope = ? AND term >= ? AND term < ? LIMIT ?",
+            (scope, start, start + LAST_CHARACTER, MAX_LOOKED_AT),
+        )
+    known = {term for (term,) in rows}
+    for (counts,) in connection.execute("SELECT terms FROM pending WHERE scope = ?", (scope,)):
+        known.update(filter(wanted.has, msgspec.json.decode(counts, type=dict[str, int])))
+    return known
 
 
 def _enter(connection: sqlite3.Connection, scope: int, term: str, counts: Mapping[int, int]) -> None:

@@ -109,6 +109,10 @@ def candidates(query: CandidateQuery, connection: sqlite3.Connection) -> Candida
         return Candidates(found={}, frequencies={}, threads={})
     scope, documents = found
     matches = entries.matches(scope, query.terms, query.shares, connection)
+    standing_in = entries.similar(scope, query.unknown_words(matches.frequencies), connection)
+    if standing_in:
+        query = query.with_similar(standing_in)
+        matches = entries.matches(scope, query.terms, query.shares, connection)
     similar = meaning.nearest(scope, query, connection)
     keys = set(meaning.keys_of(connection, scope, matches.best(documents, query.limit)))
     keys.update(heapq.nlargest(query.limit, similar, key=similar.__getitem__))
@@ -117,7 +121,12 @@ def candidates(query: CandidateQuery, connection: sqlite3.Connection) -> Candida
     keys.update([key + step for key in keys for step in range(-query.reach, query.reach + 1)])
     similar |= meaning.similarities(scope, query, keys - similar.keys(), connection)
     candidates = _candidates(connection, scope, keys, matches, similar)
-    return Candidates(found=candidates, frequencies=matches.frequencies, threads=_threads(connection, candidates))
+    return Candidates(
+        found=candidates,
+        frequencies=matches.frequencies,
+        threads=_threads(connection, candidates),
+        similar=standing_in,
+    )
 
 
 def documents(keys: Sequence[int], connection: sqlite3.Connection) -> dict[int, Document]:

@@ -1,0 +1,103 @@
+"""The terms that stand for a word of a question which no memory has: other forms of the word, and other spellings.
+
+"Jegyek" finds "jegyet" although a short message did not tell its language, "alergija" finds "alergiška" in a language
+without rules, and "penicilin" finds "penicillin". An index looks for such terms only if it has no term of the word, and
+only where its terms begin alike or differ near the beginning, so that it reads a small part of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import NamedTuple
+
+START = 4
+"""The number of letters with which a similar term begins alike, unless it differs in one of these letters."""
+
+SIMILAR = 0.5
+"""The worth of a similar term, relative to a term of the word."""
+
+MAX_LOOKED_AT = 500
+"""The largest number of terms with one start that are looked at."""
+
+LAST_CHARACTER = "\U0010ffff"
+"""No term with a start is behind the start with this character."""
+
+_SHORTEST = 5
+"""The smallest number of letters of a word for which similar terms are looked for."""
+
+_LONGEST_ENDING = 4
+"""The largest number of letters that an ending has behind the letters that two forms of a word share."""
+
+_WHOLE = 5
+"""The smallest number of letters of a term with which a word of any length may begin."""
+
+_NEARLY = 0.2
+"""The greatest distance from the likeness of the most similar term."""
+
+_MOST = 4
+"""The largest number of terms that stand for one word."""
+
+
+class LookedUp(NamedTuple):
+    """The terms of an index that may be similar to the terms of a word.
+
+    Attributes:
+        starts: the first letters of such terms.
+        spellings: such terms that differ in one of these letters.
+    """
+
+    starts: tuple[str, ...]
+    spellings: frozenset[str]
+
+    def has(self, term: str) -> bool:
+        """Return True if this is such a term."""
+        return term.startswith(self.starts) or term in self.spellings
+
+
+def can_be_similar(word: str) -> bool:
+    """Return True if similar terms may stand for a folded word."""
+    return len(word) >= _SHORTEST and word.isalpha()
+
+
+def to_look_up(terms: Iterable[str]) -> LookedUp:
+    """Return what to look up for the terms of a word.
+
+    A spelling differs near its beginning by a letter that is too much or stands twice, or by two letters that have
+    changed places. Other letters are not tried, because there are too many.
+    """
+    long = [term for term in terms if len(term) >= START]
+    spellings = {spelling for term in long if len(term) >= _SHORTEST for spelling in _spellings(term)}
+    return LookedUp(tuple(sorted({term[:START] for term in long})), frozenset(spellings))
+
+
+def similar_terms(terms: Collection[str], known: Iterable[str]) -> list[str]:
+    """Return the known terms that are most similar to the terms of a word, the most similar first."""
+    looked_up = to_look_up(terms)
+    found = {other: max(_likeness(term, other) for term in terms) for other in known if looked_up.has(other)}
+    least = max(found.values(), default=0.0) - _NEARLY
+    alike = [other for other, likeness in found.items() if likeness and likeness >= least]
+    return sorted(alike, key=lambda other: (-found[other], other))[:_MOST]
+
+
+def _spellings(term: str) -> Iterator[str]:
+    for at in range(START):
+        yield term[:at] + term[at + 1 :]
+        yield term[:at] + term[at + 1] + term[at] + term[at + 2 :]
+        yield term[: at + 1] + term[at:]
+
+
+def _likeness(term: str, other: str) -> float:
+    """Return how much two terms are alike, from 0 to 1; 0 if they are hardly forms or spellings of one word."""
+    shorter, longer = sorted((len(term), len(other)))
+    shared = next((at for at in range(shorter) if term[at] != other[at]), shorter)
+    if shorter >= _SHORTEST and _differ_once(term[shared:], other[shared:]):
+        return (longer - 1) / longer
+    is_form = shared >= START and (longer - shared <= _LONGEST_ENDING or shared == len(other) >= _WHOLE)
+    return shared / longer if is_form else 0.0
+
+
+def _differ_once(term: str, other: str) -> bool:
+    """Return True if the first letter is missing, too much or another one, or has changed places with the second."""
+    if term[:2] == other[1::-1]:
+        return term[2:] == other[2:]
+    return term[1:] == other or term == other[1:] or term[1:] == other[1:]
