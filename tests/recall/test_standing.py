@@ -63,6 +63,106 @@ Her zaman Türkçe cevap ver.
 以后请叫我船长。
 これからは日本語で答えてください。
 항상 한국어로 대답해 줘.
+no more emojis please
+Stop using bullet points
+pls always add the price
+For all future replies, use metric
+thanks that was great! one thing: keep answers under 100 words 🙏
+My go-to format is a table
+I'd rather get short answers
+When I ask about restaurants, give me vegan options
+remember to convert everything to euros
+by default answer in french
+make sure you cite your sources
+i can't stand cilantro
+I'm a vegetarian
+Could you always start with a summary?
+Going forward, skip the introduction
+hey quick note, i go by Sam and my pronouns are they/them
+Sprich mich bitte mit Du an
+keine Emojis mehr bitte
+Ab jetzt bitte kürzere Antworten
+Wenn ich nach Rezepten frage, gib mir vegane
+Ich hasse lange Antworten
+Ich bin Vegetarier, also keine Fleischgerichte
+no me trates de usted
+a partir de ahora respuestas cortas por favor
+Cuando te pregunte por recetas, dame opciones sin gluten
+odio el cilantro
+Soy vegana
+plus d'emojis s'il te plaît
+tutoie-moi stp
+Je déteste les réponses longues
+quand je te demande une recette, donne les quantités en grammes
+Por favor, não use emojis
+De agora em diante, respostas curtas
+Non sopporto il coriandolo
+dammi del tu per favore
+spreek me aan met je
+пожалуйста, без эмодзи
+Обращайся ко мне на ты
+من الآن فصاعدا أجب بالعربية
+请不要用表情符号
+hi! i'm planning a trip to japan in october. btw please always quote prices in euros
+could u pls stop adding those long intros
+for future reference I use a Mac
+I need you to answer in Catalan from here on out
+when i send you code just give me the diff
+If I say "short", give me two sentences max
+I don't drink alcohol, so only mocktails
+Never recommend chain restaurants to me
+respond in lowercase only from now on lol
+No spoilers ever please
+I'm lactose intolerant
+I'm more of a morning person, so mornings work best for me
+in all your answers, include a source
+My preferred airline is Iberia
+don't call me Robert, it's Bob
+you should always ask before you book anything
+I'd like you to double check all the maths
+remember that my knees are bad
+I really dislike window seats
+Keep your replies brief from now on, ok?
+I am not a fan of spicy food
+always greet me with "Ahoy"
+bitte immer per du
+Schreib mir in Zukunft nur noch auf Deutsch
+ich mag keine Pilze
+Merk dir: ich bin gegen Nüsse allergisch
+Ich hätte lieber vegetarische Rezepte
+Nenn mich bitte Max
+kannst du bitte immer Quellen angeben?
+Por favor responde siempre con ejemplos
+de ahora en adelante háblame en gallego
+No me gustan los emojis
+soy celíaca así que nada de gluten
+¿puedes contestar siempre en español?
+Prefiero que seas breve
+je ne mange pas de porc
+À partir de maintenant, réponds en breton
+évite les listes à puces stp
+appelle-moi Jo
+Je préfère les trains de nuit
+sempre que eu pedir receitas, inclua as calorias
+sou alérgica a camarão
+Prefiro respostas diretas
+d'ora in poi rispondi solo in italiano
+preferisco il treno all'aereo
+non mangio carne
+vanaf nu graag kortere antwoorden
+ik ben vegetariër
+С этого момента отвечай только на русском
+Я не ем мясо
+зови меня Саша
+Od teraz pisz do mnie po polsku
+nie lubię kolendry
+bundan sonra bana kısa cevap ver
+jag föredrar korta svar
+从现在开始请用英文回答
+我不吃香菜
+今後は絵文字なしでお願いします
+앞으로는 짧게 대답해 줘
+لا أحب القهوة
 """
 OTHER = """
 Always nice to see you.
@@ -90,13 +190,145 @@ Je n'utilise jamais le bus.
 Mi padre responde siempre tarde.
 Mia madre usa sempre il treno.
 Non sono mai stato a Roma.
+From now on the shop opens at nine
+Siempre llueve en abril
+She always calls me at noon
+Do you always answer this slowly?
+My boss told me: "Always use tabs"
+The sign said never lean out of the window
+I remember that you liked it
+Should I always rinse rice before cooking?
+what do you prefer, tea or coffee?
+He never writes back
+Make sure the door is closed, she said.
+In the future, cars will fly
+I hate to say it but the game was lost
+I always thought Oslo was bigger
+Going forward the team meets on Mondays
+If I ask him, he just laughs
+When I asked about the price she gave me a leaflet
+Python uses UTF-8 by default
+Don't worry about it
+I use the bus from here on most days
+She prefers aisle seats
+my mother hates long drives
+Always nice to hear from you!
+Er trinkt immer Kaffee
+Ab heute gilt der neue Fahrplan
+Meine Schwester ist Vegetarierin
+In Zukunft fahren hier keine Busse mehr
+Warum antwortest du immer auf Englisch?
+Mi hermana prefiere el té
+A partir de hoy el metro cierra a las once
+Nunca llueve en agosto
+Elle préfère le train
+À partir de maintenant le magasin ferme à huit heures
+Il ne faut jamais dire jamais
+Ele sempre chega atrasado
+Mio fratello odia il caffè
+Hij drinkt altijd thee
+Она всегда звонит мне вечером
+他总是迟到
+from now on it gets dark earlier
+My dad can't stand cilantro
+i always lose my keys
+We never got a reply
+the doctor told me to always take it with food
+"Never give up" is my favourite book
+Which restaurants do vegans prefer?
+Do I prefer aisle or window seats?
+Make the logo bigger
+give me a list of museums in Bilbao
+summarize this article in two sentences
+keep it short
+please translate the following text into German
+I prefer not to think about it, said Bartleby.
+He hates it when you are late
+In future versions the button moves to the left
+By default the app sends an email every day
+when I asked for the bill the waiter vanished
+everyone always tells me to rest
+I'd rather not
+The train never stops here on Sundays
+Are you a vegetarian?
+vegans don't eat honey
+she is allergic to nuts
+Did you always want to be a doctor?
+I hate to bother you
+no worries, talk tomorrow
+no answer from the bank yet
+I use emojis a lot
+write a short reply to this email
+use the second table for this one
+Ab morgen habe ich Urlaub
+Ab jetzt wird es kälter
+Mein Chef sagt immer, ich soll Pausen machen
+ich war nie in Rom
+Wann fährt der nächste Zug normalerweise?
+Sie mag keine Pilze
+Er will lieber zu Hause bleiben
+Desde hoy trabajo en un banco
+mi jefe siempre habla de dinero
+¿Siempre hace tanto frío aquí?
+Nunca lo había pensado
+a mi madre no le gustan los perros
+Dice que nunca come carne
+il pleut toujours en Bretagne
+elle déteste les longues réunions
+je n'ai jamais vu Rome
+Ela nunca come peixe
+a partir de hoje a loja fecha mais cedo
+da oggi il museo è chiuso
+lui non mangia carne
+hij eet geen vlees
+vanaf morgen rijdt er geen bus
+Он не ест мясо
+с понедельника магазин закрыт
+ona nie lubi kawy
+annem kahve sevmez
+她不吃香菜
+彼は猫が苦手です
+엄마는 커피를 싫어해요
 """
 
 
 def test_standing_instructions_are_told_from_other_messages() -> None:
     assert [line for line in STANDING.strip().splitlines() if not is_standing(fold(line))] == []
-    assert is_standing("i don\u2019t want you to guess")
+    assert is_standing(fold("I don\u2019t want you to guess"))
     assert [line for line in OTHER.strip().splitlines() if is_standing(fold(line))] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```python\n# always return a list\nreturn []\n```",
+        "// always return a list",
+        "Look at `always use tabs`.",
+        "> From now on, be brief.",
+        'The sign said: "Never lean out!"',
+        "\u201eImmer auf Deutsch antworten\u201c steht da.",
+        "My boss told me to remember this: always answer in French.",
+        "Make sure you lock the door, she said.",
+    ],
+)
+def test_what_is_quoted_reported_or_code_is_no_instruction(text: str) -> None:
+    assert not is_standing(fold(text))
+    assert is_standing(fold(f"{text}\nFrom now on, be brief."))
+
+
+def test_a_question_is_an_instruction_only_if_it_asks_for_a_favour() -> None:
+    assert not is_standing(fold("Do you always answer in French?"))
+    assert not is_standing(fold("Should I say that I prefer tea?"))
+    assert is_standing(fold("Could you always answer in French?"))
+    assert is_standing(fold("From now on answer in French, ok?"))
+    assert is_standing(fold("¿Puedes contestar siempre en francés?"))
+
+
+def test_words_that_last_need_an_order() -> None:
+    for rest in ("the shop opens at nine", "I work at a bank", "it gets dark early", "we take the bus"):
+        assert not is_standing(fold(f"From now on {rest}.")), rest
+    for rest in ("reply in French", "short answers", "no jokes please", "you should be brief", "I want lists"):
+        assert is_standing(fold(f"From now on {rest}.")), rest
 
 
 def test_an_instruction_counts_before_and_behind_a_long_paste_but_not_within_it() -> None:

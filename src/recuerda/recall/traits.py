@@ -155,7 +155,7 @@ def traits_of(text: str, words: AbstractSet[str] | None = None) -> int:
         found |= HAS_NAME
     if _corrects(folded):
         found |= IS_CORRECTION
-    return found | (IS_STANDING if is_standing(folded) else 0)
+    return found | (IS_STANDING if is_standing(folded, words) else 0)
 
 
 def has_question_mark(text: str) -> bool:
