@@ -245,7 +245,16 @@ class ProviderError(RecuerdaError):
 
 
 class EmbedderError(RecuerdaError):
-    """Raised when an embedder fails, or when its vectors do not match the request or the stored vectors."""
+    """Raised when an embedder fails, or when its vectors do not match the request or the stored vectors.
+
+    `status` is the HTTP status of a service, or None without an answer. `retry_after_s` is the number of seconds after
+    which the service wants to be asked again, or None if it did not say so.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, retry_after_s: float | None = None) -> None:
+        self.status = status
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
 
 
 class RerankerError(RecuerdaError):

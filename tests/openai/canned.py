@@ -15,6 +15,7 @@ class CannedServer:
         self.body = b""
         self.status = 200
         self.content_type = "text/event-stream"
+        self.headers: dict[str, str] = {}
         self.base_url = ""
         self.asked = b""
 
@@ -39,8 +40,9 @@ class CannedServer:
         try:
             asked = (await reader.readuntil(b"\r\n\r\n")).lower()
             self.asked = await reader.readexactly(int(asked.partition(b"content-length:")[2].split()[0]))
-            head = f"HTTP/1.1 {self.status} OK\r\ncontent-type: {self.content_type}\r\nconnection: close\r\n\r\n"
-            writer.write(head.encode())
+            headers = {"content-type": self.content_type, "connection": "close", **self.headers}
+            head = [f"HTTP/1.1 {self.status} OK", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+            writer.write("\r\n".join(head).encode())
             writer.write(self.body)
             await writer.drain()
         finally:

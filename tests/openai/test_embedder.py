@@ -141,6 +141,32 @@ async def test_a_refusal_says_the_next_step_and_no_key(
     assert "secret words" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("status", "headers", "seconds"),
+    [
+        (429, {"retry-after": "20"}, 20),
+        (503, {"retry-after": "1.5"}, 1.5),
+        (429, {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0),
+        (429, {"retry-after": "soon"}, None),
+        (429, {"retry-after": "inf"}, None),
+        (429, {}, None),
+        (400, {"retry-after": "20"}, None),
+    ],
+)
+async def test_a_failure_has_its_status_and_when_to_ask_again(
+    canned: CannedServer,
+    canned_embedder: OpenAIEmbedder,
+    status: int,
+    headers: dict[str, str],
+    seconds: float | None,
+) -> None:
+    canned.status, canned.headers = status, headers
+    canned.whole({"error": {"message": "no"}})
+    with pytest.raises(EmbedderError) as caught:
+        await canned_embedder.embed(["hello"])
+    assert (caught.value.status, caught.value.retry_after_s) == (status, seconds)
+
+
 async def test_a_service_that_is_down_is_told_with_its_address() -> None:
     async with OpenAIEmbedder(model_id="m", base_url="http://127.0.0.1:9/v1", max_retries=0) as embedder:
         with pytest.raises(EmbedderError, match=r"127\.0\.0\.1:9"):

@@ -16,7 +16,7 @@ from recuerda.errors import ChatClientError, ConfigurationError, EmbedderError
 from recuerda.ids import check_limit
 from recuerda.openai.connection import Reached
 from recuerda.openai.environment import read_environment
-from recuerda.openai.failures import FailedCall, failure_of, remove_secret
+from recuerda.openai.failures import FailedCall, failure_of, remove_secret, retry_after_of
 from recuerda.openai.service import ConnectionSettings
 
 _TEXTS_AT_ONCE = 256
@@ -129,7 +129,9 @@ class OpenAIEmbedder:
         except Exception as error:
             remove_secret(error, sdk.api_key)
             call = FailedCall(model_id=self._model, url=self._url, timeout_s=self._timeout_s)
-            raise EmbedderError(str(failure_of(error, call))) from error
+            failure = failure_of(error, call)
+            seconds = retry_after_of(error)
+            raise EmbedderError(str(failure), status=failure.status, retry_after_s=seconds) from error
         if sorted(found) != list(range(len(texts))):
             raise EmbedderError(
                 f"model {self._model!r} at {self._url}: {len(answer.data)} vectors came for {len(texts)} texts. "

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from math import isfinite
 
 from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
 
@@ -48,6 +51,24 @@ def remove_secret(error: Exception, secret: str) -> None:
         error.message = error.message.replace(secret, "***")
         error.args = tuple(str(argument).replace(secret, "***") for argument in error.args)
         error.body = None
+
+
+def retry_after_of(error: Exception) -> float | None:
+    """Return the seconds after which a service that gets too many requests wants to be asked again; None if unknown.
+
+    The header `Retry-After` has seconds or a date (RFC 9110, section 10.2.3).
+    """
+    if not isinstance(error, APIStatusError) or error.status_code not in (429, 503):
+        return None
+    given = error.response.headers.get("retry-after", "")
+    try:
+        seconds = float(given)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(given) - datetime.now(UTC)).total_seconds()
+        except (TypeError, ValueError):
+            return None
+    return max(0.0, seconds) if isfinite(seconds) else None
 
 
 def _what(error: Exception, call: FailedCall) -> str:

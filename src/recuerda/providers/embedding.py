@@ -26,7 +26,9 @@ class Embedder(Protocol):
         """Return one vector for each text, in order, all of one length.
 
         Raises:
-            EmbedderError: the model failed or cannot be reached.
+            EmbedderError: the model failed or cannot be reached. Give it the `status` of a service: a text that gets
+                400, 413 or 422 is taken for refused, and with another status it is sent again later. With
+                `retry_after_s`, work in the background waits that long.
         """
         ...
 

@@ -30,6 +30,9 @@ THREAD_BITS = 32
 HIGHEST_KEY = (1 << 63) - 1
 """The highest key that a document can have."""
 
+SAMPLED = 200
+"""The number of vectors by which an index tells the dimensions of most of them."""
+
 NEIGHBOUR_REACH = 2
 """The number of neighbours that a search by relevance needs on each side of a document."""
 
@@ -439,6 +442,20 @@ class RecallIndex(ABC):
         An index does not have to look for copies.
         """
         return {}
+
+    async def vector_models(self, scope: str) -> dict[str, int]:
+        """Return the number of a scope's vectors of each model.
+
+        An index does not have to know it. Then two processes with different models replace each other's vectors.
+        """
+        return {}
+
+    async def vector_dimensions(self, scope: str, model_id: str) -> int | None:
+        """Return the number of dimensions that most of a scope's vectors of a model have; None if there is none.
+
+        An index may look only at the `SAMPLED` oldest ones. An index that does not know the dimensions returns None.
+        """
+        return None
 
     @abstractmethod
     async def add_vectors(self, scope: str, model_id: str, vectors: Mapping[int, Sequence[float]]) -> None:

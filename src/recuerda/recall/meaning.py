@@ -9,36 +9,33 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Sequence
 from itertools import chain
 from weakref import WeakValueDictionary
 
 from recuerda._events import fields
 from recuerda.errors import EmbedderError, StorageError
-from recuerda.providers.embedding import Embedder, embed, embed_question
+from recuerda.providers.embedding import Embedder, embed_question
+from recuerda.recall.comparability import Comparability, IncomparableVectors
 from recuerda.recall.index import RecallIndex, ScopeInfo, Unembedded
 from recuerda.recall.patience import Patience
 from recuerda.recall.pieces import mean_vector, pieces_of
 from recuerda.recall.text import without_names
+from recuerda.recall.text_vectors import EMBED_AT_ONCE, TextVectors
 from recuerda.recall.vectors import unit
 from recuerda.storage.run_lock import RunLock
 
 EMBED_S = 5.0
 """The largest number of seconds that a search waits for the embedder."""
 
-EMBED_AT_ONCE = 32
-"""The largest number of pieces of messages that are embedded at once, and that a search waits for."""
-
-_BATCH_S = 60.0
-"""The number of seconds after which an embedder that makes vectors in the background is given up."""
-
 _DRAWN = 4 * EMBED_AT_ONCE
 _NEWEST = 8 * _DRAWN
 """The number of messages of which some get their vectors next. They are drawn by lot, so that two processes rarely
 draw the same."""
 
-_HARMLESS = "Hello."
-"""A text that every model accepts, which tells a refused text from an embedder that does not work."""
+_LONG_FAILURE = 0.2
+"""The share of the time limit from which on a failure was a wait in vain."""
 
 _logger = logging.getLogger("recuerda.recall")
 
@@ -64,7 +61,9 @@ class Meaning:
         self._patience = Patience(embed_s)
         self._locks: WeakValueDictionary[str, RunLock] = WeakValueDictionary()
         self._is_failing = False
-        self._at_once = EMBED_AT_ONCE
+        self._texts = None if embedder is None else TextVectors(embedder, self._patience.pause)
+        self._comparability = Comparability(index)
+        self._told: set[str] = set()
 
     @property
     def model_id(self) -> str:
@@ -80,87 +79,58 @@ class Meaning:
         except Exception as error:  # noqa: BLE001 - an embedder may raise anything
             self._tell(error)
 
-    async def embed_missing(self, scope: str, note: Callable[[int], None] | None = None) -> int:
+    def begin_anew(self, scope: str) -> None:
+        """Let `embed_missing` replace vectors of another model, also if another process replaced those of this one."""
+        self._comparability.begin_anew(scope)
+
+    def end(self) -> None:
+        """Leave only a short time for the vectors that are being made. The next process makes the others."""
+        if self._texts is not None:
+            self._texts.end()
+
+    async def embed_missing(self, scope: str, note: Callable[[int], None] | None = None, *, waits: bool = True) -> int:
         """Give a vector to each message of a scope that has none from the embedder's model; return their number.
 
         Within a process, the messages of a scope get their vectors one batch after the other, so none is embedded
-        twice. A text that the embedder refuses gets an empty vector, which is similar to nothing. `note` gets the
-        number of messages after each batch.
+        twice. A text that the embedder refuses gets an empty vector, which is similar to nothing.
+
+        Args:
+            scope: the scope.
+            note: called with the number of messages after each batch.
+            waits: True if a service that wants to be asked later is asked later. Otherwise that is a failure.
 
         Raises:
-            EmbedderError: the embedder failed. The messages are still found by their words.
+            EmbedderError: the embedder failed, or another process replaces the vectors by those of another model. The
+                messages are still found by their words.
         """
-        if self.embedder is None:
+        if self._texts is None:
             return 0
         done = 0
         async with self._lock(scope):
-            while waiting := await self._index.unembedded(scope, self.embedder.model_id, _NEWEST):
+            while not self._texts.has_ended and (
+                waiting := await self._index.unembedded(scope, self.model_id, _NEWEST)
+            ):
+                await self._comparability.check_models(scope, self.model_id)
                 drawn = random.sample(waiting, min(len(waiting), _DRAWN))
-                for start in range(0, len(drawn), self._at_once):
-                    some = drawn[start : start + self._at_once]
-                    await self._embed(scope, self.embedder, some)
+                while drawn:
+                    some, drawn = drawn[: self._texts.at_once], drawn[self._texts.at_once :]
+                    await self._embed(scope, self._texts, some, waits=waits)
                     done += len(some)
                     if note is not None:
                         note(len(some))
         return done
 
-    async def _embed(self, scope: str, embedder: Embedder, messages: Sequence[Unembedded]) -> None:
+    async def _embed(self, scope: str, texts: TextVectors, messages: Sequence[Unembedded], *, waits: bool) -> None:
         keys = [message.key for message in messages]
-        by_key = await self._index.copied_vectors(scope, embedder.model_id, keys)
-        by_key |= await self._embedded(embedder, [message for message in messages if message.key not in by_key])
-        await self._index.add_vectors(scope, embedder.model_id, by_key)
+        by_key = await self._index.copied_vectors(scope, self.model_id, keys)
+        pieces = {one.key: pieces_of(one.text) for one in messages if one.key not in by_key}
+        made = await texts.of(list(chain.from_iterable(pieces.values())), waits=waits)
+        by_key |= {key: mean_vector(of, [made[piece] for piece in of]) for key, of in pieces.items()}
+        await self._index.add_vectors(scope, self.model_id, by_key)
         self._patience.resume()
 
     def _lock(self, scope: str) -> RunLock:
         return self._locks.setdefault(scope, RunLock())
-
-    async def _embedded(self, embedder: Embedder, waiting: Sequence[Unembedded]) -> dict[int, Sequence[float]]:
-        """Return a vector for each message. Equal pieces are embedded once."""
-        pieces = {item.key: pieces_of(item.text) for item in waiting}
-        different = list(dict.fromkeys(chain.from_iterable(pieces.values())))
-        of_pieces: dict[str, Sequence[float]] = {}
-        for start in range(0, len(different), self._at_once):
-            of_pieces |= await self._vectors_of(embedder, different[start : start + self._at_once])
-        return {key: mean_vector(of, [of_pieces[piece] for piece in of]) for key, of in pieces.items()}
-
-    async def _vectors_of(self, embedder: Embedder, texts: Sequence[str]) -> Mapping[str, Sequence[float]]:
-        if not texts:
-            return {}
-        try:
-            async with asyncio.timeout(_BATCH_S):
-                return dict(zip(texts, map(unit, await embed(embedder, texts)), strict=True))
-        except TimeoutError:
-            self._at_once = max(1, self._at_once // 4)
-            raise EmbedderError(
-                f"{embedder.model_id} gave no vectors for {len(texts)} texts within {_BATCH_S:g} s"
-            ) from None
-        except Exception:  # an embedder may raise anything
-            if (found := await self._accepted(embedder, texts)) is None:
-                raise
-        if refused := len(texts) - len(found):
-            _logger.warning(
-                "%d texts are remembered without a vector, because %s refuses them",
-                refused,
-                embedder.model_id,
-                extra=fields("text_not_embedded", count=refused),
-            )
-        return {text: found.get(text, ()) for text in texts}
-
-    async def _accepted(self, embedder: Embedder, texts: Sequence[str]) -> dict[str, list[float]] | None:
-        """Return the vectors of those texts that an embedder accepts, one by one; None if it does not work at all."""
-        found: dict[str, list[float]] = {}
-        works = await _vector(embedder, _HARMLESS) is not None
-        for text in texts if works else ():
-            vector = await _vector(embedder, text)
-            if vector is None:
-                # The embedder may have failed for another reason, so the text gets a second chance.
-                works = await _vector(embedder, _HARMLESS) is not None
-                vector = await _vector(embedder, text) if works else None
-            if not works:
-                return None
-            if vector is not None:
-                found[text] = vector
-        return found if works else None
 
     async def query_vector(self, text: str, scopes: Sequence[str], info: ScopeInfo) -> list[float] | None:
         """Return the vector of a question; None if the search has to do without it.
@@ -168,34 +138,44 @@ class Meaning:
         A few missing vectors are made first. If many are missing, or if that takes too long, the search does not
         compare vectors: messages without a vector would lose to messages with one.
         """
-        if self.embedder is None or not text.strip() or self._patience.is_paused:
+        if self._texts is None or not text.strip() or self._patience.is_paused:
             return None
+        began = time.monotonic()
         try:
             async with asyncio.timeout(self._patience.limit_s):
-                if await self._has_most(scopes, self.embedder.model_id):
+                if await self._has_most(scopes, self._texts):
                     for scope in scopes:
-                        await self.embed_missing(scope)
-                    vector = await embed_question(self.embedder, without_names(text, info.speakers))
+                        await self.embed_missing(scope, waits=False)
+                    vector = await embed_question(self._texts.embedder, without_names(text, info.speakers))
+                    for scope in scopes:
+                        await self._comparability.check_dimensions(scope, self.model_id, len(vector))
                     self._is_failing = False
                     return unit(vector)
                 reason = None
         except StorageError:
             raise
+        except IncomparableVectors as error:
+            self._tell(error)
+            return None
         except Exception as error:  # noqa: BLE001 - an embedder may raise anything, and a search needs it not
-            if isinstance(error, TimeoutError):
+            if isinstance(error, TimeoutError) or time.monotonic() - began > _LONG_FAILURE * self._patience.limit_s:
                 self._patience.pause()
             reason = error
         self._tell(reason)
         self.lacks_vectors.update(scopes)
         return None
 
-    async def _has_most(self, scopes: Sequence[str], model_id: str) -> bool:
+    async def _has_most(self, scopes: Sequence[str], texts: TextVectors) -> bool:
         """Return True if what lacks a vector is so little that a search may wait for it.
 
         If it is more, messages of forks get the vectors of the messages that they are copies of.
+
+        Raises:
+            EmbedderError: another process replaces the vectors of this one.
         """
-        left = self._at_once
+        left, model_id = texts.at_once, self.model_id
         for scope in scopes:
+            await self._comparability.check_models(scope, model_id, is_search=True)
             missing = await self._missing_pieces(scope, model_id, left)
             if missing > left:
                 keys = [message.key for message in await self._index.unembedded(scope, model_id, _NEWEST)]
@@ -214,26 +194,27 @@ class Meaning:
 
     def _tell(self, error: Exception | None) -> None:
         """Log why searches are by words only: once, and again after a search by meaning in between."""
-        if not self._is_failing:
+        reason = self._reason(error)
+        is_known = reason in self._told if isinstance(error, IncomparableVectors) else self._is_failing
+        if not is_known:
             _logger.warning(
                 "memories are searched by words only, because %s",
-                self._reason(error),
+                reason,
                 extra=fields("searched_by_words_only", error="" if error is None else type(error).__name__),
             )
-        self._is_failing = True
+        if isinstance(error, IncomparableVectors):
+            self._told.add(reason)
+        else:
+            self._is_failing = True
 
     def _reason(self, error: Exception | None) -> str:
-        if error is None:
-            return "many have no vector yet; the vectors are made in the background"
-        if isinstance(error, TimeoutError):
-            return f"the embedder gave no vectors within {self._patience.limit_s:g} s"
-        # Only our own error is known to hold no secret.
-        return f"the embedder failed: {error if isinstance(error, EmbedderError) else type(error).__name__}"
-
-
-async def _vector(embedder: Embedder, text: str) -> list[float] | None:
-    try:
-        async with asyncio.timeout(_BATCH_S):
-            return unit((await embed(embedder, [text]))[0])
-    except Exception:  # noqa: BLE001 - None says so
-        return None
+        match error:
+            case None:
+                return "many have no vector yet; the vectors are made in the background"
+            case IncomparableVectors():
+                return str(error)
+            case TimeoutError():
+                return f"the embedder gave no vectors within {self._patience.limit_s:g} s"
+            case _:
+                # Only our own error is known to hold no secret.
+                return f"the embedder failed: {error if isinstance(error, EmbedderError) else type(error).__name__}"

@@ -27,9 +27,9 @@ class Patience:
         """True while searches do without the model."""
         return time.monotonic() < self._pauses_until
 
-    def pause(self) -> None:
-        """Note a wait in vain."""
-        self._pauses_until = time.monotonic() + PAUSES * self.limit_s
+    def pause(self, seconds: float | None = None) -> None:
+        """Note a wait in vain. The pause has the usual length, unless its seconds are given."""
+        self._pauses_until = time.monotonic() + (PAUSES * self.limit_s if seconds is None else seconds)
 
     def resume(self) -> None:
         """Note that the model works."""

@@ -241,10 +241,13 @@ class RecallProvider(ContextProvider):
     async def close(self) -> None:
         """Finish pending work, and close the index and the storage if the provider opened them.
 
+        Vectors have ten seconds. The next process makes the missing ones.
+
         A cancellation ends the wait for the pending work. The index and the storage are closed nevertheless.
         """
         try:
             if self._recollection is not None and not self._is_closed:
+                self._recollection.meaning.end()
                 await self._learning.start("index", self._check, is_optional=True)
             await self._learning.finish()
         finally:

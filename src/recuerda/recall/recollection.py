@@ -89,6 +89,7 @@ class Recollection(CheckedIndex):
 
         scopes = {position.scope for position in (await self.followed(user_id)).values()}
         for scope in sorted(scopes):
+            self.meaning.begin_anew(scope)
             await self.meaning.embed_missing(scope, note)
         return progress
 

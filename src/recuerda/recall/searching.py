@@ -114,7 +114,7 @@ class MemorySearch:
                 shares=question.shares(),
                 words=question.spelt(),
                 periods=question.times.windows,
-                model_id=self.meaning.model_id,
+                model_id="" if vector is None else self.meaning.model_id,
                 vector=vector,
                 limit=looked_at,
             )

@@ -56,6 +56,11 @@ def unpacked(data: bytes) -> list[float]:
     return [scale * value for value in array("b", data[_SCALE_BYTES:])]
 
 
+def dimensions_of(size_bytes: int) -> int:
+    """Return the number of dimensions of a stored vector with this number of bytes."""
+    return size_bytes - _SCALE_BYTES
+
+
 def rounded(vector: Sequence[float]) -> list[float]:
     """Return the vector that the stored format has, for an index that stores floats and gives the same results."""
     scale, values = _rounded(vector)

@@ -14,6 +14,7 @@ from recuerda._drivers.postgres.pools import Connection
 from recuerda.recall.facts import Fact, FactSource
 from recuerda.recall.index import (
     HIGHEST_KEY,
+    SAMPLED,
     Candidate,
     CandidateQuery,
     Candidates,
@@ -112,6 +113,15 @@ class Searching:
         self._vectors = composed(
             "SELECT v.document, array_send(v.data) FROM {schema}.recall_vectors v "
             "WHERE v.document = ANY (%s::bigint[]) AND v.model = %s AND cardinality(v.data) = %s"
+        )
+        self._vector_models = composed(
+            "SELECT m.model, m.vectors FROM {schema}.recall_scopes s JOIN {schema}.recall_models m ON m.scope = s.key "
+            "WHERE s.id = %s AND m.vectors > 0"
+        )
+        self._vector_dimensions = composed(
+            "SELECT v.size FROM (SELECT cardinality(v.data) AS size FROM {schema}.recall_scopes s "
+            "JOIN {schema}.recall_vectors v ON v.scope = s.key WHERE s.id = %s AND v.model = %s LIMIT %s) v "
+            "GROUP BY v.size ORDER BY count(*) DESC LIMIT 1"
         )
         self._facts_through = composed(
             "SELECT through FROM {schema}.recall_fact_progress WHERE thread_id = %s AND incarnation = %s"
@@ -295,6 +305,13 @@ class Searching:
     async def unembedded(self, scope: str, model_id: str, limit: int, connection: Connection) -> list[Unembedded]:
         found = await rows(self._unembedded, (scope, model_id, limit), connection)
         return [Unembedded(key=key, text=original_text(data)) for key, data in found]
+
+    async def vector_models(self, scope: str, connection: Connection) -> dict[str, int]:
+        return dict(await rows(self._vector_models, (scope,), connection))
+
+    async def vector_dimensions(self, scope: str, model_id: str, connection: Connection) -> int | None:
+        found = await rows(self._vector_dimensions, (scope, model_id, SAMPLED), connection)
+        return (found[0][0] or None) if found else None
 
     async def facts_through(self, thread_id: str, incarnation: str, connection: Connection) -> int | None:
         found = await rows(self._facts_through, (thread_id, incarnation), connection)

@@ -186,6 +186,12 @@ class SQLiteRecallIndex(RecallIndex):
     async def copied_vectors(self, scope: str, model_id: str, keys: Sequence[int]) -> dict[int, Sequence[float]]:
         return await self._look(partial(meaning.copied_vectors, scope, model_id, keys))
 
+    async def vector_models(self, scope: str) -> dict[str, int]:
+        return await self._look(partial(meaning.vector_models, scope))
+
+    async def vector_dimensions(self, scope: str, model_id: str) -> int | None:
+        return await self._look(partial(meaning.vector_dimensions, scope, model_id))
+
     async def add_vectors(self, scope: str, model_id: str, vectors: Mapping[int, Sequence[float]]) -> None:
         await self._write(partial(meaning.add_vectors, scope, model_id, vectors))
 

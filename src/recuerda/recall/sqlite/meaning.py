@@ -14,10 +14,20 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from recuerda.recall.index import CandidateQuery, Unembedded
+from recuerda.recall.index import SAMPLED, CandidateQuery, Unembedded
 from recuerda.recall.postings import BLOCK
 from recuerda.recall.sqlite.texts import original_text
-from recuerda.recall.vectors import MAX_COMPARED, centre_of, compared, most_alike, most_similar, pack, signs, unpacked
+from recuerda.recall.vectors import (
+    MAX_COMPARED,
+    centre_of,
+    compared,
+    dimensions_of,
+    most_alike,
+    most_similar,
+    pack,
+    signs,
+    unpacked,
+)
 
 _TOGETHER = 128
 """The number of documents whose signs are in one row."""
@@ -126,6 +136,25 @@ def copied_vectors(
         (scope, _json(list(keys)), model_id),
     )
     return {key: unpacked(data) for key, data in rows}
+
+
+def vector_models(scope: str, connection: sqlite3.Connection) -> dict[str, int]:
+    """See `RecallIndex.vector_models`."""
+    found = connection.execute(
+        "SELECT model, vectors FROM scopes JOIN models ON models.scope = scopes.key WHERE id = ?", (scope,)
+    )
+    return dict(found.fetchall())
+
+
+def vector_dimensions(scope: str, model_id: str, connection: sqlite3.Connection) -> int | None:
+    """See `RecallIndex.vector_dimensions`."""
+    found = connection.execute(
+        "SELECT size FROM (SELECT length(data) AS size FROM scopes JOIN vectors ON vectors.scope = scopes.key "
+        "WHERE id = ? AND model = ? LIMIT ?) GROUP BY size ORDER BY count(*) DESC LIMIT 1",
+        (scope, model_id, SAMPLED),
+    ).fetchone()
+    dimensions = 0 if found is None else dimensions_of(found[0])
+    return dimensions or None
 
 
 def keys_of(connection: sqlite3.Connection, scope: int, numbers: Sequence[int]) -> list[int]:
