@@ -8,6 +8,7 @@ import pytest
 from recuerda import AgentThread, ChatMessageStore
 from recuerda.errors import ConfigurationError, InvalidInput, ThreadOwnershipError
 from recuerda.recall import RecallProvider
+from recuerda.recall.checking import NEWEST_THREADS
 from recuerda.sqlite import SQLiteStorage
 from tests.recall.talking import holds_bytes, pair, say
 
@@ -80,6 +81,64 @@ async def test_a_query_forgets_the_turns_that_have_all_of_its_words(
     assert found >= {"I collect amber.", "My sister collects basalt."}
     assert "I collect red basalt." not in found
     assert await recall.forget(query="basalt") == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "query"),
+    [
+        ("Herr Müller wohnt in Köln.", "MUELLER koeln"),
+        ("I earn 10,000 a month.", "earn 10k"),
+        ("I earn 10k a month.", "10 000"),
+        ("It costs 1.5 million.", "1,500,000"),
+        ("Ich zahle 1.234,56 Euro.", "1,234.56"),
+        ("My phone is 600 123 456.", "600-123-456"),
+        ("Mi DNI es 12.345.678-Z.", "12345678z"),
+        ("My IBAN is DE89 3704 0044 0532 0130 00.", "DE89370400440532013000"),
+        ("My IBAN is DE89370400440532013000.", "DE89 3704 0044 0532 0130 00"),
+        ("We meet at 3 pm.", "15:00"),
+        ("Order ORD-2024-0815 is late.", "ORD 2024 0815"),
+        ("I take a cooking-class.", "cooking class"),
+        ("I take a cooking class.", "the cooking-class"),
+        ("My Wi-Fi is slow.", "wifi"),
+    ],
+)
+async def test_a_query_forgets_words_in_other_spellings(
+    storage: SQLiteStorage, recall: RecallProvider, said: str, query: str
+) -> None:
+    await say(storage, "one", *pair(said))
+    await say(storage, "two", *pair("I like rain."))
+    assert await recall.forget(query=query) == 2
+    assert said not in await words(recall, f"{said} {query}")
+
+
+@pytest.mark.parametrize(
+    ("said", "query"),
+    [
+        ("I was born on 2024-08-15.", "ORD-2024-0815"),
+        ("I have 3 cats.", "3 pm"),
+        ("I paid 3000 euros.", "DE89 3704 0044 0532 0130 00"),
+        ("The user is away.", "getUserById"),
+        ("Ana Lopez gave an example.", "ana.lopez@example.com"),
+        ("I like the art of the state.", "wi-fi"),
+        ("I earn 10k.", "spend 10k"),
+    ],
+)
+async def test_a_query_forgets_nothing_that_has_only_a_part_of_a_word(
+    storage: SQLiteStorage, recall: RecallProvider, said: str, query: str
+) -> None:
+    await say(storage, "one", *pair(said))
+    assert await recall.forget(query=query) == 0
+
+
+async def test_a_query_forgets_turns_of_threads_that_another_process_changed(
+    storage: SQLiteStorage, elsewhere: SQLiteStorage, recall: RecallProvider
+) -> None:
+    await say(storage, "old", *pair("I collect amber."))
+    assert await words(recall, "amber")
+    await say(elsewhere, "old", *pair("I hide my amber."))
+    for number in range(NEWEST_THREADS):
+        await say(elsewhere, f"new {number}", *pair("It rained."))
+    assert await recall.forget(query="amber") == 4
 
 
 async def test_a_dry_run_counts_and_forgets_nothing(filled: SQLiteStorage, recall: RecallProvider) -> None:

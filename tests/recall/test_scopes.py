@@ -1,6 +1,8 @@
 """Whose memories they are: never another tenant's, whatever the ids and the texts look like."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from recuerda import AgentThread, ChatMessage, ChatMessageStore
 from recuerda.errors import ConfigurationError, InvalidInput, ThreadOwnershipError
-from recuerda.recall import RecallProvider
+from recuerda.recall import RecallProvider, ThreadSearch
 from recuerda.recall.text import MAX_TEXT
 from recuerda.sqlite import SQLiteStorage
 from recuerda.storage.ram import MemoryStorage
@@ -38,6 +40,44 @@ async def test_nobody_finds_what_another_user_said(storage: SQLiteStorage) -> No
     for number, name in enumerate(HOSTILE):
         found = await recall.search("What is my secret word? " + " ".join(f"word{n}" for n in range(20)), user_id=name)
         assert {memory.text for memory in found if memory.role == "user"} == {f"My secret is word{number}."}
+    await recall.close()
+
+
+ASKED: dict[str, Callable[[RecallProvider, ThreadSearch, str], Awaitable[object]]] = {
+    "search": lambda recall, _, user: recall.search("Where do I hide amber?", user_id=user),
+    "explain": lambda recall, _, user: recall.explain("Where do I hide amber?", user_id=user),
+    "memories": lambda recall, _, user: _memories(recall, user),
+    "standing": lambda recall, _, user: recall.standing(user_id=user),
+    "forgotten": lambda recall, _, user: recall.forgotten(user_id=user),
+    "forget by words": lambda recall, _, user: recall.forget(query="amber", user=user),
+    "forget all": lambda recall, _, user: recall.forget(user=user),
+    "threads": lambda _, threads, user: threads.search("amber", user_id=user),
+}
+
+
+async def _memories(recall: RecallProvider, user: str) -> object:
+    return (await recall.memories(user_id=user)).memories
+
+
+@pytest.mark.parametrize("first", ["ana", "ben"])
+@pytest.mark.parametrize("asked", ASKED)
+async def test_a_thread_that_was_given_away_is_its_new_owners_alone(
+    storage: SQLiteStorage, elsewhere: SQLiteStorage, index_path: Path, asked: str, first: str
+) -> None:
+    recall = RecallProvider(index_path, storage=storage)
+    threads = ThreadSearch(storage, index_path)
+    ask = ASKED[asked]
+    await say(storage, "one", *pair("Always hide my amber in the attic."), turn_id="told")
+    await say(storage, "one", *pair("Never say amber aloud."))
+    await recall.forget(thread="one", turn=2)
+    for user in ("ana", "ben"):  # each user was searched before, so the index is not compared with all threads again
+        await recall.search("amber", user_id=user)
+        await threads.search("amber", user_id=user)
+    await elsewhere.update_thread("one", user_id="ben")
+    for user in (first, "ben" if first == "ana" else "ana"):
+        found = await ask(recall, threads, user)
+        assert bool(found) == (user == "ben"), user
+    await threads.close()
     await recall.close()
 
 

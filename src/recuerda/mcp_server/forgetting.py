@@ -6,7 +6,7 @@ to be kept between the calls, and nothing is forgotten that was not shown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from msgspec import structs
 
@@ -23,7 +23,8 @@ from recuerda.messages.message import ChatMessage, Turn
 from recuerda.providers.observing import on_memories
 from recuerda.recall.following import documents_of
 from recuerda.recall.scopes import Whose
-from recuerda.recall.text import query_terms, terms_of
+from recuerda.recall.text import terms_of
+from recuerda.recall.wording import Wording
 from recuerda.threads.conflicts import MAX_TRIES
 from recuerda.threads.turn_metadata import update_turn
 
@@ -83,8 +84,10 @@ class Forgetting:
         turns = await recollection.turns_with_words(query, whose, only_thread=None)
         said = (await recollection.index.held(turns, MAX_FORGOTTEN)).first
         _, recalled = await self._memories.recall(structs.replace(scope, reads=()), query, limit=MAX_FORGOTTEN)
-        words = query_terms(query)
-        corrected = [one for one in recalled if one.corrected_us is not None and _has_all(one.text, words)]
+        wording = Wording(query)
+        corrected = [
+            one for one in recalled if one.corrected_us is not None and wording.are_in(terms_of(one.text).counts)
+        ]
         return [Place(one.thread_id, one.turn_id, one.position).id for one in (*said, *corrected)]
 
     async def forget_thread(self, scope: Scope, thread_id: str, confirmation: str | None) -> Forgotten:
@@ -164,12 +167,6 @@ class Forgetting:
                     raise
             else:
                 return
-
-
-def _has_all(text: str, words: Mapping[str, int]) -> bool:
-    """Return True if a text has all words of a query."""
-    terms = terms_of(text).counts
-    return {word for term, word in words.items() if term in terms} == set(words.values())
 
 
 def _turn(found: FoundMemory) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from itertools import chain
 from msgspec import structs
 
 from recuerda._events import fields
-from recuerda.errors import ConfigurationError, InvalidInput
+from recuerda.errors import ConfigurationError, InvalidInput, StorageBusy
 from recuerda.providers.embedding import Embedder
 from recuerda.recall.asking import questions_of
 from recuerda.recall.checking import ROUNDS, CheckedIndex, Known, Tell
@@ -32,7 +32,8 @@ from recuerda.recall.memory import Filters, Memory, Progress
 from recuerda.recall.reranking import Reranking
 from recuerda.recall.scopes import Whose
 from recuerda.recall.searching import MemorySearch
-from recuerda.recall.text import MAX_TEXT, query_terms, terms_of
+from recuerda.recall.text import MAX_TEXT, terms_of
+from recuerda.recall.wording import Wording
 from recuerda.storage.contract import Storage
 from recuerda.storage.hooks import Clock
 
@@ -149,8 +150,12 @@ class Recollection(CheckedIndex):
     async def forgotten(self, whose: Whose, *, limit: int) -> list[Forgetting]:
         """Return ranges of turns that were forgotten on request in an owner's threads."""
         await self.freshen(whose)
-        of_scopes = [await self.index.forgotten(scope, limit) for scope in whose.scopes]
-        return list(chain(*of_scopes))[:limit]
+        for _ in range(ROUNDS):
+            of_scopes = [await self.index.forgotten(scope, limit) for scope in whose.scopes]
+            found = list(chain(*of_scopes))[:limit]
+            if await self.are_current({one.thread_id for one in found}, whose, {}):
+                return found
+        return []
 
     async def said(
         self, wanted: Mapping[str, int], whose: Whose, *, limit: int, each: int, min_share: float
@@ -287,17 +292,22 @@ class Recollection(CheckedIndex):
         Raises:
             InvalidInput: the query has no word to look for.
         """
-        terms = query_terms(query[:MAX_TEXT])
-        if not terms:
+        wording = Wording(query[:MAX_TEXT])
+        if not wording.terms:
             raise InvalidInput(
                 "the query has no word to look for, so nothing can be forgotten; name a word of the message"
             )
-        await self.freshen(whose)
-        turns: set[tuple[str, int]] = set()
-        for scope in whose.scopes:
-            turns |= await self._turns_with(terms, scope)
-            turns |= await self._corrected_with(terms, scope)
-        chosen = sorted(turn for turn in turns if only_thread in (None, turn[0]))
+        await self._catch_up(whose)
+        for _ in range(ROUNDS):
+            turns: set[tuple[str, int]] = set()
+            for scope in whose.scopes:
+                turns |= await self._turns_with(wording, scope)
+                turns |= await self._corrected_with(wording, scope)
+            chosen = sorted(turn for turn in turns if only_thread in (None, turn[0]))
+            if await self.are_current({thread_id for thread_id, _ in chosen}, whose, {}):
+                break
+        else:
+            raise StorageBusy("the threads change too fast for their messages to be forgotten; try again")
         if not chosen:
             _logger.warning(
                 "there is nothing to forget, because no message has all words of the query",
@@ -310,13 +320,19 @@ class Recollection(CheckedIndex):
             if thread_id in positions
         ]
 
-    async def _corrected_with(self, terms: Mapping[str, int], scope: str) -> set[tuple[str, int]]:
+    async def _catch_up(self, whose: Whose) -> None:
+        """Bring the index up to date with all threads of an owner, however long ago they changed."""
+        if whose.user_id is None:
+            await self.freshen(whose)
+        else:
+            await self.catch_up(whose.user_id)
+
+    async def _corrected_with(self, wording: Wording, scope: str) -> set[tuple[str, int]]:
         """Return the turns of a scope with a message that was corrected to words that have all words of a query."""
-        wanted = set(terms.values())
         return {
             (one.message.thread_id, one.message.turn)
             for one in await self.index.corrections(scope)
-            if {terms[term] for term in terms_of(one.fact.text).counts if term in terms} == wanted
+            if wording.are_in(terms_of(one.fact.text).counts)
         }
 
     async def forget(self, turns: Sequence[Forgetting], *, dry_run: bool = False) -> int:
@@ -325,15 +341,14 @@ class Recollection(CheckedIndex):
             return (await self.index.held(turns, limit=0)).count
         return await self.index.forget(turns)
 
-    async def _turns_with(self, terms: Mapping[str, int], scope: str) -> set[tuple[str, int]]:
+    async def _turns_with(self, wording: Wording, scope: str) -> set[tuple[str, int]]:
         """Return the threads and numbers of the turns of a scope with a message that has all words of a query."""
-        looked_for = CandidateQuery(scope=scope, terms=tuple(terms), limit=1_000_000)
+        looked_for = CandidateQuery(scope=scope, terms=tuple(wording.terms), limit=1_000_000)
         candidates = await self.index.candidates(looked_for)
-        wanted = set(terms.values())
         return {
             (candidates.threads[key >> THREAD_BITS], candidate.turn)
             for key, candidate in candidates.found.items()
-            if {terms[term] for term in candidate.matches} == wanted
+            if candidate.matches and wording.are_in(candidate.matches)
         }
 
 
