@@ -47,10 +47,19 @@ _MONTH = (
 )
 _DAY_NAMES = {name[:size]: name for name in _WEEKDAYS for size in (3, 4)} | {"thurs": "thursday"}
 _SHORT_DAY = "|".join(sorted(_DAY_NAMES, key=len, reverse=True))
-_REWRITABLE = re.compile(rf"\d|\b(?:{_ORDINAL}|{_SHORT_DAY})\b|\b(?:thang|ayinda)\b")
+_REWRITABLE = re.compile(
+    rf"\d|\b(?:{_ORDINAL}|{_SHORT_DAY})\b|\b(?:thang|ayinda|ayin)\b|\bthe (?:past|last)\b|hafta sonu|helgen|выходны"
+)
 """What every date that is rewritten has."""
 _NUMBER = "[0-9]{1,2}|[一二两兩三四五六七八九十]{1,3}"
 _KOREAN_NUMBER = "|".join(_KOREAN_NUMBERS)
+_PARTS = (
+    ("上旬|月初|初め|はじめ|初|头|초순|초", "beginning"),
+    ("中旬|半ば|なかば|中|중순", "middle"),
+    ("下旬|月底|末|底|終わり|하순|말", "end"),
+)
+_PART = "|".join(words for words, _ in _PARTS)
+_LAST_MONTH = "上(?:个|個)?月|先月|지난 ?달"
 
 
 def plain_dates(text: str) -> str:
@@ -86,6 +95,11 @@ def _month_and_day(match: re.Match[str]) -> str:
     return _month(_number(match[1]), match[2])
 
 
+def _part(text: str) -> str:
+    """Return the English word for the part of a month, from its Chinese, Japanese or Korean word."""
+    return next(english for words, english in _PARTS if text in words.split("|"))
+
+
 def _ago(match: re.Match[str]) -> str:
     return f" {_number(match[1])} {_UNITS[match[2]]} ago "
 
@@ -95,6 +109,16 @@ def _weekday(names: str) -> Callable[[re.Match[str]], str]:
 
 
 _IN_OTHER_SCRIPTS: tuple[_Rewrite, ...] = (
+    (re.compile(f"(?:{_LAST_MONTH})[的の]? ?({_PART})"), lambda match: f" {_part(match[1])} of last month "),
+    (re.compile(f"(?:{_LAST_MONTH})[的の]? ?(\\d\\d?) ?[日号號일]"), lambda match: f" the {match[1]}th of last month "),
+    (
+        re.compile(rf"({_NUMBER})[月월][的の]? ?({_PART})"),
+        lambda match: f" {_part(match[2])} of {_month(_number(match[1]), None).removeprefix(' in')} ",
+    ),
+    (re.compile("上上(?:个|個)?(?:周|週)末|先々週末|지지난 ?주말"), lambda _: " the weekend before last "),
+    (re.compile("上(?:个|個)?(?:周|週)末|先週末|지난 ?주말"), lambda _: " last weekend "),
+    (re.compile("[周週]末|주말"), lambda _: " weekend "),
+    (re.compile("(?:прошлы[ехй]|эти[хм]?) выходны[ехм]"), lambda _: " last weekend "),
     (re.compile(r"((?:19|20)\d\d) ?[年년]"), lambda match: f" {match[1]} "),
     (re.compile(rf"({_NUMBER}) ?[个個かヶ]?(天|日|週間|周|週|星期|月|年) ?之?前"), _ago),
     (re.compile(rf"({_KOREAN_NUMBER}|\d\d?) ?(주일|주|달|개월|년|일) ?전"), _ago),
@@ -136,4 +160,11 @@ _IN_LATIN: tuple[_Rewrite, ...] = (
         lambda match: f"{match[1]}{match[2]} to {match[3]}",
     ),
     (re.compile(r"\b(\w+) ayinda\b"), lambda match: f"in {match[1]}"),
+    (re.compile(r"\bgecen ayin (basinda|ortasinda|sonunda)\b"), lambda match: f"{match[1]} last month"),
+    (re.compile(r"\b(?:gecen hafta sonu|(?:forra |i )helgen)\b"), lambda _: "last weekend"),
+    (
+        re.compile(r"\b(?:in|over|during|within) the (?:past|last) (day|week|month|year)\b(?! of)"),
+        lambda match: f"the last one {match[1]}",
+    ),
+    (re.compile(r"\bthe last days of\b"), lambda _: "the end of"),
 )

@@ -50,7 +50,7 @@ DAYS_BACK_IN_FRENCH = {"hier": 1, "aujourd'hui": 0}
 
 _BEFORE_TIMES_WORDS = """
     in of on since during last this next until before after by early late en de desde hasta im am vom seit bis
-    ab du le depuis au dal nel di em no ate op sinds vanaf в с i w v al el vor
+    ab du le depuis au dal nel di em no ate op sinds vanaf в с i w v al el vor av af
     avant voor nach apres dopo
 """
 BEFORE_TIMES = frozenset(_BEFORE_TIMES_WORDS.split())
@@ -65,7 +65,7 @@ AHEAD = frozenset(_AHEAD_WORDS.split())
 """Words beside a weekday that is not in the past."""
 
 _BESIDE_DAYS_WORDS = """
-    and or the of on y e o de el los dia dias und oder der den dem et ou le du il do en и
+    and or the of on y e o de el los dia dias und oder der den dem des et ou le du il do en и av af van
 """
 BESIDE_DAYS = frozenset(_BESIDE_DAYS_WORDS.split())
 """Words between the days of a list and its month, as in "the 3rd and the 9th of June" or "del 3 al 9 de junio"."""
@@ -82,11 +82,18 @@ RANGES = frozenset(_RANGES_WORDS.split())
 PARTS_OF_MONTHS: dict[str, range] = {
     word: days
     for words, days in {
-        "beginning start early principio principios comienzo comienzos anfang debut inizio inizi inicio comeco begin": (
-            range(1, 12)
-        ),
-        "middle mid mediados mitte milieu mi meta meados midden medio": range(10, 22),
-        "end late finales fines ende fin fine final finais eind einde": range(20, 32),
+        """
+            beginning start early principio principios comienzo comienzos anfang debut inizio inizi inicio comeco begin
+            начале poczatku borjan begynnelsen begyndelsen basinda zacatku
+        """: range(1, 12),
+        """
+            middle mid mediados mitte milieu mi meta meados midden half medio середине polowie mitten midten ortasinda
+            polovine
+        """: range(10, 22),
+        """
+            end late finales fines ende fin fine final finais eind einde конце koncu koniec slutet slutten slutningen
+            sonunda konci
+        """: range(20, 32),
     }.items()
     for word in words.split()
 }
@@ -121,7 +128,11 @@ UNITS: dict[str, str] = {
         "week": "week weeks semana semanas woche wochen semaine semaines settimana settimane weken",
         "fortnight": "fortnight fortnights quincena quincenas",
         "month": "month months mes meses monat monate monaten monats mois mese mesi maand maanden",
-        "year": "year years ano anos jahr jahre jahren jahres annee annees an ans anno anni jaar",
+        "year": "year years ano anos jahr jahre jahren jahres annee annees an ans anno anni jaar jaren",
+        "decade": """
+            decade decades decada decadas jahrzehnt jahrzehnte jahrzehnten decennie decennies decennio decenni decennium
+            decennia
+        """,
     }.items()
     for word in words.split()
 }
@@ -131,7 +142,7 @@ _UNIT = "|".join(sorted(UNITS, key=len, reverse=True))
 _AMOUNT = r"(\d{1,3}|" + "|".join(NUMBERS) + ")"
 
 AGO = (
-    rf"\b{_AMOUNT} (?:of )?({_UNIT}) (?:ago|fa|atras|geleden)\b"
+    rf"\b{_AMOUNT} (?:of )?({_UNIT}) (?:ago|back|fa|atras|geleden|terug)\b"
     rf"|\b(?:hace|vor|il y a|ha) {_AMOUNT} ({_UNIT})\b"
 )
 """A pattern for a time some units ago. It has the amount and the unit, or empty groups and then these two."""
@@ -145,13 +156,14 @@ LAST = (
 
 TRAILING = (
     rf"\b(?:last|past|previous|letzten|vergangenen|ultim[oa]s|derniers|dernieres|ultim[ie]|laatste|afgelopen) "
-    rf"{_AMOUNT} ({_UNIT}|hours|stunden|horas|heures|ore|uur)\b"
+    rf"{_AMOUNT} (?:of )?({_UNIT}|hours|stunden|horas|heures|ore|uur)\b"
     rf"|\b{_AMOUNT} (?:letzten|derniers|dernieres|ultim[ie]) ({_UNIT}|heures|ore)\b"
 )
 """A pattern for some units until now. It has the amount and the unit."""
 
 RECENTLY = (
-    r"\b(?:recently|lately|the other day|of late|these days|recientemente|ultimamente|hace poco|el otro dia|neulich|"
+    r"\b(?:recently|lately|the other (?:day|night|week)|not long ago|of late|these days|"
+    r"recientemente|ultimamente|hace poco|el otro dia|neulich|"
     r"letztens|kurzlich|unlangst|in letzter zeit|recemment|l'autre jour|ces derniers temps|recentemente|di recente|"
     r"l'altro giorno|no outro dia|onlangs|laatst|недавно|nyligen|ostatnio|son zamanlarda|gecenlerde)\b|最近|요즘|최근"
 )
@@ -190,9 +202,12 @@ QUARTERS: dict[int, str] = {
 """Maps the number of a quarter, or the quarters before now as 0 and less, to a pattern."""
 
 NAMED_UNITS: dict[tuple[str, int], str] = {
-    ("week", 2): r"上上(?:个|個)?(?:周|週|星期|礼拜)|先々週|지지난 ?주(?!말)",
-    ("month", 2): r"上上(?:个|個)?月|先々月|지지난 ?달",
-    ("year", 2): r"前年|一昨年|おととし|재작년",
+    (
+        "week",
+        2,
+    ): r"\b(?:позапрошлой неделе|позапрошлую неделю)\b|上上(?:个|個)?(?:周|週|星期|礼拜)|先々週|지지난 ?주(?!말)",
+    ("month", 2): r"\bпозапрошлом месяце\b|上上(?:个|個)?月|先々月|지지난 ?달",
+    ("year", 2): r"\bпозапрошлом году\b|前年|一昨年|おととし|재작년",
     ("week", 1): (
         r"\b(?:прошлой неделе|прошлую неделю|минулого тижня|(?:zeszlym|ubieglym) tygodniu|minuly tyden|gecen hafta|"
         r"forra veckan|sidste uge|forrige uke|viime viikolla|minggu lalu)\b|"
@@ -218,6 +233,19 @@ NAMED_UNITS: dict[tuple[str, int], str] = {
     ("year", 0): r"\b(?:этом году|tym roku|bu yil|tana vuonna)\b|今年|올해",
 }
 """Maps a unit, and the number of units before now, to a pattern in languages whose words for both have many forms."""
+
+PARTS_OF_WEEKS: dict[str, range] = {
+    word: days
+    for words, days in {
+        """
+            beginning start early earlier principio principios comienzo anfang debut inizio inicio begin начале poczatku
+        """: range(3),
+        "middle mid mediados mitte milieu meta meados midden середине polowie": range(1, 4),
+        "end late later finales fines ende fin fine final eind einde конце koncu": range(3, 7),
+    }.items()
+    for word in words.split()
+}
+"""Maps the word for a part of a week to its days, from Monday as 0 on."""
 
 PARTS_OF_YEARS: dict[str, range] = {
     word: months

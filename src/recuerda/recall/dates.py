@@ -13,11 +13,11 @@ from calendar import monthrange
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import product
-from typing import TypeAlias
 
 import msgspec
 
 from recuerda.recall.date_forms import plain_dates
+from recuerda.recall.date_phrases import Period, phrases
 from recuerda.recall.date_words import (
     AGO,
     AHEAD,
@@ -35,6 +35,7 @@ from recuerda.recall.date_words import (
     NAMED_UNITS,
     NUMBERS,
     PARTS_OF_MONTHS,
+    PARTS_OF_WEEKS,
     PARTS_OF_YEARS,
     QUARTER_WORDS,
     QUARTERS,
@@ -66,15 +67,12 @@ from recuerda.recall.numeric_dates import numeric_dates
 from recuerda.recall.seasons import seasons_of
 from recuerda.storage.records import to_microseconds
 
-Period: TypeAlias = tuple[datetime, datetime]
-"""The start of a period and its end, which does not belong to it."""
-
 _MONTH_NAMES = FURTHER_MONTHS | MONTHS
 _WEEKDAY_NAMES = FURTHER_WEEKDAYS | WEEKDAYS
 _NUMBER_WORDS = FURTHER_NUMBERS | NUMBERS
 _UNIT_WORDS = FURTHER_UNITS | UNITS
 _DAYS_BACK = FURTHER_DAYS_BACK | DAYS_BACK
-_UNIT_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
+_UNIT_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365, "decade": 3652}
 _AGO = re.compile(AGO)
 _FURTHER_AGO = [re.compile(pattern) for pattern in FURTHER_AGO]
 _FURTHER_DAYS = [(re.compile(pattern), back) for pattern, back in FURTHER_DAYS]
@@ -88,7 +86,7 @@ _NEAR = re.compile(rf"\b(?:{'|'.join(UNITS)}|weekend|\w+day)\W*$")
 """Words before a bound that tell of a time near the date, as in "the week before 3 August"."""
 _LONGEST_ARTICLE = 3
 _WEEKDAYS_AGO = re.compile(rf"\b({'|'.join(NUMBERS)}|\d{{1,2}}) (\w+day)s? ago\b")
-_NEARLY = {"day": (0, 1), "week": (2, 4), "month": (15, 30), "year": (182, 365)}
+_NEARLY = {"day": (0, 1), "week": (2, 4), "month": (15, 30), "year": (182, 365), "decade": (550, 1100)}
 """Maps a unit to the number of days before the exact day that also count, and to the number of days of the period."""
 _HOURS = ("hours", "stunden", "horas", "heures", "ore", "uur")
 _LAST = re.compile(LAST)
@@ -107,12 +105,34 @@ _NUMBERED_DAY = re.compile(
 )
 _ISO_DATE = re.compile(r"\b((?:19|20)\d\d)-(\d\d?)(?:-(\d\d?))?\b")
 _WORD = re.compile(r"[^\W_]+-feira|[^\W_]+'hui|昨天|昨日|어제|[^\W_]+|-")
+_WEEKENDS = "weekend|week-end|wochenende|fin de semana|fine settimana|fim de semana"
 _BEFORE_LAST = re.compile(
-    r"\b(week|month|year|weekend|quarter) before last\b|\b(semana|mes|ano) antepasad[oa]\b|"
-    r"\bvorletzte[nrs]? (woche|monat|jahr)\b"
+    rf"\b(week|month|year|weekend|quarter) before last\b|\b({_WEEKENDS}|semana|mes|ano) (?:antepasad|retrasad)[oa]\b|"
+    rf"\b(?:vorletzte[nrs]?|avant-derniere?|penultim[oa]|voorlaatste) ({_WEEKENDS}|{'|'.join(UNITS)})\b"
+)
+_BESIDE_TIME = re.compile(
+    rf"\b(?:({'|'.join(_NUMBER_WORDS)}|\d{{1,2}}) )?({'|'.join(_UNIT_WORDS)}|{_WEEKENDS})s? "
+    rf"(?:({BOUNDS['before']})|({BOUNDS['after']}|following|na|po)) (?=\w)"
+)
+"""A time some units before or after another one, as in "the week after Easter" and "two days before yesterday"."""
+_BESIDE_WORDS = re.compile(rf"\b(?:{BOUNDS['before']}|{BOUNDS['after']}|following|na|po)\b")
+
+_EVES = (
+    (re.compile(r"\b(?:la )?veille (?=d)"), "jour avant "),
+    (re.compile(r"\b(?:le )?lendemain (?=d)"), "jour apres "),
+    (re.compile(r"\bvispera (?=d)"), "dia antes "),
+)
+_BEFORE_YEAR = re.compile(r"(?:\b(?:of|de|des|del|do|dem)\b|\b(?:de |d)?(?:l|ell)')\s+(?=(?:19|20)\d\d\b)")
+_FEW_WORDS = 3
+_POINT = 4
+"""The largest number of days of a time that counts as one day: Easter is its Sunday."""
+_NIGHT_ENDS = 4
+"""The hour until which people mean the day before, too, when they say "today"."""
+_NUMBERED_BEFORE = re.compile(
+    r"\b(\d{1,2})(?:st|nd|rd|th|er|e|o|\.)? (?:(?:of|del?|des|du|van|do|d)[ ']?)?(?:the |el |l')?$"
 )
 _DAY_OF_MONTH = re.compile(
-    r"\bon the (\d{1,2})(?:st|nd|rd|th)(?=\W*$|[,;]| of (?:this|last) month\b)|\bel (?:dia )?(\d{1,2})(?=\W*$)"
+    r"\bon the (\d{1,2})(?:st|nd|rd|th)(?=\W*$|[,;]| of this month\b)|\bel (?:dia )?(\d{1,2})(?=\W*$)"
 )
 _EVENING = timedelta(hours=17)
 _NIGHT = timedelta(hours=12)
@@ -185,8 +205,10 @@ def named_times(question: str, now_us: int, zone: tzinfo = UTC) -> NamedTimes:
         now_us: the time of the question, in microseconds since 1970.
         zone: the time zone of the person who asks.
     """
-    text = plain_dates(fold(question))
     now = datetime.fromtimestamp(now_us / 1_000_000, zone)
+    text = _with_years(plain_dates(fold(question)), now)
+    if (beside := _beside_time(text, now)) is not None:
+        return beside
     bound = _BOUND.search(text)
     if bound is None or not _begins_with_date(text[bound.end() :]) or _NEAR.search(text[: bound.start()]):
         return _times_of(text, now)
@@ -199,6 +221,76 @@ def named_times(question: str, now_us: int, zone: tzinfo = UTC) -> NamedTimes:
     periods = {"before": (0, start), "until": (0, end), "after": (end, until_now), "since": (start, until_now)}
     first, last = periods[bound.lastgroup or ""]
     return msgspec.structs.replace(before, periods=(*before.periods, (first, max(first, last))))
+
+
+def _with_years(text: str, now: datetime) -> str:
+    """Return a folded question with "last year" as the number of the year, if it also names a part of the year."""
+    rest = text
+    for pattern in (_LAST, _THIS, _AGO):
+        rest = pattern.sub(lambda match: _as_year(match, now), rest)
+    for pattern, unit, back in _NAMED_UNITS:
+        if unit == "year":
+            rest = pattern.sub(f" {now.year - back} ", rest)
+    if rest == text:
+        return text
+    rest = " ".join(_BEFORE_YEAR.sub(" ", rest).split())
+    years, months, _ = _named_dates(_WORD.findall(rest))
+    has_part = months or any(seasons_of(rest, now)) or any(holidays_of(rest, years, now))
+    return rest if has_part or any(word in rest for word in QUARTER_WORDS) else text
+
+
+def _as_year(match: re.Match[str], now: datetime) -> str:
+    """Return the year that a match of `_LAST`, `_THIS` or `_AGO` names, or its text if it names none."""
+    if match.re is _AGO:
+        amount, unit = match[1] or match[3], match[2] or match[4]
+        back = 0 if amount in VAGUE_NUMBERS else _count(amount)
+    else:
+        unit, back = next(filter(None, match.groups())), int(match.re is _LAST)
+    is_year = UNITS[unit] == "year" and (back or match.re is _THIS)
+    return f" {now.year - back} " if is_year else match[0]
+
+
+def _beside_time(text: str, now: datetime) -> NamedTimes | None:
+    """Return the times of a question that names one beside another one, as in "the week after Easter"."""
+    for pattern, plain in _EVES if "de" in text or "d'" in text else ():
+        text = pattern.sub(plain, text)
+    if not _BESIDE_WORDS.search(text):
+        return None
+    for match in _BESIDE_TIME.finditer(text):
+        rest = text[match.end() :]
+        if not _times_of(" ".join(rest.split()[:_FEW_WORDS]), now).windows:
+            continue
+        anchor = _times_of(rest, now)
+        start, end = min(anchor.windows, key=lambda window: window[1] - window[0])
+        first, last = (datetime.fromtimestamp(at / 1_000_000, now.tzinfo) for at in (start, end))
+        period = _in_microseconds(_beside(match, (first, last)))
+        named = _times_of(text[: match.start()], now)
+        # What happened shortly before a date was mostly told on that date.
+        dated = anchor if anchor.years and anchor.months else NamedTimes(zone=anchor.zone)
+        return msgspec.structs.replace(dated, periods=(*dated.periods, *named.periods, period), recent=named.recent)
+    return None
+
+
+def _beside(match: re.Match[str], anchor: Period) -> Period:
+    """Return the period that a match of `_BESIDE_TIME` names before or after a period."""
+    is_before = match[3] is not None
+    length = (anchor[1] - anchor[0]).days
+    if length <= _POINT:
+        day = anchor[0] + timedelta(days=length // 2 if length > 2 else 0)
+    else:
+        day = anchor[0] if is_before else anchor[1] - timedelta(days=1)
+    sign = -1 if is_before else 1
+    unit = _UNIT_WORDS.get(match[2], "weekend")
+    if unit == "weekend":
+        saturday = day + timedelta(days=(5 - day.weekday()) % 7 or 7)
+        return _days(saturday, 0 if not is_before else 14 if (saturday - day).days > 5 else 7, 2)
+    count = 2 * _UNIT_DAYS["week"] if unit == "fortnight" else _UNIT_DAYS[unit]
+    if unit == "day":
+        return _days(day, -sign * (_count(match[1]) if match[1] else 1), 1)
+    if match[1]:
+        before, nearly = _NEARLY.get(unit, (2, 4))
+        return _days(day, before - sign * count * _count(match[1]), nearly + 1)
+    return _days(day, count, count) if is_before else _days(day, -1, count)
 
 
 def _begins_with_date(text: str) -> bool:
@@ -214,19 +306,21 @@ def _is_of_date(word: str) -> bool:
 
 def _times_of(text: str, now: datetime) -> NamedTimes:
     """Return the times that a folded question names, whose dates are plain."""
+    told, told_months, text = phrases(text, now)
     years, months, days = _named_dates(_WORD.findall(_ISO_DATE.sub(" ", text)))
     for match in _ISO_DATE.finditer(text):
         years.add(int(match[1]))
         months.add(int(match[2]))
         days.update({int(match[3])} if match[3] else ())
-    periods = [*_relative(text, now), *seasons_of(text, now), *holidays_of(text, years, now), *_in_numbers(text, now)]
+    periods = [*told, *_relative(text, now), *seasons_of(text, now, years), *holidays_of(text, years, now)]
+    periods += _in_numbers(text, now)
     if months and not years:
         periods += _newest(months, days, now)
     periods += _quarters(text, years, now)
     recent = _days(_day_of(now), _RECENT_DAYS, _RECENT_DAYS + 1) if _RECENTLY.search(text) else None
     return NamedTimes(
         years=frozenset(years),
-        months=frozenset(months),
+        months=frozenset(months | told_months),
         days=frozenset(days),
         periods=tuple(map(_in_microseconds, periods)),
         recent=recent and _in_microseconds(recent),
@@ -247,7 +341,7 @@ def _named_dates(words: list[str]) -> tuple[set[int], set[int], set[int]]:
         beside = _days_of([*reversed(words[:at])], is_reversed=True) | _days_of(words[at + 1 :])
         before = words[at - 1] if at else ""
         has_year = at + 1 < len(words) and words[at + 1].isdecimal()
-        beside = beside or _days_of_part(words[:at])
+        beside = beside or _days_of_part(words[:at], words[at + 1] if at + 1 < len(words) else "")
         is_in_range = _is_range_of_months(words[at - 3 : at + 1]) if at > 2 else False
         starts_range = before in RANGE_STARTS and _is_range_of_months(words[at - 1 : at + 3])
         if word not in AMBIGUOUS_MONTHS or beside or before in BEFORE_TIMES or has_year or is_in_range or starts_range:
@@ -285,10 +379,10 @@ def _days_of(words: Sequence[str], *, is_reversed: bool = False) -> set[int]:
     return days.union(found)
 
 
-def _days_of_part(before: Sequence[str]) -> set[int]:
-    """Return the days of the part of a month that the last words before its name tell, as in "at the end of June"."""
+def _days_of_part(before: Sequence[str], after: str) -> set[int]:
+    """Return the days of the part of a month that a word beside its name tells, as in "at the end of June"."""
     told = next((word for word in reversed(before[-3:]) if word not in (*BESIDE_DAYS, "-")), "")
-    return set(PARTS_OF_MONTHS.get(told, ()))
+    return set(PARTS_OF_MONTHS.get(told, PARTS_OF_MONTHS.get(after, ())))
 
 
 def _day(word: str) -> int | None:
@@ -333,7 +427,8 @@ def _year(year: int, zone: tzinfo | None) -> Period:
 
 def _relative(text: str, now: datetime) -> Iterator[Period]:
     today = _day_of(now)
-    yield from _parts_of_days(text, today)
+    is_night = now.hour < _NIGHT_ENDS
+    yield from _parts_of_days(text, today, is_night=is_night)
     yield from _trailing(text, today)
     # "The day before yesterday" and "yesterday evening" are not "yesterday", and "the last seven days" are no last day.
     text = _TRAILING.sub(" ", text)
@@ -347,18 +442,18 @@ def _relative(text: str, now: datetime) -> Iterator[Period]:
     for match in _DAY_OF_MONTH.finditer(rest):
         yield from _newest_day(today, int(match[1] or match[2]))
     rest = _BEFORE_LAST.sub(" ", rest)
-    for match in _LAST.finditer(_WEEKEND.sub(" ", rest)):
-        unit = UNITS[match[1] or match[2]]
-        yield _part(_unit(today, unit, back=1), unit, _WORD.findall(rest[: match.start()])[-3:])
+    rest_without_weekends = _WEEKEND.sub(" ", rest)
+    for match in _LAST.finditer(rest_without_weekends):
+        yield _named_part(rest_without_weekends[: match.start()], UNITS[match[1] or match[2]], today, back=1)
     for match in _THIS.finditer(rest):
-        yield _unit(today, UNITS[match[1]], back=0)
+        yield _named_part(rest[: match.start()], UNITS[match[1]], today, back=0)
     for pattern, unit, back in _NAMED_UNITS:
         if pattern.search(rest):
             yield _unit(today, unit, back=back)
     for match in _PART_OF_YEAR.finditer(rest):
         months = [_dated(int(match[2]), month, None, today.tzinfo) for month in PARTS_OF_YEARS[match[1]]]
         yield from (month for month in months if month is not None)
-    yield from _named_days(rest, today)
+    yield from _named_days(rest, today, is_night=is_night)
 
 
 def _days_of_a_week(text: str, today: datetime) -> list[Period] | None:
@@ -381,11 +476,22 @@ def _part(period: Period, unit: str, before: Sequence[str]) -> Period:
     """Return the part of a month or a year that the words before it tell, as in "at the end of last month"."""
     start, end = period
     for word in before:
+        if unit == "week" and (days := PARTS_OF_WEEKS.get(word)):
+            return start + timedelta(days=days[0]), start + timedelta(days=days[-1] + 1)
         if unit == "month" and (days := PARTS_OF_MONTHS.get(word)):
             return start + timedelta(days=days[0] - 1), min(end, start + timedelta(days=days[-1]))
         if unit == "year" and (months := PARTS_OF_YEARS.get(word)):
             return start.replace(month=months[0]), min(end, start.replace(month=months[-1]) + timedelta(days=31))
     return period
+
+
+def _named_part(before: str, unit: str, today: datetime, *, back: int) -> Period:
+    """Return the week, month or year some units ago, or the day or the part of it that the text before it tells."""
+    period = _unit(today, unit, back=back)
+    if unit == "month" and (numbered := _NUMBERED_BEFORE.search(before)):
+        day = _dated(period[0].year, period[0].month, int(numbered[1]), today.tzinfo)
+        return period if day is None else day
+    return _part(period, unit, _WORD.findall(before)[-3:])
 
 
 def _count(amount: str) -> int:
@@ -431,7 +537,7 @@ def _quarters(text: str, years: Collection[int], now: datetime) -> Iterator[Peri
 
 
 def _before_last(today: datetime, unit: str) -> Period:
-    if unit == "weekend":
+    if unit not in UNITS and unit != "quarter":
         return _days(today, (today.weekday() - 5) % 7 + 7, 2)
     return _unit(today, UNITS[unit], back=2)
 
@@ -446,17 +552,23 @@ def _newest_day(today: datetime, day: int) -> Iterator[Period]:
             return
 
 
-def _parts_of_days(text: str, today: datetime) -> Iterator[Period]:
-    for pattern, back in ((_BEFORE_YESTERDAY, 2), (_THIS_MORNING, 0)):
-        if pattern.search(text):
-            yield _days(today, back, 1)
+def _parts_of_days(text: str, today: datetime, *, is_night: bool) -> Iterator[Period]:
+    if _BEFORE_YESTERDAY.search(text):
+        yield _days(today, 2, 1)
+    if _THIS_MORNING.search(text):
+        yield _this_day(today, is_night=is_night)
     for pattern, back in ((_LAST_NIGHT, 1), (_BEFORE_LAST_NIGHT, 2)):
         if pattern.search(text):
             evening = _days(today, back, 1)[0] + _EVENING
             yield evening, evening + _NIGHT
 
 
-def _named_days(text: str, today: datetime) -> Iterator[Period]:
+def _this_day(today: datetime, *, is_night: bool) -> Period:
+    """Return this day, with the day before it for somebody who is still awake in the night."""
+    return _days(today, int(is_night), 1 + is_night)
+
+
+def _named_days(text: str, today: datetime, *, is_night: bool) -> Iterator[Period]:
     """Yield yesterday and today, the last weekend, and the last day with a named weekday."""
     if match := _WEEKEND.search(text):
         is_over = bool(match[1] or match[2]) and today.weekday() >= 5
@@ -469,7 +581,8 @@ def _named_days(text: str, today: datetime) -> Iterator[Period]:
     further = zip(["", *words], words, [*words[1:], ""], [*words[2:], "", ""], strict=False)
     for before, word, after, second in further:
         if word in days_back:
-            yield _days(today, days_back[word], 1)
+            back = days_back[word]
+            yield _days(today, back, 1) if back else _this_day(today, is_night=is_night)
         elif word in _WEEKDAY_NAMES and AHEAD.isdisjoint((before, after)):
             is_earlier = (after, second) == ("before", "last") or before.startswith("vorletz")
             yield _days(today, (today.weekday() - _WEEKDAY_NAMES[word] - 1) % 7 + 1 + 7 * is_earlier, 1)
@@ -501,6 +614,9 @@ def _unit(today: datetime, unit: str, *, back: int) -> Period:
         return _days(today, back, 1)
     if unit == "week":
         return _days(today, today.weekday() + 7 * back, 7)
+    if unit == "decade":
+        start = today.replace(year=today.year // 10 * 10 - 10 * back, month=1, day=1)
+        return start, start.replace(year=start.year + 10)
     if unit == "year":
         start = today.replace(year=max(1, today.year - back), month=1, day=1)
         return start, start.replace(year=start.year + 1)

@@ -12,7 +12,10 @@ from datetime import date, datetime, timedelta
 _FIXED = (
     (r"christmas eve|nochebuena|heilig(?:abend|er abend)", (12, 24), 1),
     (
-        r"christmas(?! eve)|xmas|navidad(?:es)?|weihnacht\w*|a noel|noel dernier|no natal|natale|kerst(?:mis)?",
+        (
+            r"christmas(?! eve)|xmas|navidad(?:es)?|weihnacht\w*|(?:^|a |de )noel|noel dernier|no natal|natale|"
+            r"kerst(?:mis)?"
+        ),
         (12, 24),
         3,
     ),

@@ -8,8 +8,10 @@ time zone tells it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, tzinfo
+
+from recuerda.recall.date_words import NUMBERS
 
 _FIRST_MONTHS = {
     word: month
@@ -50,6 +52,20 @@ _BY_FIRST_MONTH = {
 }
 """Whole expressions for the last season, in languages whose words for a season have many forms."""
 
+_SINGULAR = {
+    word: season
+    for season, words in {
+        "spring": "springs fruhlingen fruhjahren printemps primaveras primavere",
+        "summer": "summers sommern etes veranos estati veroes zomers",
+        "autumn": "autumns falls herbsten automnes otonos autunni outonos",
+        "winter": "winters wintern hivers inviernos inverni invernos",
+    }.items()
+    for word in words.split()
+}
+_COUNTED = rf"(\d|{'|'.join(NUMBERS)}) ({'|'.join(_SINGULAR)})"
+_AGO = re.compile(rf"\b{_COUNTED} (?:ago|back|fa|atras|geleden)\b|\b(?:vor|hace|il y a|ha) {_COUNTED}\b")
+"""Seasons ago, as in "two summers ago"."""
+
 _WHOLE = [(re.compile(rf"\b(?:{words})\b"), month) for month, words in _BY_FIRST_MONTH.items()]
 _LAST_YEARS = re.compile(r"(?:去年|昨年|작년)[の ]?(?:([春봄])|([夏]|여름)|([秋]|가을)|([冬]|겨울))")
 _OVER = re.compile("i |viime|прошл|zeszl|gecen|forra|sidste|forrige")
@@ -62,17 +78,28 @@ _SOUTHERN_ZONES = re.compile(
 )
 
 
-def seasons_of(text: str, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+def seasons_of(text: str, now: datetime, years: Collection[int] = ()) -> Iterator[tuple[datetime, datetime]]:
     """Yield the start and the end of each season that a folded question names.
 
     Without a year, it is the last one that has begun. "Last" names one that is over.
+
+    Args:
+        text: the folded question.
+        now: the time of the question.
+        years: the years that the question names.
     """
     text = _ENGLISH_ESTATE.sub(" ", text)
     for match in _FOLLOWED.finditer(text):
         yield _newest(match[1], now, is_over=True)
     for match in _INTRODUCED.finditer(_FOLLOWED.sub(" ", text)):
-        if match[3] is None:
+        if match[3] is None and years:
+            yield from (_season(match[2], year, now.tzinfo) for year in sorted(years))
+        elif match[3] is None:
             yield _newest(match[2], now, is_over=match[1] is not None)
+    for match in _AGO.finditer(text):
+        start, _ = _newest(_SINGULAR[match[2] or match[4]], now, is_over=True)
+        count = NUMBERS.get(match[1] or match[3]) or int(match[1] or match[3])
+        yield _season(_SINGULAR[match[2] or match[4]], start.year - count + 1, now.tzinfo)
     for pattern, month in _WHOLE:
         if match := pattern.search(text):
             is_over = _OVER.match(match[0]) is not None
