@@ -318,3 +318,39 @@ async def test_single_work_is_left_out_while_a_job_of_its_key_has_not_begun() ->
     gate.set()
     await deferred.finish()
     assert sorted(done) == ["of another key", "runs", "waits"]
+
+
+async def test_the_end_does_not_wait_for_the_time_limit_of_each_job_of_a_service_that_hangs() -> None:
+    deferred, gate, done = Deferred("p"), asyncio.Event(), list[str]()
+
+    async def hangs() -> None:
+        await gate.wait()
+        raise TimeoutError("no answer in 60 s")
+
+    await deferred.start("t", hangs)
+    for name in ("waits", "waits too"):
+        await deferred.start("t", noting(done, name))
+    await deferred.start("other", noting(done, "of another key"))
+    asyncio.get_running_loop().call_soon(gate.set)
+    await deferred.finish()
+    assert done == ["of another key"]
+    left_out = "p: work after a reply failed (t): TimeoutError: the work before it took too long, so it was left out"
+    assert deferred.take_failures()[1:] == (left_out, left_out)
+    await deferred.start("t", noting(done, "later"))
+    await deferred.finish()
+    assert done == ["of another key", "later"]
+
+
+async def test_without_somebody_who_waits_for_the_end_no_job_is_left_out() -> None:
+    deferred, gate, done = Deferred("p"), asyncio.Event(), list[str]()
+
+    async def hangs() -> None:
+        await gate.wait()
+        raise RuntimeError("it failed") from TimeoutError()
+
+    await deferred.start("t", hangs)
+    await deferred.start("t", noting(done, "goes on"))
+    gate.set()
+    await settle()
+    assert done == ["goes on"]
+    await deferred.finish()

@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from textwrap import dedent
 
 from recuerda.agent.chat import ChatModel, ChatRequest
 from recuerda.agent.observing import asked
-from recuerda.agent.transcript import transcript
+from recuerda.agent.transcript import INDENT, indented, transcript
 from recuerda.errors import ChatClientError, StateError, ThreadConflict, ThreadNotFound
 from recuerda.ids import check_limit
 from recuerda.messages.message import ChatMessage
@@ -56,7 +57,7 @@ class Summarizer:
         keep_messages: the newest turns are left out of the summary, up to this number of messages. Never more than half
             of the turns that the agent's window holds are left out.
         max_characters: the longest part of a conversation that the model is given at once. A longer conversation is
-            summarized in several pieces.
+            summarized in several pieces, and of a longer turn the model gets the beginning and the end.
         instructions: the instructions for the model, in place of `INSTRUCTIONS`.
         timeout: the longest time that one summary may take.
 
@@ -94,7 +95,9 @@ class Summarizer:
         if self._is_due(store.turns, window):
             # When the job starts, an earlier job may have summarized these turns already.
             await self._later.start(
-                store.thread_id, lambda: self._sum_up(store, lambda turns: self._is_due(turns, window), window)
+                store.thread_id,
+                lambda: self._sum_up(store, lambda turns: self._is_due(turns, window), window),
+                is_single=True,
             )
 
     def take_failures(self) -> tuple[str, ...]:
@@ -163,20 +166,27 @@ class Summarizer:
         """Return the first turns, as many as the model is given at once; at least one."""
         characters = 0
         for i, turn in enumerate(turns):
-            characters += len(transcript(turn.messages))
+            characters += len(transcript(turn.messages)) + 1
             if i and characters > self.max_characters:
                 return turns[:i]
         return turns
 
     async def _written(self, before: Summary | None, turns: Sequence[StoredTurn], largest: int) -> Summary:
         messages = [message for turn in turns for message in turn.messages]
-        notes = "(none yet)" if before is None else before.text
-        text = f"Notes so far:\n\n{notes}\n\nNext part of the conversation:\n\n{transcript(messages)}"
+        notes = "(none yet)" if before is None else f"{INDENT}{indented(before.text)}"
+        conversation = _shortened(transcript(messages), self.max_characters)
+        text = f"Notes so far:\n\n{notes}\n\nNext part of the conversation:\n\n{conversation}"
         instructions = f"{self.instructions}\nWrite at most {largest} characters; leave out the least important."
         request = ChatRequest(messages=[ChatMessage("user", text)], instructions=instructions)
-        async with asyncio.timeout(self.timeout.total_seconds()):
-            response = await asked(self.client, request)
-        summary = response.message.text.strip()
+        try:
+            async with asyncio.timeout(self.timeout.total_seconds()):
+                response = await asked(self.client, request)
+        except TimeoutError:
+            raise TimeoutError(
+                f"the model that writes summaries did not answer within {self.timeout.total_seconds():g} s; the thread "
+                "is unchanged. Raise timeout, or lower max_characters."
+            ) from None
+        summary = dedent(response.message.text.encode(errors="replace").decode()).strip()
         if not summary:
             raise ChatClientError("the model that writes summaries returned an empty answer; the thread is unchanged")
         return Summary(
@@ -212,6 +222,15 @@ def _largest(window: ContextWindow | None) -> int:
     if tokens is None:
         return NOTES_BYTES
     return max(LEAST_NOTES_BYTES, min(NOTES_BYTES, tokens * BYTES_PER_TOKEN // 4))
+
+
+def _shortened(conversation: str, largest: int) -> str:
+    """Return a transcript or, if it has more than `largest` characters, its beginning and its end."""
+    half = largest // 2
+    if len(conversation) <= largest:
+        return conversation
+    # The end may begin within a line, which is indented so that it cannot pass for another message.
+    return f"{conversation[: largest - half]}{_GAP}{INDENT}{conversation[-half:]}"
 
 
 def _bounded(text: str, largest: int) -> str:

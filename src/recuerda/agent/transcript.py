@@ -23,16 +23,21 @@ URI_CHARACTERS = 200
 """The longest part of a file's address that the model is shown, in characters."""
 
 
+INDENT = "    "
+
+
 def transcript(messages: Sequence[ChatMessage]) -> str:
     """Return messages as text: a line for each message, with its speaker."""
     return "\n".join(line for message in messages if (line := _line(message)))
 
 
-def _line(message: ChatMessage) -> str:
-    """Return a message as a line with its speaker.
+def indented(text: str) -> str:
+    """Return a text whose further lines are indented, so that it cannot pass for another message or for a heading."""
+    return f"\n{INDENT}".join(text.splitlines())
 
-    Further lines of the message are indented, so that a text cannot pass for another message or for a heading.
-    """
+
+def _line(message: ChatMessage) -> str:
+    """Return a message as a line with its speaker."""
     said: list[str] = []
     for part in message.contents:
         match part:
@@ -50,7 +55,7 @@ def _line(message: ChatMessage) -> str:
                 pass
     name = " ".join((message.author_name or "").split())
     speaker = f"{message.role} ({name})" if name else message.role
-    return "\n    ".join(f"{speaker}: {' '.join(said)}".splitlines()) if any(said) else ""
+    return indented(f"{speaker}: {' '.join(said)}") if any(said) else ""
 
 
 def _cut(text: str, length: int) -> str:

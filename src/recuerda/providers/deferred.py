@@ -5,6 +5,9 @@ key (such as a thread's id) run one after the other in the order of their start,
 Jobs with different keys run at the same time. The number of jobs is bounded. At the limit, `start` waits, so that a
 slow service slows its callers down instead of filling the memory. No failure is lost: if a job fails, or is cancelled
 because its loop ends, the failure is logged and kept until `take_failures` is called.
+
+If a service hangs, each job takes its whole time limit. Nobody waits for all of them at the end: after a job that took
+too long, the jobs of its key are left out.
 """
 
 from __future__ import annotations
@@ -46,6 +49,7 @@ class Deferred:
         self._mutex = threading.Lock()
         self._jobs: dict[_Job, None] = {}  # the jobs that have not ended, in the order of their start
         self._failures: deque[str] = deque(maxlen=self._max_waiting)
+        self._finishing = 0
 
     async def start(self, key: str, work: Work, *, is_optional: bool = False, is_single: bool = False) -> None:
         """Start a job that calls and awaits `work` after the earlier jobs of `key` have ended, even if they failed.
@@ -65,7 +69,7 @@ class Deferred:
                 return
             await job.by.over()
         # From here on the mutex is not needed: the job belongs to this loop, and nothing has been awaited since.
-        task = asyncio.ensure_future(_carry_out(job, work))
+        task = asyncio.ensure_future(self._carry_out(job, work))
         job.task = task
         # A `finally` in the coroutine would not do: a task that is cancelled before its first step never enters it.
         task.add_done_callback(partial(self._ended, job))
@@ -73,13 +77,21 @@ class Deferred:
     async def finish(self) -> None:
         """Wait until every job has ended, including jobs of other event loops and jobs that start during the wait.
 
-        A job whose loop no longer runs cannot end; it counts as failed. A cancellation ends the waiting, not the jobs.
+        A job whose loop no longer runs cannot end; it counts as failed. After a job that failed with `TimeoutError`, or
+        because of one, the waiting jobs of its key are left out, and count as failed too. A cancellation ends the
+        waiting, not the jobs.
         """
-        while jobs := self._unfinished():
-            job = jobs[0]
-            await job.over()
-            if not job.has_ended.is_set():
-                self._drop(job, _STOPPED)
+        with self._mutex:
+            self._finishing += 1
+        try:
+            while jobs := self._unfinished():
+                job = jobs[0]
+                await job.over()
+                if not job.has_ended.is_set():
+                    self._drop(job, _STOPPED)
+        finally:
+            with self._mutex:
+                self._finishing -= 1
 
     def take_failures(self) -> tuple[str, ...]:
         """Return the failures since the last call, the oldest first. Each was logged when it happened.
@@ -90,6 +102,20 @@ class Deferred:
             failures = tuple(self._failures)
             self._failures.clear()
         return failures
+
+    async def _carry_out(self, job: _Job, work: Work) -> None:
+        previous, job.previous = job.previous, None
+        if previous is not None:
+            await previous.over()
+            if self._finishing and previous.took_too_long:
+                job.took_too_long = True
+                raise TimeoutError("the work before it took too long, so it was left out")
+        job.has_begun = True
+        try:
+            await work()
+        except Exception as error:
+            job.took_too_long = isinstance(error, TimeoutError) or isinstance(error.__cause__, TimeoutError)
+            raise
 
     def _unfinished(self) -> list[_Job]:
         with self._mutex:
@@ -140,6 +166,7 @@ class _Job:
         self.key = key
         self.is_optional = is_optional
         self.has_begun = False
+        self.took_too_long = False
         self.previous = previous
         self.task: asyncio.Future[Any] | None = None
         self.has_ended = threading.Event()
@@ -206,11 +233,3 @@ class _Waiter:
                 await self._event.wait()
         except TimeoutError:
             return
-
-
-async def _carry_out(job: _Job, work: Work) -> None:
-    if job.previous is not None:
-        await job.previous.over()
-        job.previous = None
-    job.has_begun = True
-    await work()
