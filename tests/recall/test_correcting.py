@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from recuerda import AgentThread, ChatMessage, ChatMessageStore, NewTurn, Storage, Turn
-from recuerda.errors import InvalidInput, ThreadOwnershipError
+from recuerda.errors import EmbedderError, InvalidInput, ThreadOwnershipError
 from recuerda.messages.codec import encode_turn
 from recuerda.recall import Fact, FactExtractor, Memory, RecallProvider
 from recuerda.recall.quoting import fitting
@@ -17,6 +17,7 @@ from recuerda.storage.records import to_microseconds
 from recuerda.testing.scripted import ScriptedChatClient
 from tests.recall.talking import holds_bytes, pair, person, say
 from tests.recall.test_facts import finds
+from tests.recall.test_meaning import Meanings
 
 START = datetime(2026, 5, 20, 12, tzinfo=UTC)
 WHERE = "Where do I live?"
@@ -276,6 +277,23 @@ async def test_a_corrected_instruction_stands_with_its_right_words(
     await recall.correct(await the_one(recall, "answer in French"), "Always answer in German.")
     await recall.correct(await the_one(recall, "greet me first"), "Greetings are nice.")
     assert [memory.text for memory in await recall.standing()] == ["Always answer in German."]
+
+
+async def test_the_right_words_are_found_by_their_meaning(storage: SQLiteStorage) -> None:
+    await say(storage, "one", *pair("He sold it in spring."), at=START)
+    await say(storage, "two", *pair("It rained."), at=START)
+    embedder = Meanings()
+    recall = RecallProvider(storage=storage, user_id="ana", embedder=embedder)
+    await recall.correct(await the_one(recall, "sold"), "He sold the boat in spring.")
+    assert (await texts(recall, "a ship?"))[0] == "He sold the boat in spring."
+    assert embedder.asked.count("He sold the boat in spring.") == 1
+    assert (await texts(recall, "a canoe?"))[0] == "He sold the boat in spring."
+    assert embedder.asked.count("He sold the boat in spring.") == 1
+    embedder.failure = EmbedderError("the model is down")
+    await recall.correct(await the_one(recall, "sold"), "He sold the puppy in spring.")
+    embedder.failure = None
+    assert (await texts(recall, "a hound?"))[0] == "He sold the puppy in spring."
+    await recall.close()
 
 
 async def test_an_index_without_corrections_is_not_asked_for_them(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from unittest.mock import ANY
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -219,6 +220,7 @@ async def test_a_field_of_the_wrong_type_loses_no_fact(
         'The set {dogs} [1] says: {"note": 1} {"facts": [{"text": "Ana has a dog."}]} and {that} is all.',
         '```json\n[{"text": "Ana has a dog."}]\n```',
         '{"facts": [{"text": "Ana has a dog.", "note": "two\nlines"}, {"text": null}]}',
+        '<think>Maybe {"facts": []}? No.</think>{"facts": [{"text": "Ana has a dog."}]}',
     ],
 )
 async def test_json_of_any_form_is_read(
@@ -251,6 +253,58 @@ async def test_a_fact_that_is_confirmed_is_not_replaced(
     finder.answers.append(finds({"text": "Ana has a dog.", "replaces": [number], "confirms": number}))
     await tell(agent, recall, "My dog is here.")
     assert await known(recall, has_history=True) == ["Ana has a dog."]
+
+
+async def test_a_fact_that_is_said_in_the_same_words_is_known_once(
+    agent: Agent, recall: RecallProvider, finder: ScriptedChatClient
+) -> None:
+    finder.answers.append(finds({"text": "Ana has a dog."}, {"text": "Ana has  a dog"}, {"text": "Ana has 2 dogs."}))
+    await tell(agent, recall, "I have a dog. No, I have 2 dogs.")
+    dog, dogs = await recall.facts()
+    assert (dog.text, dogs.text) == ("Ana has a dog.", "Ana has 2 dogs.")
+    finder.answers.append(finds({"text": "ana has a dog.", "replaces": [dog.id]}))
+    await tell(agent, recall, "My dog is here.", "two")
+    assert await known(recall, has_history=True) == ["Ana has a dog.", "Ana has 2 dogs."]
+    assert [source.thread_id for source in (await recall.facts())[0].sources] == ["one", "two"]
+
+
+@pytest.mark.parametrize("deleted", [["two"], ["two", "three"], ["three", "two"]])
+async def test_a_fact_stays_replaced_by_the_newest_one_when_the_one_between_them_is_deleted(
+    agent: Agent, recall: RecallProvider, finder: ScriptedChatClient, storage: SQLiteStorage, deleted: list[str]
+) -> None:
+    cities = {"one": "Oslo", "two": "Bergen", "three": "Lima", "four": "Rome"}
+    for thread, city in cities.items():
+        newest = [fact.id for fact in await recall.facts()]
+        finder.answers.append(finds({"text": f"Ana lives in {city}.", "replaces": newest}))
+        await tell(agent, recall, f"I live in {city}.", thread)
+    for thread in deleted:
+        await storage.delete(thread)
+    assert await known(recall) == ["Ana lives in Rome."]
+    *_, before, rome = await recall.facts(has_history=True)
+    assert (before.superseded_by, before.valid_until_us) == (rome.id, rome.valid_from_us if len(deleted) == 2 else ANY)
+    await storage.delete("four")
+    assert await known(recall) == [f"Ana lives in {'Oslo' if len(deleted) == 2 else 'Lima'}."]
+
+
+async def test_all_facts_between_two_others_may_go_at_once(
+    agent: Agent, recall: RecallProvider, finder: ScriptedChatClient, storage: SQLiteStorage
+) -> None:
+    for thread, city in (("one", "Oslo"), ("two", "Bergen"), ("two", "Lima"), ("three", "Rome")):
+        newest = [fact.id for fact in await recall.facts()]
+        finder.answers.append(finds({"text": f"Ana lives in {city}.", "replaces": newest}))
+        await tell(agent, recall, f"I live in {city}.", thread)
+    await storage.delete("two")
+    oslo, rome = await recall.facts(has_history=True)
+    assert (oslo.superseded_by, await known(recall)) == (rome.id, ["Ana lives in Rome."])
+
+
+async def test_no_fact_ends_before_it_begins(agent: Agent, recall: RecallProvider, finder: ScriptedChatClient) -> None:
+    finder.answers.append(finds({"text": "Ana lives in Oslo.", "since": "2024-01-01"}))
+    await tell(agent, recall, "I have lived in Oslo since 2024.")
+    finder.answers.append(finds({"text": "Ana lives in Bergen.", "since": "2020-01-01", "replaces": [1]}))
+    await tell(agent, recall, "I have lived in Bergen since 2020, in fact.")
+    oslo = next(fact for fact in await recall.facts(has_history=True) if "Oslo" in fact.text)
+    assert oslo.valid_until_us == oslo.valid_from_us
 
 
 async def test_a_message_cannot_pass_for_another_speaker_or_for_a_fact(

@@ -8,7 +8,7 @@ memory in a search, so a correction holds for all of them that were said before 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from msgspec import structs
@@ -39,8 +39,21 @@ class Corrections:
         valid = (correction for correction in found if correction.fact.superseded_by is None)
         self._of_key = {-number << THREAD_BITS: correction for number, correction in enumerate(valid, 1)}
 
-    def added_to(self, candidates: Candidates, terms: Iterable[str]) -> Candidates:
-        """Return candidates together with one candidate for each correction. The keys of corrections are negative."""
+    @property
+    def texts(self) -> list[str]:
+        """The right words of the corrections that are valid."""
+        return [correction.fact.text for correction in self._of_key.values()]
+
+    def added_to(
+        self, candidates: Candidates, terms: Iterable[str], similarities: Mapping[str, float] | None = None
+    ) -> Candidates:
+        """Return candidates together with one candidate for each correction. The keys of corrections are negative.
+
+        Args:
+            candidates: the candidates of a search.
+            terms: the terms of the query.
+            similarities: the similarities of the right words, by the words; None for a search by words only.
+        """
         if not self._of_key:
             return candidates
         wanted = frozenset(terms)
@@ -49,7 +62,7 @@ class Corrections:
         threads = dict(candidates.threads)
         for key, correction in self._of_key.items():
             new = new_document(_corrected(correction))
-            found[key] = candidate = _candidate(key, new, wanted)
+            found[key] = candidate = _candidate(key, new, wanted, (similarities or {}).get(correction.fact.text))
             frequencies.update(candidate.matches.keys())
             threads[key >> THREAD_BITS] = new.document.thread_id
         return Candidates(found=found, frequencies=frequencies, threads=threads)
@@ -111,10 +124,10 @@ def _corrected(correction: Correction) -> Document:
     return structs.replace(correction.message, text=fact.text, created_us=fact.valid_from_us)
 
 
-def _candidate(key: int, new: NewDocument, wanted: frozenset[str]) -> Candidate:
+def _candidate(key: int, new: NewDocument, wanted: frozenset[str], similarity: float | None) -> Candidate:
     of = new.document
     matches = {term: new.terms[term] for term in wanted & new.terms.keys()}
-    return Candidate(key, of.turn, of.role, of.speaker, of.created_us, new.traits, new.size, matches)
+    return Candidate(key, of.turn, of.role, of.speaker, of.created_us, new.traits, new.size, matches, similarity)
 
 
 def _memory(correction: Correction, score: float) -> Memory:

@@ -2,8 +2,9 @@
 
 After a reply, a model gets the new turns and the known facts about the user. It says which facts are new, which are
 confirmed and which are replaced. A replaced fact stays, with the time until which it was valid and the fact that
-replaced it. If all turns of a fact are deleted, the fact is deleted too, and the facts that it had replaced are valid
-again. A correction is a fact, too: it replaces another fact, or a message, which then is not recalled any more.
+replaced it. If all turns of a fact are deleted, the fact is deleted too. The facts that it had replaced are valid again
+or, if it was replaced itself, are replaced by the newer fact. A correction is a fact, too: it replaces another fact, or
+a message, which then is not recalled any more.
 """
 
 from __future__ import annotations
@@ -129,7 +130,8 @@ class FactExtractor:
     async def extract(self, turn: StoredTurn, known: Sequence[Fact], *, zone: tzinfo = UTC) -> list[NewFact]:
         """Return the facts that the model finds in a turn.
 
-        A field of the wrong type is read as null. A fact without a text is left out.
+        A field of the wrong type is read as null. A fact without a text is left out. A fact with the words of a known
+        one confirms it.
 
         Args:
             turn: the turn.
@@ -146,9 +148,13 @@ class FactExtractor:
             instructions=self.instructions,
             may_call_tools=False,
         )
-        answer = (await asked(self.client, request)).message.text
-        numbers = {fact.id for fact in known}
-        return [_new_fact(said, turn, numbers, zone) for said in _parsed(answer) if clean_text(said.text)]
+        # Some models think aloud before they answer.
+        answer = (await asked(self.client, request)).message.text.rpartition("</think>")[2]
+        once: dict[str, NewFact] = {}
+        for said in _parsed(answer):
+            new = _new_fact(said, turn, known, zone)
+            once.setdefault(_words(new.text), new)
+        return [new for words, new in once.items() if words]
 
 
 def _material(turn: StoredTurn, known: Sequence[Fact], zone: tzinfo) -> str:
@@ -218,16 +224,25 @@ def _wrong_form(error: Exception) -> ProviderError:
     )
 
 
-def _new_fact(said: _Said, turn: StoredTurn, known: set[int], zone: tzinfo) -> NewFact:
-    confirms = next((number for number in _numbers(said.confirms) if number in known), None)
+def _new_fact(said: _Said, turn: StoredTurn, known: Sequence[Fact], zone: tzinfo) -> NewFact:
+    text = clean_text(said.text)[:_FACT_CHARACTERS]
+    numbers = {fact.id for fact in known}
+    confirms = next((number for number in _numbers(said.confirms) if number in numbers), None)
+    if confirms is None:
+        confirms = next((fact.id for fact in reversed(known) if _words(fact.text) == _words(text)), None)
     since = _since(said.since, zone)
     return NewFact(
-        text=clean_text(said.text)[:_FACT_CHARACTERS],
+        text=text,
         valid_from_us=turn.created_us if since is None else since,
         # A fact that is said again holds, whatever else the model says of it.
-        replaces=tuple(number for number in _numbers(said.replaces) if number in known and number != confirms),
+        replaces=tuple(number for number in _numbers(said.replaces) if number in numbers and number != confirms),
         confirms=confirms,
     )
+
+
+def _words(text: str) -> str:
+    """Return what two texts have in common that say the same in the same words."""
+    return " ".join(text.casefold().split()).rstrip(".")
 
 
 def _numbers(given: object) -> list[int]:

@@ -469,10 +469,10 @@ class RecallIndex(ABC):
     ) -> None:
         """Store the facts that a model found in a turn, and note that the turn was searched for facts.
 
-        A replaced fact stays, with the time until which it was valid. If the turn is gone, or its id is not `turn_id`
-        (None accepts any id), nothing is stored. When a
-        turn is removed, the facts that came only from it are removed as well, and the facts that they had replaced are
-        valid again. An index does not have to support facts.
+        A replaced fact stays, with the time until which it was valid, which is not before it became valid. If the turn
+        is gone, or its id is not `turn_id` (None accepts any id), nothing is stored. When a turn is removed, the facts
+        that came only from it are removed as well. The facts that they had replaced are valid again or, if the removed
+        fact was replaced itself, are replaced by the newer one. An index does not have to support facts.
         """
         raise self._no_facts()
 

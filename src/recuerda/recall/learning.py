@@ -83,8 +83,7 @@ class Learning:
     async def _facts_of(self, turn: StoredTurn, extractor: FactExtractor, known: Sequence[Fact]) -> Sequence[NewFact]:
         """Return the facts of a turn; none if the model fails on it for the second time because of the turn."""
         try:
-            async with asyncio.timeout(extractor.timeout.total_seconds()):
-                facts = await extractor.extract(turn, known, zone=self._zone)
+            facts = await self._extracted(turn, extractor, known)
         except (ChatClientError, ProviderError, TimeoutError) as error:
             if not (turn.id in self._failed_turns and _is_about_the_turn(error)):
                 self._failed_turns.add(turn.id)
@@ -94,9 +93,17 @@ class Learning:
                 error,
                 extra=fields("facts_given_up", error=type(error).__name__),
             )
-            facts = []
+            facts: Sequence[NewFact] = []
         self._failed_turns.discard(turn.id)
         return facts
+
+    async def _extracted(self, turn: StoredTurn, extractor: FactExtractor, known: Sequence[Fact]) -> Sequence[NewFact]:
+        seconds = extractor.timeout.total_seconds()
+        try:
+            async with asyncio.timeout(seconds):
+                return await extractor.extract(turn, known, zone=self._zone)
+        except TimeoutError:
+            raise TimeoutError(f"the model that finds facts did not answer within {seconds:g} s") from None
 
 
 def _is_about_the_turn(error: Exception) -> bool:

@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from itertools import chain
+from operator import mul
 from weakref import WeakValueDictionary
 
 from recuerda._events import fields
@@ -33,6 +34,9 @@ _DRAWN = 4 * EMBED_AT_ONCE
 _NEWEST = 8 * _DRAWN
 """The number of messages of which some get their vectors next. They are drawn by lot, so that two processes rarely
 draw the same."""
+
+_KEPT = 1_000
+"""The number of texts that are in no message whose vectors are kept."""
 
 _LONG_FAILURE = 0.2
 """The share of the time limit from which on a failure was a wait in vain."""
@@ -64,6 +68,7 @@ class Meaning:
         self._texts = None if embedder is None else TextVectors(embedder, self._patience.pause)
         self._comparability = Comparability(index)
         self._told: set[str] = set()
+        self._kept: dict[str, Sequence[float]] = {}
 
     @property
     def model_id(self) -> str:
@@ -164,6 +169,24 @@ class Meaning:
         self._tell(reason)
         self.lacks_vectors.update(scopes)
         return None
+
+    async def similarities(self, vector: Sequence[float], texts: Sequence[str]) -> dict[str, float]:
+        """Return the cosines between a question's vector and those of texts that are in no message.
+
+        The vectors are kept in this process. A few missing ones are made first. The result lacks texts without one.
+        """
+        if self._texts is None or not texts:
+            return {}
+        missing = [text for text in dict.fromkeys(texts) if text not in self._kept]
+        if missing and not self._patience.is_paused:
+            try:
+                async with asyncio.timeout(self._patience.limit_s):
+                    made = await self._texts.of(missing[: self._texts.at_once], waits=False)
+                self._kept = dict(list((self._kept | made).items())[-_KEPT:])
+            except Exception as error:  # noqa: BLE001 - as above
+                self._tell(error)
+        vectors = [(text, self._kept[text]) for text in texts if text in self._kept]
+        return {text: sum(map(mul, vector, of)) for text, of in vectors if len(of) == len(vector)}
 
     async def _has_most(self, scopes: Sequence[str], texts: TextVectors) -> bool:
         """Return True if what lacks a vector is so little that a search may wait for it.

@@ -129,7 +129,8 @@ class MemorySearch:
             queries = [structs.replace(one, terms=tuple(question.terms)) for one in queries]
             candidates = await self._candidates(queries)
         corrections = await self._corrections(infos)
-        candidates = corrections.added_to(candidates, question.terms)
+        similar = {} if vector is None else await self.meaning.similarities(vector, corrections.texts)
+        candidates = corrections.added_to(candidates, question.terms, similar)
         # What a run sends anyway are the wrong words, so the right ones are recalled from any turn.
         of_corrections = structs.replace(filters, recent_thread=None)
         # A search returns a few of hundreds of candidates, so only as many are compared with the filters as it takes.

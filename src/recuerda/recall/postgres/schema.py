@@ -20,8 +20,8 @@ from recuerda.recall.text import TERMS_VERSION
 ANSWER = "assistant"
 """The role of a document whose `is_answer` is true. The role of the others is "user"."""
 
-SHAPE = 15000 + TERMS_VERSION
-"""The shape of the memories: 15000 for the fifteenth version of the tables, plus the version of the terms."""
+SHAPE = 16000 + TERMS_VERSION
+"""The shape of the memories: 16000 for the sixteenth version of the tables, plus the version of the terms."""
 
 _NAMES = (
     "state", "scopes", "threads", "documents", "blocks", "postings", "pending", "leaving", "speakers", "vectors",

@@ -828,20 +828,29 @@ BEGIN
 END $$;
 
 -- Delete those of the facts that have no source left; returns the number of deleted facts. The facts that they had
--- replaced are valid again.
+-- replaced are valid again, or are replaced by what had replaced the deleted facts.
 CREATE OR REPLACE FUNCTION {schema}.recall_remove_facts(p_facts bigint[]) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
     v_gone bigint[];
+    v_successors bigint[];
+    v_until bigint[];
 BEGIN
     WITH gone AS (
         DELETE FROM {schema}.recall_facts f
         WHERE f.id = ANY (p_facts)
             AND NOT EXISTS (SELECT FROM {schema}.recall_fact_sources s WHERE s.fact = f.id)
-        RETURNING f.id
+        RETURNING f.id, f.superseded_by, f.valid_until_us
     )
-    SELECT array_agg(g.id) INTO v_gone FROM gone g;
-    UPDATE {schema}.recall_facts f SET valid_until_us = NULL, superseded_by = NULL WHERE f.superseded_by = ANY (v_gone);
+    SELECT array_agg(g.id), array_agg(g.superseded_by), array_agg(g.valid_until_us) INTO v_gone, v_successors, v_until
+    FROM gone g;
+    FOR i IN 1 .. coalesce(cardinality(v_gone), 0) LOOP  -- a deleted fact may have been replaced by another one
+        UPDATE {schema}.recall_facts f
+        SET superseded_by = g.successor,
+            valid_until_us = CASE WHEN g.successor IS NOT NULL THEN greatest(f.valid_from_us, g.until_us) END
+        FROM unnest(v_gone, v_successors, v_until) AS g (id, successor, until_us) WHERE f.superseded_by = g.id;
+        EXIT WHEN NOT FOUND;
+    END LOOP;
     -- A corrected message is named by one of the threads that hold its turn. Now another one takes its place.
     UPDATE {schema}.recall_corrections c SET thread_id = s.thread_id, turn = s.turn
     FROM {schema}.recall_fact_sources s
@@ -1007,7 +1016,8 @@ BEGIN
         INSERT INTO {schema}.recall_fact_sources (fact, thread_id, incarnation, turn, mark)
         SELECT v_fact, h.thread_id, h.incarnation, h.turn, v_mark
         FROM {schema}.recall_holders(p_thread_id, p_turn) h ON CONFLICT DO NOTHING;
-        UPDATE {schema}.recall_facts f SET valid_until_us = p_valid_from[i], superseded_by = v_fact
+        UPDATE {schema}.recall_facts f
+        SET valid_until_us = greatest(f.valid_from_us, p_valid_from[i]), superseded_by = v_fact
         WHERE f.id = ANY (p_replaces[i]::bigint[]) AND f.scope = p_scope AND f.superseded_by IS NULL AND f.id <> v_fact;
     END LOOP;
     INSERT INTO {schema}.recall_fact_progress (thread_id, incarnation, through, mark)
@@ -1076,7 +1086,8 @@ BEGIN
     INSERT INTO {schema}.recall_corrections (fact, turn, created_us, position, thread_id, turn_id, role, speaker, said)
     SELECT v_fact, c.turn, c.created_us, c.position, c.thread_id, c.turn_id, c.role, c.speaker, c.said
     FROM (VALUES (1)) AS one LEFT JOIN {schema}.recall_corrections c ON c.fact = p_fact;
-    UPDATE {schema}.recall_facts f SET valid_until_us = p_at_us, superseded_by = v_fact WHERE f.id = p_fact;
+    UPDATE {schema}.recall_facts f SET valid_until_us = greatest(f.valid_from_us, p_at_us), superseded_by = v_fact
+    WHERE f.id = p_fact;
     RETURN v_fact;
 END $$;
 

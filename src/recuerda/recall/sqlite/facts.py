@@ -45,7 +45,7 @@ def add_facts(
             number = _insert(connection, position.scope, new.text, new.valid_from_us)
         _add_sources(connection, number, thread_id, turn, mark)
         connection.executemany(
-            "UPDATE facts SET valid_until_us = ?, superseded_by = ? "
+            "UPDATE facts SET valid_until_us = max(valid_from_us, ?), superseded_by = ? "
             "WHERE id = ? AND scope = ? AND superseded_by IS NULL AND id != ?",
             [(new.valid_from_us, number, old, position.scope, number) for old in new.replaces],
         )
@@ -127,7 +127,9 @@ def correct_fact(scope: str, fact: int, text: str, at_us: int, connection: sqlit
         "FROM (SELECT 1) LEFT JOIN corrections ON fact = ?",
         (new, fact),
     )
-    connection.execute("UPDATE facts SET valid_until_us = ?, superseded_by = ? WHERE id = ?", (at_us, new, fact))
+    connection.execute(
+        "UPDATE facts SET valid_until_us = max(valid_from_us, ?), superseded_by = ? WHERE id = ?", (at_us, new, fact)
+    )
     return new
 
 
@@ -201,10 +203,10 @@ def erase_facts(connection: sqlite3.Connection, scope: str) -> int:
 
 
 def remove_orphans(connection: sqlite3.Connection, thread_id: str, position: Position | None) -> int:
-    """Remove facts that have no turns left, and return their number. The facts that they had replaced are valid again.
+    """Remove facts that have no turns left, and return their number.
 
-    Turns after the position are kept as sources: the index has not followed them yet. Without a position, the thread is
-    gone.
+    The facts that they had replaced are valid again, or are replaced by what had replaced the removed facts. Turns
+    after the position are kept as sources: the index has not followed them yet. Without a position, the thread is gone.
     """
     if position is None:
         connection.execute("DELETE FROM fact_progress WHERE thread_id = ?", (thread_id,))
@@ -224,19 +226,21 @@ def _remove_sources(connection: sqlite3.Connection, statement: str, values: Sequ
     `statement` deletes the sources and returns their facts.
     """
     found = connection.execute(statement, values).fetchall()
-    gone = [
-        number
-        for (number,) in set(found)
-        if connection.execute(
-            "DELETE FROM facts WHERE id = :fact AND NOT EXISTS (SELECT 1 FROM fact_sources WHERE fact = :fact)",
+    gone: list[tuple[int, int | None, int | None]] = []
+    for (number,) in set(found):
+        gone += connection.execute(
+            "DELETE FROM facts WHERE id = :fact AND NOT EXISTS (SELECT 1 FROM fact_sources WHERE fact = :fact) "
+            "RETURNING id, superseded_by, valid_until_us",
             {"fact": number},
-        ).rowcount
-    ]
-    connection.executemany("DELETE FROM corrections WHERE fact = ?", [(number,) for number in gone])
-    connection.executemany(
-        "UPDATE facts SET valid_until_us = NULL, superseded_by = NULL WHERE superseded_by = ?",
-        [(number,) for number in gone],
-    )
+        ).fetchall()
+    connection.executemany("DELETE FROM corrections WHERE fact = ?", [(number,) for number, *_ in gone])
+    for _ in gone:  # a removed fact may have been replaced by another one
+        inherited = connection.executemany(
+            "UPDATE facts SET superseded_by = ?, valid_until_us = max(valid_from_us, ?) WHERE superseded_by = ?",
+            [(successor, until_us, number) for number, successor, until_us in gone],
+        )
+        if inherited.rowcount < 1:
+            break
     connection.executemany(_MOVE_MESSAGE, [(number,) for (number,) in set(found)])
     return len(gone)
 
