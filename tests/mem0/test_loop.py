@@ -84,6 +84,8 @@ async def test_an_answer_to_nothing_that_was_said_is_not_learnt(platform: Mem0Pl
         ("You drink green tea without sugar, and your PIN is 4711.", "and your PIN is 4711."),
         ("You drink green tea without sugar since 2019.", "You drink green tea without sugar since 2019."),
         ("1) You drink green tea without sugar", ""),
+        ("You drink green tea without sugar, in Lima.", "in Lima."),
+        ("You drink green tea without sugar, as always.", ""),
         ("I would take tea.", "I would take tea."),
         ("- you like green tea, no sugar\n- rice", "- you like green tea, no sugar\n- rice"),
         ("", ""),
@@ -104,3 +106,22 @@ def test_the_day_of_a_memory_is_nothing_new() -> None:
     noted = [Recalled(FACT, "28 May 2026")]
     assert without_repetitions("You drink green tea without sugar, as of 28 May 2026.", noted) == ""
     assert without_repetitions("You drink green tea without sugar, as of 9 May 2026.", noted) == "as of 9 May 2026."
+
+
+@pytest.mark.parametrize(
+    ("memory", "answer"),
+    [
+        ("Ada likes tea.", "Ada no longer likes tea."),
+        ("Ada likes tea.", "Noted: Ada doesn't like tea."),
+        ("Ada works at Acme as an engineer.", "Ada does not work at Acme as an engineer any more."),
+        ("Ada does not eat any meat.", "Ada does eat any meat."),
+        ("Ada vive en Madrid con su hermana.", "Ada ya no vive en Madrid con su hermana."),
+        ("Ada hat einen Hund namens Rex.", "Ada hat keinen Hund namens Rex mehr."),
+        ("Ada habite à Paris avec son frère.", "Ada n'habite plus à Paris avec son frère."),
+        ("Ada's code is A17.", "Ada's code is A18."),
+    ],
+)
+def test_the_opposite_of_a_memory_and_another_code_are_learnt(memory: str, answer: str) -> None:
+    assert without_repetitions(answer, [Recalled(memory, None)]).endswith(answer.removeprefix("Noted: "))
+    assert without_repetitions(answer, [Recalled(answer, None)]) == ""
+    assert without_repetitions(f"I do not know more, but {memory}", [Recalled(memory, None)]) == ""

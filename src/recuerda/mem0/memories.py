@@ -18,6 +18,7 @@ from typing import Any, Protocol, TypeVar, cast
 from recuerda.errors import ConfigurationError, ProviderError
 from recuerda.mem0.scope import APPLICATION_KEY, Mem0Scope
 from recuerda.mem0.texts import memories_in
+from recuerda.providers.foreign import contained
 
 T = TypeVar("T")
 
@@ -154,11 +155,19 @@ class OpenSourceMemories:
 
 
 async def call(method: Callable[..., Any], *args: object, **kwargs: object) -> object:
-    """Call a method of a client and return its result. A blocking method runs in a thread of its own."""
-    # Version 1 wraps its asynchronous methods in plain functions.
-    if inspect.iscoroutinefunction(inspect.unwrap(method)):
-        return await cast("Awaitable[object]", method(*args, **kwargs))
-    return await in_thread(partial(method, *args, **kwargs))
+    """Call a method of a client and return its result. A blocking method runs in a thread of its own.
+
+    Raises:
+        ProviderError: the client cancelled its own work, or raised what is no `Exception`.
+    """
+    return await contained(_called(partial(method, *args, **kwargs)), name="Mem0's client", error=ProviderError)
+
+
+async def _called(method: partial[object]) -> object:
+    # Version 1 wraps its asynchronous methods in plain functions, and so do applications.
+    is_asynchronous = inspect.iscoroutinefunction(inspect.unwrap(method.func))
+    result = method() if is_asynchronous else await in_thread(method)
+    return await cast("Awaitable[object]", result) if inspect.isawaitable(result) else result
 
 
 async def in_thread(work: Callable[[], T]) -> T:

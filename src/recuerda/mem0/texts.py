@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import NamedTuple, cast
 
@@ -31,6 +32,13 @@ _ITEM = re.compile(r"^\s*\d{1,3}[.)]\s")
 """The number of an item of a list."""
 
 _WORD = re.compile(r"\w+")
+_NEGATION_WORDS = """
+    no not never longer none nor without cannot don doesn didn isn aren wasn weren hasn haven hadn won couldn wouldn
+    shouldn nunca tampoco jamás sin nicht kein keine keinen keinem keiner keines nie ohne ne n pas jamais sans non senza
+    não sem niet geen nooit zonder inte ikke aldrig bez не нет никогда değil
+"""
+_NEGATIONS = frozenset(_NEGATION_WORDS.split())
+"""Words that turn a statement into its opposite, in several languages. An apostrophe ends a word, as in `isn`."""
 
 
 def query_of(messages: Sequence[ChatMessage]) -> str:
@@ -125,14 +133,20 @@ def learnt(
 
 def without_repetitions(text: str, recalled: Sequence[Recalled]) -> str:
     """Return the text without the sentences that repeat a memory. Their parts that say something new stay."""
-    memories = [_stems(memory.text) for memory in recalled]
-    days = [_stems(memory.day or "") for memory in recalled]
+    memories = [_words(memory.text) for memory in recalled]
     if not memories:
         return text
+    stems = [_stems(memory) for memory in memories]
+    known = set[str]().union(*stems, *(_stems(_words(memory.day or "")) for memory in recalled))
     kept: list[str] = []
     for sentence in _SENTENCE_END.split(text):
-        if _repeats(_stems(sentence), memories):
-            kept += [part for part in _PART_END.split(sentence) if _is_new(part, [*memories, *days])]
+        if _repeats(_stems(_words(sentence)), stems):
+            parts = [_ITEM.sub("", part) for part in _PART_END.split(sentence)]
+            kept += [
+                part
+                for place, part in enumerate(parts)
+                if _is_new(part, known, is_start=place == 0) or _contradicts(part, memories)
+            ]
         else:
             kept.append(sentence)
     return "\n".join(kept)
@@ -151,15 +165,43 @@ def _repeats(sentence: set[str], memories: Sequence[set[str]]) -> bool:
     )
 
 
-def _is_new(part: str, known: Sequence[set[str]]) -> bool:
-    """Return True if a part of a sentence has a number, or some long words, that are not known."""
-    new = _stems(_ITEM.sub("", part)).difference(*known)
-    return any(stem[0].isdecimal() for stem in new) or sum(len(stem) == _STEM for stem in new) >= _NEW_STEMS
+def _is_new(part: str, known: AbstractSet[str], *, is_start: bool) -> bool:
+    """Return True if a part of a sentence has a number, a name or some long words that are not known."""
+    words = _WORD.findall(part)
+    new = {_stem(word.casefold()) for word in words} - known
+    names = [word for word in words[is_start:] if len(word) > 1 and word[0].isupper()]
+    return (
+        any(map(_has_digit, new))
+        or any(_stem(name.casefold()) in new for name in names)
+        or sum(len(stem) == _STEM for stem in new) >= _NEW_STEMS
+    )
 
 
-def _stems(text: str) -> set[str]:
-    """Return the beginnings of the words, so that "likes" and "like" are equal, and whole numbers."""
-    return {word if word[0].isdecimal() else word[:_STEM] for word in _WORD.findall(text.casefold())}
+def _contradicts(part: str, memories: Iterable[Sequence[str]]) -> bool:
+    """Return True if a part of a sentence repeats a memory with a negation that the memory lacks, or without it."""
+    words = _words(part)
+    stems = _stems(words)
+    return any(
+        _repeats(stems, [_stems(memory)]) and _NEGATIONS.isdisjoint(words) != _NEGATIONS.isdisjoint(memory)
+        for memory in memories
+    )
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.casefold())
+
+
+def _stems(words: Iterable[str]) -> set[str]:
+    """Return the beginnings of words, so that "likes" and "like" are equal, and whole words with a digit."""
+    return set(map(_stem, words))
+
+
+def _stem(word: str) -> str:
+    return word if _has_digit(word) else word[:_STEM]
+
+
+def _has_digit(word: str) -> bool:
+    return any(map(str.isdecimal, word))
 
 
 def _shape(answer: object) -> str:

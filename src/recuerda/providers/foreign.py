@@ -24,8 +24,26 @@ async def awaited(answer: Awaitable[T], *, name: str, error: type[RecuerdaError]
         error: the class of the errors below.
 
     Raises:
-        RecuerdaError: `error`, if the model raised a `TimeoutError` or what is no `Exception`, or cancelled itself.
-            Other exceptions, the cancellation of the caller, `KeyboardInterrupt` and `SystemExit` are raised unchanged.
+        RecuerdaError: `error`, if the model raised a `TimeoutError`; or as in `contained`.
+    """
+    try:
+        return await contained(answer, name=name, error=error)
+    except TimeoutError as late:
+        # The caller's own time limit arrives here as a cancellation.
+        raise error(f"{name} did not answer within its own time limit") from late
+
+
+async def contained(answer: Awaitable[T], *, name: str, error: type[RecuerdaError]) -> T:
+    """Return the answer of foreign code.
+
+    Args:
+        answer: the call.
+        name: the name of the code, for errors.
+        error: the class of the errors below.
+
+    Raises:
+        RecuerdaError: `error`, if the code raised what is no `Exception`, or cancelled itself. Other exceptions, the
+            cancellation of the caller, `KeyboardInterrupt` and `SystemExit` are raised unchanged.
     """
     caller = asyncio.current_task()
     before = 0 if caller is None else caller.cancelling()
@@ -35,9 +53,6 @@ async def awaited(answer: Awaitable[T], *, name: str, error: type[RecuerdaError]
         if caller is None or caller.cancelling() > before:
             raise
         raise error(f"{name} cancelled its own work; try again") from cancelled
-    except TimeoutError as late:
-        # The caller's own time limit arrives here as a cancellation.
-        raise error(f"{name} did not answer within its own time limit") from late
     except (Exception, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as panic:
