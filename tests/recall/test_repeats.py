@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from recuerda import AgentThread, ChatMessageStore
 from recuerda.recall import RecallProvider
 from recuerda.sqlite import SQLiteStorage
@@ -74,3 +76,77 @@ async def test_an_answer_comes_with_its_question(storage: SQLiteStorage, recall:
     for place, (name, text) in enumerate(talk):
         await say(storage, f"talk {place // 2}", person(name, text), at=NOW - timedelta(days=3 - place // 2))
     assert "The Astoria, it is quiet." in (await found(recall, "Which hotel near the harbour?", limit=2))
+
+
+WORDS = ["alpha", "beta", "gamma", "delta", "kappa", "omega", "sigma", "theta", "lambda", "zeta", "epsilon", "iota"]
+TRACE = "with a trace of the call that was made before it and of the call after it " * 8
+LOG = "2026-05-01 12:{0}:07 ERROR worker {0} job {0}7 failed with code {0}1 after {0} ms in {1} of the billing service"
+
+CROWDS: dict[str, tuple[list[str], str, str]] = {
+    "lines of a log with numbers and another word": (
+        [LOG.format(number, word) for number, word in enumerate(WORDS, 10)],
+        "The billing service fails because its disk is full.",
+        "Why does the billing service fail?",
+    ),
+    "long pastes": (
+        [f"{LOG.format(number, word)} {TRACE} {word}" for number, word in enumerate(WORDS, 10)],
+        "The billing service fails because its disk is full.",
+        "Why does the billing service fail?",
+    ),
+    "one template": (
+        [f"Order {word} has been shipped with {word.upper()}Post and arrives at my door." for word in WORDS],
+        "I had every order shipped to my office.",
+        "Where are my orders shipped to?",
+    ),
+    "a short template": (
+        [f"Reminder: call {word.title()} at {word} o'clock." for word in WORDS],
+        "Reminders go to my work phone.",
+        "Where do my reminders go?",
+    ),
+    "the same question in other words": (
+        [
+            "Where did I park my car?",
+            "Do you know where I parked the car?",
+            "Can you tell me where I have parked my car?",
+            "In which place did I park my car?",
+            "Remind me where my car is parked?",
+            "Any idea where I parked my car?",
+            "where did i leave the car parked",
+        ],
+        "The car is parked on level 3 of the garage in Elm Street.",
+        "Where is the car parked?",
+    ),
+}
+
+
+@pytest.mark.parametrize("crowd", CROWDS)
+async def test_messages_after_one_pattern_do_not_crowd_the_answer_out(
+    storage: SQLiteStorage, recall: RecallProvider, crowd: str
+) -> None:
+    texts, answer, question = CROWDS[crowd]
+    await tell(storage, *texts[:4], answer, *texts[4:])
+    places = await found(recall, question, limit=5)
+    assert answer in places
+    assert places.index(answer) <= 3
+    # What is left of the places is given to more of them.
+    assert len(places) == 5
+    assert len(set(places)) == 5
+
+
+async def test_each_message_after_one_pattern_is_found_by_its_own_words(
+    storage: SQLiteStorage, recall: RecallProvider
+) -> None:
+    texts, _, _ = CROWDS["a short template"]
+    await tell(storage, *texts)
+    for word, text in zip(WORDS, texts, strict=True):
+        assert (await found(recall, f"When do I call {word.title()}?"))[0] == text
+    assert set(await found(recall, "reminder", limit=20)) == set(texts)
+
+
+async def test_a_repeat_of_a_message_that_came_late_takes_no_second_place(
+    storage: SQLiteStorage, recall: RecallProvider
+) -> None:
+    texts, _, _ = CROWDS["lines of a log with numbers and another word"]
+    await tell(storage, *texts, *texts, *(text.replace("12:", "13:") for text in texts))
+    places = await found(recall, "billing service", limit=20)
+    assert len(places) == len({text.replace("13:", "12:") for text in places}) == len(texts)

@@ -84,11 +84,11 @@ class MemorySearch:
         ]
         if len(found) == 1:
             return found[0]
-        repeats = Repeats()
+        repeats = Repeats(limit)
         for memory in chain.from_iterable(zip_longest(*found)):
             if memory is not None:
                 repeats.add(memory)
-        return repeats.kept[:limit]
+        return repeats.best()
 
     async def _answering(
         self,
@@ -261,15 +261,15 @@ class MemorySearch:
         memories: FoundBy,
         known: Known,
     ) -> list[Memory]:
-        """Return the memories of the best keys, without repeats of better ones."""
-        repeats = Repeats()
+        """Return the memories of the best keys, without repeats of better ones; see `Repeats`."""
+        repeats = Repeats(limit)
         while some := list(islice(scored, 2 * limit)):
             documents = await self._documents([key for key, _ in some if key >= 0], known)
             for memory in chain.from_iterable(memories(key, documents.get(key), score) for key, score in some):
                 repeats.add(memory)
-                if len(repeats.kept) == limit:
-                    return repeats.kept
-        return repeats.kept
+                if repeats.is_full:
+                    return repeats.best()
+        return repeats.best()
 
     async def _documents(self, keys: Sequence[int], known: Known) -> dict[int, Document]:
         """Return documents by key, and note the positions of their threads."""

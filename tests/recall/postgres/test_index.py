@@ -183,7 +183,7 @@ async def test_a_search_asks_for_the_threads_of_all_its_memories_at_once(url: st
         PostgresRecallIndex(pooler.url, schema=schema) as index,
     ):
         for number in range(NEWEST_THREADS + 10):
-            await say(threads, f"{number}", *pair(f"A lantern for room {number}."))
+            await say(threads, f"{number}", *pair(f"Lantern {chr(97 + number % 26) * (3 + number // 26)}."))
         for number in range(NEWEST_THREADS):
             await say(threads, f"newer {number}", *pair(f"Pebble {number}."))
         recall = RecallProvider(index, storage=threads, user_id="ana")
