@@ -16,7 +16,8 @@ TOLD = {
         J'ai quarante et un ans. / I am 41. / I'm 41 years old, can you believe that / I turned 41 last May.
         I'll be 42 in June. / I'm in my late forties. / Tengo 41 años. / Cumplí 41 en mayo. / Ich bin 41.
         Ich bin im Mai 41 geworden. / Ich werde im Juni 42. / J'ai 41 ans. / J'ai eu 41 ans en mai. / Fiz 41 em maio.
-        Tenho quarenta e um anos. / Ho 41 anni. / Ho compiuto 41 anni.
+        Tenho quarenta e um anos. / Ho 41 anni. / Ho compiuto 41 anni. / I'll be turning 35 this saturday
+        35 yrs old, female, based in Leeds / im 27 btw / bin grad 28 geworden
     """,
     "home": """
         We moved to Leeds. / I've been in Leeds since 2020. / Nos mudamos a Gijón. / Wir wohnen in Halle.
@@ -25,32 +26,39 @@ TOLD = {
         Nos hemos mudado a Bergen. / Ich bin nach Bergen gezogen. / Ich wohne in Bergen.
         Ich bin letzten Monat in eine neue Wohnung gezogen. / J'ai déménagé à Bergen. / J'habite à Bergen.
         Moro em Bergen. / Mudei-me para Bergen. / Mi sono trasferito a Bergen. / Abito a Bergen.
-        La mia casa è a Bergen.
+        La mia casa è a Bergen. / just relocated from Paris to Vienna for work / Finally moved into our flat!
+        we're based in Porto since march / on s'est installés à Nantes
     """,
     "work": """
-        I've been a teacher for ten years. / Estoy trabajando en un banco. / Faccio il panettiere.
+        been working as a plumber for 10 yrs / I got hired by Siemens in January / started at Lufthansa last Monday
+        bin Krankenpflegerin in der Charité / faccio l'idraulico / I've been a teacher for ten years.
+        Estoy trabajando en un banco. / Faccio il panettiere.
         I work as a nurse. / I'm a nurse. / I am a software developer at a bank. / My job is teaching.
         I became a nurse. / Soy enfermera. / Trabajo como enfermera. / Me dedico a la enseñanza. / Ich bin Lehrer.
         Ich arbeite als Lehrerin. / Ich bin von Beruf Arzt. / Je suis infirmière. / Je travaille à l'hôpital.
         Sou enfermeira. / Trabalho numa escola. / Sono infermiera. / Lavoro come cuoco. / Il mio lavoro è noioso.
     """,
     "birth": """
-        I was born on 3 May. / My birthday is on 3 May. / Nací el 3 de mayo. / Mi cumpleaños es el 3 de mayo.
+        my bday is june 3rd / b-day is on 12 July / I was born on 3 May. / My birthday is on 3 May.
+        Nací el 3 de mayo. / Mi cumpleaños es el 3 de mayo.
         Ich bin am 3. Mai geboren. / Ich habe am 3. Mai Geburtstag. / Je suis né le 3 mai.
         Mon anniversaire est le 3 mai. / Nasci a 3 de maio. / O meu aniversário é a 3 de maio.
         Sono nata il 3 maggio. / Il mio compleanno è il 3 maggio.
     """,
     "name": """
-        My name is Riker. / I'm Riker. / I'm Will Riker, nice to meet you. / Call me Riker. / Me llamo Ana. / Soy Ana.
+        this is Marco btw / Hey, Marta here / My name is Riker. / I'm Riker. / I'm Will Riker, nice to meet you.
+        Call me Riker. / Me llamo Ana. / Soy Ana.
         Ich heiße Ana. / Ich bin Ana. / Je m'appelle Ana. / Chamo-me Ana. / Sou o Rui. / Mi chiamo Ana.
     """,
     "partner": """
-        My wife is called Ana. / I got married in 2010. / Mi mujer se llama Ana. / Estoy soltera.
+        Married to Ana for 12 years / I've been single since the divorce / my hubby cooks / My wife is called Ana.
+        I got married in 2010. / Mi mujer se llama Ana. / Estoy soltera.
         Meine Frau heißt Ana. / Ich bin verheiratet. / Ma femme s'appelle Ana. / Minha esposa é médica.
         Mia moglie si chiama Ana.
     """,
     "children": """
-        We have three kids. / My little girl starts school. / Tenemos tres hijos. / Wir haben drei Kinder.
+        We're expecting our first baby in July / We have three kids. / My little girl starts school.
+        Tenemos tres hijos. / Wir haben drei Kinder.
         Abbiamo tre figli. / My son Leo is 5. / I have two kids. / Mi hijo tiene 5 años. / Tengo dos hijas.
         Ich habe zwei Töchter. / Mon fils a 5 ans. / J'ai deux filles. / O meu filho tem 5 anos. / Ho due figlie.
     """,
@@ -59,7 +67,8 @@ TOLD = {
         Ma sœur est infirmière. / Os meus pais vivem no Porto. / Mio fratello vive a Roma. / My mother-in-law came.
     """,
     "pets": """
-        We have a dog called Rex. / Wir haben einen Hund. / My dog Rex is ill. / I have a cat.
+        adopted a puppy today, named him Pixel / we rescued a kitten / We have a dog called Rex.
+        Wir haben einen Hund. / My dog Rex is ill. / I have a cat.
         Mi perro está enfermo. / Tengo un gato. / Mein Hund ist krank. / Ich habe eine Katze. / Mon chien est malade.
         J'ai un chat. / O meu cão está doente. / Ho un gatto.
     """,
@@ -67,6 +76,33 @@ TOLD = {
         I come from Peru. / I'm from Peru. / I'm Peruvian. / I grew up in Lima. / Soy de Lima. / Vengo de Lima.
         Ich komme aus Peru. / Ich bin in Lima geboren. / Je viens du Pérou. / Sou do Peru. / Vengo dal Perù.
         Sono di Lima.
+    """,
+    "siblings": """
+        I have two younger brothers. / I grew up with two older brothers / I'm an only child / My sister is a baker.
+        Tengo tres hermanas. / Soy hija única. / Ich habe einen Bruder. / ich bin Einzelkind / J'ai deux sœurs.
+        Je suis fille unique. / Sou filho único. / Tenho dois irmãos. / Ho una sorella. / Sono figlio unico.
+    """,
+    "diet": """
+        I'm allergic to penicillin. / allergic to nuts / I don't eat meat / I have a severe nut allergy / I'm a vegan.
+        Soy alérgico a los frutos secos. / No como carne. / Ich vertrage keine Laktose. / Ich bin Vegetarierin.
+        Je suis coeliaque. / Je ne mange pas de porc. / Sou vegetariana. / Não como carne. / Sono celiaco.
+        Non mangio pesce.
+    """,
+    "languages": """
+        I'm fluent in Dutch and Polish / I speak Italian and a bit of Greek / My mother tongue is Basque.
+        Hablo gallego.
+        Ich spreche Ungarisch. / Je parle breton. / Falo basco. / Parlo sardo.
+    """,
+    "studies": """
+        I have a degree in marine biology / Graduated in chemistry from Delft / I majored in economics.
+        Estudié biología.
+        Hab in Wien Physik studiert / J'ai étudié le droit. / Estudei direito. / Ho studiato fisica.
+        Ich studiere Jura.
+    """,
+    "hobbies": """
+        in my free time I go bouldering / I love bouldering and baking / My hobby is chess. / I play the cello.
+        En mi tiempo libre pinto. / In meiner Freizeit klettere ich. / Dans mon temps libre, je peins.
+        No meu tempo livre pinto. / Nel mio tempo libero dipingo.
     """,
     "height": "I'm 180 cm. / I am 1.80 m tall. / Mido 1,80. / Ich bin 1,80 m groß. / Je mesure 1,80 m.",
     "weight": "I weigh 80 kilos. / I'm 80 kg. / Peso 80 kilos. / Ich wiege 80 Kilo. / Je pèse 80 kilos.",
@@ -111,6 +147,30 @@ ASKED = {
         Ai-je des animaux ?
     """,
     "origin": "Where am I from? / ¿De dónde soy? / Woher komme ich? / D'où je viens ? / De onde sou? / Di dove sono?",
+    "siblings": """
+        Do I have any siblings? / How many brothers do I have? / What are my sister's and brother's names?
+        ¿Tengo hermanos?
+        Habe ich Geschwister? / Ai-je des frères et sœurs ? / Quantos irmãos tenho? / Quanti fratelli ho?
+    """,
+    "diet": """
+        What am I allergic to? / What foods can't I eat? / Do I have any allergies? / Am I vegan?
+        ¿Cuáles son mis alergias?
+        Wogegen bin ich allergisch? / Quelles sont mes allergies ? / Quais são as minhas alergias?
+        Sono allergico a qualcosa?
+    """,
+    "languages": """
+        What languages do I speak? / Do I speak any foreign languages? / What is my native language?
+        ¿Qué idiomas hablo?
+        Welche Sprachen spreche ich? / Quelles langues est-ce que je parle ? / Que línguas falo? / Che lingue parlo?
+    """,
+    "studies": """
+        What did I study? / What was my major? / Where did I go to university? / ¿Qué estudié? / Was habe ich studiert?
+        Qu'est-ce que j'ai étudié ? / O que estudei? / Cosa ho studiato?
+    """,
+    "hobbies": """
+        What are my hobbies? / What do I do in my free time? / ¿Cuáles son mis aficiones? / Was sind meine Hobbys?
+        Quels sont mes loisirs ? / Quais são os meus hobbies?
+    """,
     "height": "How tall am I? / ¿Cuánto mido? / Wie groß bin ich?",
     "weight": "How much do I weigh? / ¿Cuánto peso? / Wie viel wiege ich?",
     "phone": "What's my phone number? / ¿Cuál es mi teléfono? / Wie ist meine Telefonnummer?",
@@ -121,7 +181,9 @@ TELLS_NOTHING = """
     I am so tired. / I'm here, later than planned. / How old am I? / Where do I live? / Her sister moved to Bergen.
     She is 41. / El trabajo en la cocina está terminado. / Ich bin immer müde. / Ich bin sicher. / Je suis fatigué.
     O trabalho na cozinha. / Credo che il lavoro in cucina sia finito. / I call the doctor at nine.
-    We talked about the number 7. / Call me later.
+    We talked about the number 7. / Call me later. / Same here! / This is Berlin at its best. / He moved to Kiel.
+    im Mai war es warm / Bin gleich da. / Hab keine Zeit. / She speaks Dutch. / Turned out fine. / got it / Started
+    raining.
 """
 ASKS_NOTHING = """
     How old is the house? / Where does Ben live? / What is the job of a nurse? / ¿Dónde vive Ben?
@@ -267,3 +329,9 @@ async def test_a_question_about_all_of_the_asker_finds_who_they_are(
     await say(storage, "told", *pair(told), at=NOW - timedelta(days=2))
     await say(storage, "after", *pair("I had soup for lunch."), at=NOW - timedelta(days=1))
     assert (await recall.search(question, roles=["user"]))[0].text == told
+
+
+def test_a_sentence_without_its_subject_tells_a_fact_also_behind_another_sentence() -> None:
+    assert facts_told("so tired lol. just moved to Kiel for work!") == ["==home"]
+    assert facts_told("Was für ein Tag. Bin gestern 28 geworden") == ["==age"]
+    assert facts_told("She has just moved to Kiel.") == []

@@ -6,7 +6,7 @@ that it asks for. Both are recognized by phrases, in English, Spanish, German, F
 
 A line of `_TOLD` begins with the words that may begin the phrase, separated by slashes. The rest is a regular
 expression. `#` stands for a number. Lines of `_ASKED` are regular expressions for any place of a question. All of it
-is folded, and English "I'm" is "i am".
+is folded, English "I'm" is "i am", and a sentence that leaves its subject out has one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TENS = (
 )
 _AGE = (
     rf"(?:\d{{1,2}}|{_TENS})\b(?=(?: now| already| today| this year)?"
-    r"(?:\s*[,;!)]|\s*\.(?!\d)|\s*$| and\b| but\b| so\b| und\b))"
+    r"(?:\s*[,;!)]|\s*\.(?!\d)|\s*$| (?:and|but|so|und|btw|lol|haha)\b))"
 )
 _KIN = r"(?:sons?|daughters?|kids?|child(?:ren)?|twins|boys|girls)"
 _PET = (
@@ -73,6 +73,7 @@ _TOLD = {
         my (?:\d+(?:st|nd|rd|th) birthday|age is)
         i (?:just |recently )?(?:had|celebrated) my \d+(?:st|nd|rd|th) birthday
         turned (?<=^turned )\d
+        i will be turning #
         tengo (?:# anos|(?:ya )?{_AGE})
         cumpli/cumplo/cumplire/cumplir (?:los )?\d
         mi/la edad es
@@ -90,8 +91,9 @@ _TOLD = {
         compiuto/compiuti/compio/compiro (?:gli )?\d
     """,
     "home": r"""
-        i/we (?:have |just |recently |finally |have just )?(?:moved|relocated) (?:back )?(?:to|into|in|here)\b
+        i/we (?:have |just |recently |finally |have just )?(?:moved|relocated) (?:back )?(?:to|into|in|here|from)\b
         i am (?:now |currently |still )?(?:based|living|settled|moving) (?:in|at|near|to)\b
+        we are (?:now |currently |still )?(?:based|living|settled|moving) (?:in|at|near|to)\b
         i/we (?:now |still |currently )?(?:live|reside|lived) (?:in|at|near|on|by|with|close|alone)\b
         and/but/now/then (?:now )?live (?:in|at|near|on|by|with)\b
         i/we have (?:been living|been in \w+ (?:since|for)|lived|settled|bought a (?:house|flat))\b
@@ -109,6 +111,8 @@ _TOLD = {
         mein/meine (?:neues? )?(?:wohnung|haus|zuhause|adresse) (?:ist|liegt)\b
         j'habite
         on/nous (?:habite|habitons|(?:a|avons) (?:\w+ )?demenage)\b
+        on s'est (?:\w+ )?installes?\b
+        je me suis (?:\w+ )?installee?\b
         je vis (?:a|en|dans|au|aux|avec)\b
         j'ai (?:\w+ )?demenage
         je suis (?:\w+ )?(?:installee?|basee?) (?:a|en|dans|au)\b
@@ -126,6 +130,8 @@ _TOLD = {
         i (?:now |currently |still )?(?:work (?:as|at|for|in|with|part|full|from|nights)|teach|run an?|own an?|manage)\b
         i (?:became|have become) an? \w
         i have been (?:an? ){_OCCUPATION}
+        i have been working (?:as|at|for|in)\b
+        i (?:was|got|have been) (?:just |recently )?hired\b
         and/but/now/then (?:now )?work (?:as|at|for|in)\b
         i (?:have )?(?:just |recently )?(?:started (?:at|as|working|my (?:new )?job)|joined)\b
         i (?:have )?(?:just |recently )?got (?:an?|the) (?:new )?job\b
@@ -150,13 +156,14 @@ _TOLD = {
         meu/minha (?:trabalho|emprego|chefe|profissao|empresa) (?:e|chama)\b
         lavoro (?<!(?:il|un|al|io) lavoro )(?<!del lavoro )(?:come|a|da|in|per|con|nel\w*|all\w*|presso)\b
         sono {_ITALIAN_OCCUPATION}
-        faccio (?:il |la |l'|lo )\w*(?:ier[ea]|ista|ore|trice|nic[oa]|ente|ante|ai[oa]|cuoc[oa])\b
+        faccio (?:il |la |l'|lo )\w*(?:ier[ea]|ista|ore|trice|ic[oa]|ente|ante|ai[oa]|cuoc[oa])\b
         mio/mia (?:lavoro|mestiere|capo|professione|azienda) (?:e|si)\b
     """,
     "birth": r"""
         i was born
         born (?<=^born )(?:in|on) \w
         it is my birthday
+        birthday (?<=^birthday )(?:is|on)\b
         my (?:\w+ )?(?:birthday|date of birth|dob|birth date|birthdate) (?:is|was|falls)\b
         i turn \d+ (?:on|in|next)\b
         naci/nasci
@@ -191,7 +198,9 @@ _TOLD = {
     "partner": r"""
         my (?:wife|husband|partner|girlfriend|boyfriend|fiancee?|spouse)\b
         i (?:married|got married|got engaged)\b
-        i am (?:married|engaged|single|divorced|widowed|dating)\b
+        i am (?:\w+ )?(?:married|engaged|single|divorced|widowed|dating)\b
+        i have been (?:happily )?(?:married|engaged|single|divorced|widowed|dating|together)\b
+        we (?:got married|got engaged|are married|are engaged)\b
         mi (?:mujer|esposa|esposo|marido|novi[oa]|pareja)\b
         estoy/soy (?:casad[oa]|solter[oa]|divorciad[oa]|viud[oa])\b
         me case
@@ -207,6 +216,11 @@ _TOLD = {
     "children": rf"""
         my/our (?:\w+ )?(?:{_KIN}|(?:little|baby) (?:girl|boy|one))\b
         i/we have (?:got )?(?:#|an?|no) (?:\w+ )?{_KIN}\b
+        i/we (?:am|are) (?:pregnant|expecting (?:an?|our|my|twins))\b
+        i/we (?:have )?(?:just |recently )?(?:had|adopted) (?:an?|our|my) (?:\w+ )?(?:baby|son|daughter|child|twins)\b
+        tuvimos/esperamos (?:un |una |nuestr[oa] )(?:\w+ )?(?:bebe|hij[oa]|nin[oa])\b
+        wir erwarten (?:\w+ ){{1,2}}(?:baby|kind)\b
+        on/nous (?:attend|attendons) (?:un|notre) (?:\w+ )?(?:bebe|enfant)\b
         mi/mis (?:\w+ )?hij[oa]s?\b
         tengo/tenemos # (?:hij|nin)[oa]s?\b
         mein/meine (?:\w+ )?(?:sohn|tochter|kind|kinder|sohne)\b
@@ -231,6 +245,9 @@ _TOLD = {
     "pets": rf"""
         my/our (?:\w+ )?{_PET}\b
         i/we have (?:got )?(?:#|an?) (?:\w+ )?{_PET}\b
+        i/we (?:have )?(?:just |recently )?(?:adopted|got|rescued|bought) (?:#|an?) (?:\w+ )?{_PET}\b
+        i am (?:an? )?(?:proud )?(?:dog|cat) owner\b
+        adopte/adoptamos un[oa]? (?:perr[oa]|gat[oa]|cachorr[oa])\b
         mi/mis (?:perr[oa]s?|gat[oa]s?|mascotas?|conejos?|loros?|caballos?)\b
         tengo/tenemos # (?:perr[oa]s?|gat[oa]s?|mascotas?|conejos?|loros?|caballos?)\b
         mein/meine (?:hund|hunde|hundin|katze|katzen|kater|hamster|kaninchen|pferd|haustiere?|wellensittich|papagei)\b
@@ -263,6 +280,98 @@ _TOLD = {
         cresci (?:em|no|na)\b
         vengo (?:da|dal\w*|dall\w*)\b
         sono (?:di|originari[oa]|nat[oa] (?:a|in)|cresciut[oa])\b
+    """,
+    "siblings": r"""
+        my (?:\w+ )?(?:brothers?|sisters?|siblings|twin)\b
+        i have (?:got )?(?:#|an?|no) (?:\w+ )?(?:brothers?|sisters?|siblings?|twin)\b
+        i grew up with (?:#|an?|my) (?:\w+ )?(?:brothers?|sisters?|siblings?)\b
+        i am (?:an only child|the (?:oldest|eldest|youngest|middle)|one of \w+ (?:kids|children|siblings))\b
+        mi/mis (?:\w+ )?herman[oa]s?\b
+        tengo # (?:\w+ )?herman[oa]s?\b
+        soy hij[oa] unic[oa]\b
+        soy (?:el|la) (?:mayor|menor|pequen[oa]|mediana?) de
+        mein/meine (?:\w+ )?(?:bruder|schwestern?|geschwister)\b
+        ich habe? (?:\w+ ){1,2}(?:bruder|schwestern?|geschwister)\b
+        ich bin (?:ein )?(?:einzelkind|\w*nesthakchen)\b
+        mon/ma/mes (?:\w+ )?(?:freres?|soeurs?)\b
+        j'ai # (?:\w+ )?(?:freres?|soeurs?)\b
+        je suis (?:fils|fille|enfant) unique\b
+        meu/minha/meus/minhas (?:irmaos?|irmas?)\b
+        tenho # (?:irmaos?|irmas?)\b
+        sou filh[oa] unic[oa]\b
+        mio/mia/miei/mie (?:fratell[oi]|sorell[ae])\b
+        ho # (?:fratell[oi]|sorell[ae])\b
+        sono figli[oa] unic[oa]\b
+    """,
+    "diet": r"""
+        i am (?:an? |also |now |very |severely |both )*(?:vegetarian|vegan|pescatarian|co?eliac|diabetic|allergic)
+        i am (?:gluten|lactose|dairy)[- ]
+        i have (?:\w+ ){0,4}?(?:allerg|intoleran)
+        i/we (?:don't|do not|can't|cannot|never|only) (?:eat|drink)\b
+        i (?:keep|eat) (?:kosher|halal)\b
+        my (?:\w+ )?(?:allerg|intoleran|diet)\w* (?:is|are|to)\b
+        soy (?:\w+ )?(?:vegetarian|vegan|celiac|alergic|diabetic|intolerante)
+        tengo (?:\w+ )?(?:alergia|intolerancia)
+        no (?:como|bebo|puedo comer) (?!nada|mucho|antes|aqui)\w
+        ich bin (?:\w+ ){0,2}?(?:vegetarier|vegan|allergisch|diabetiker|laktose)
+        ich (?:esse|trinke|vertrage) kein
+        je suis (?:\w+ )?(?:vegetarien|vegan|allergique|intolerant|diabetique|coeliaque)
+        je (?:ne )?(?:mange|bois) (?:pas|jamais) d
+        sou (?:\w+ )?(?:vegetarian|vegan|alergic|celiac|diabetic|intolerante)
+        nao (?:como|bebo|posso comer) (?!nada|muito)\w
+        sono (?:\w+ )?(?:vegetarian|vegan|allergic|celiac|diabetic|intollerante)
+        non (?:mangio|bevo|posso mangiare) (?!niente|molto|mai)\w
+    """,
+    "languages": r"""
+        i (?:also |can |only )?speak (?!to\b|with\b|for\b|about\b|up\b|at\b|my mind)\w
+        i am (?:\w+ )?(?:fluent|bilingual|trilingual|a native)\b
+        i am (?:now |currently )?(?:learning|studying) \w+(?:ish|ese|ian|ench|man|utch|eek|abic)\b
+        my (?:native language|mother tongue|first language|native tongue) is
+        hablo (?!con\b|de\b|por\b|a\b|mucho|poco)\w
+        mi (?:lengua materna|idioma materno) es
+        ich spreche (?!mit\b|von\b|uber\b|oft\b|gerade\b)\w
+        meine muttersprache
+        je parle (?!a\b|de\b|avec\b|trop|du\b|des\b|beaucoup)\w
+        ma langue maternelle
+        falo (?!com\b|de\b|muito|por\b)\w
+        minha lingua materna
+        parlo (?!con\b|di\b|troppo|molto|da\b)\w
+        mia (?:lingua madre|madrelingua)
+    """,
+    "studies": r"""
+        i have (?:got )?an? (?:\w+ ){0,2}(?:degree|bachelor|bachelors|masters?|phd|doctorate|diploma|mba)\b
+        i (?:did|got|finished|completed|hold) (?:an?|my|the) (?:\w+ )?(?:degree|bachelors?|masters?|phd|doctorate|mba)\b
+        i (?:studied|study|majored in|am studying|graduated|major in|am majoring|went to (?:college|university|uni)\b)
+        my (?:degree|major|thesis|phd|masters?|bachelors?) (?:is|was)\b
+        estudie/estudio (?!mucho|poco|el tema)\w
+        soy (?:licenciad|graduad|estudiante)
+        ich (?:habe|hab) (?:\w+ ){1,6}studiert\b
+        ich studiere\b
+        mein/meine (?:studium|abschluss|studienfach) (?:ist|war)\b
+        j'ai (?:etudie|fait des etudes|un (?:master|diplome|doctorat))\b
+        j'etudie
+        estudei
+        ho studiato
+        ho una laurea
+        mi sono laureat[oa]
+        sono laureat[oa]
+    """,
+    "hobbies": r"""
+        my (?:\w+ )?(?:hobby|hobbies|pastime) (?:is|are)\b
+        in my (?:free|spare) time
+        i (?:really )?(?:love|enjoy|like) (?!being|having|seeing|knowing|thinking|getting|doing this)\w{3,}ing\b
+        i (?:play|practise|practice) (?:the )?(?!with\b|for\b|it\b)\w
+        mi (?:hobby|aficion|pasatiempo)\b
+        mis (?:hobbies|aficiones|pasatiempos)\b
+        en mi tiempo libre
+        mein/meine (?:hobby|hobbys)\b
+        in meiner freizeit
+        mon/mes (?:hobby|loisirs?|passe-temps) (?:est|sont)\b
+        pendant/dans mon temps libre
+        meu/meus (?:hobby|hobbies|passatempos?)\b
+        no meu tempo livre
+        mio/miei hobby
+        nel mio tempo libero
     """,
     "height": r"""
         i am (?:\d(?:[.,]\d+)? ?(?:m|metres?|meters?|feet|foot|ft)\b|\d+ ?(?:cm|centi)|\d' ?\d|\d[.,]\d\d\b)
@@ -393,6 +502,51 @@ _ASKED = {
         ma nationalite|de onde (?:eu )?(?:sou|venho)\b|onde (?:eu )?nasci\b|(?:di|da) dove (?:sono|vengo)\b
         dove sono nat[oa]\b|mia nazionalita
     """,
+    "siblings": r"""
+        (?:do i have|have i(?: got)?|how many) (?:any |a )?(?:brothers?|sisters?|siblings?)\b|am i an only child\b
+        (?:name|names) of my (?:brothers?|sisters?|siblings)\b
+        my (?:brothers?|sisters?|siblings)(?:'s?)?(?: (?:and|or) \S+)? (?:name|called)
+        (?:tengo|cuant[oa]s) herman[oa]s|llaman? mis? herman|habe ich (?:\w+ )?(?:geschwister|bruder|schwester)
+        wie ?viele (?:geschwister|bruder|schwestern)|heiss(?:t|en) meine? (?:bruder|schwester|geschwister)
+        (?:j'ai|ai-je) (?:des|combien de) (?:freres|soeurs)|combien de (?:freres|soeurs)
+        appelle(?:nt)? m(?:es|on|a) (?:frere|soeur)
+        (?:tenho|quant[oa]s) irma|chamam? (?:o |a |os |as )?m(?:eu|inha)s? irma|(?:\bho|quant[ie]) (?:fratell|sorell)
+    """,
+    "diet": r"""
+        (?:what|which)(?: \w+)? (?:am i allergic|can't i eat|can i not eat|do i not eat|don't i eat)\b
+        am i (?:\w+ )?(?:allergic|vegetarian|vegan)\b
+        my (?:\w+ )?(?:allerg|intoleranc|diet\b|dietary)|do i have (?:any )?(?:\w+ )?(?:allerg|intoleranc|dietary)
+        do i eat\b
+        a que (?:soy|tengo)\b.*alerg|mis? alergias?\b|soy (?:vegan|vegetarian|alergic)[oa]|que no (?:puedo comer|como)\b
+        wogegen bin ich allergisch|bin ich (?:\w+ )?(?:allergisch|vegetarier|vegan)|meine allergien?
+        was (?:esse|vertrage) ich nicht
+        a quoi (?:suis-je|je suis)\b.*allergique|mes allergies|(?:suis-je|je suis) (?:allergique|vegetarien|vegan)
+        a que (?:sou|tenho)\b.*alergi|minhas alergias|sou (?:vegetarian|vegan|alergic)|a cosa sono allergic|mie allergie
+        sono (?:vegetarian|vegan|allergic)
+    """,
+    "languages": r"""
+        (?:what|which|how many) languages? (?:do|can|am) i\b|do i speak\b
+        my (?:native|first|mother) (?:language|tongue)\b
+        (?:que|cuantos) idiomas hablo|que lenguas hablo|mi lengua materna
+        (?:welche|wie ?viele) sprachen (?:spreche|kann) ich
+        meine muttersprache|quelles langues (?:est-ce que )?(?:je parle|parle-je)|ma langue maternelle|que linguas falo
+        (?:que|quantos) idiomas falo|che lingue parlo|quante lingue parlo|mia (?:lingua madre|madrelingua)
+    """,
+    "studies": r"""
+        (?:what|where|when) did i (?:study|major|graduate|go to (?:college|university|uni|school)|get my degree)\b
+        (?:what|which) (?:degree|subject|university|college|school) (?:do|did) i\b
+        my (?:degree|major|university|college|studies)\b
+        (?:que|donde) estudi[eo]\b|mi carrera\b|mis estudios\b|was (?:habe ich|hab ich) studiert|was studiere ich
+        (?:wo|wann) habe? ich studiert|mein studium\b|(?:qu'est-ce que|ou|que) (?:j'ai|ai-je) etudie|mes etudes\b
+        (?:que|o que|onde) (?:eu )?estud(?:ei|o)\b|(?:cosa|dove) (?:ho studiato|studio)\b|mia laurea
+    """,
+    "hobbies": r"""
+        my (?:\w+ )?(?:hobby|hobbies|pastimes?)\b|in my (?:free|spare) time\b
+        what do i (?:like|love|enjoy) (?:doing|to do)\b
+        mis? (?:hobby|hobbies|aficion|aficiones|pasatiempos?)\b|mi tiempo libre\b|meine? hobbys?\b|meiner freizeit\b
+        (?:mon|mes) (?:hobby|loisirs?|passe-temps)\b|mon temps libre\b|meus? (?:hobby|hobbies|passatempos?)\b
+        meu tempo livre\b|mi[oe]i? hobby\b|mio tempo libero\b
+    """,
     "height": r"""
         how tall am i\b|my height\b|cuanto mido\b|mi (?:altura|estatura)\b|wie gross bin ich\b|combien je mesure
         (?:je mesure|mesure-je) combien|ma taille\b|quanto (?:eu )?meco\b|minha altura\b|quanto sono alt[oa]\b
@@ -420,11 +574,42 @@ _NAMED = re.compile(
 )
 """A name behind "I am", in the text with its capitals."""
 
+_NAMED_HERE = re.compile(
+    r"^(?:(?:(?:[Hh]i|[Hh]ey|[Hh]ello)\W+)?[Tt]his is [A-Z\u00c0-\u00de][^\W\d_]+(?= (?:here|btw|again|"
+    r"speaking)\b|[.!]?$)|"
+    r"(?:[Hh]i|[Hh]ey|[Hh]ello)\W+[A-Z\u00c0-\u00de][^\W\d_]+ here\b)"
+)
+"""A name at the beginning of a message: "Hi, this is Marco", "Hey, Marco here"."""
+
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.\w")
 _QUESTION = re.compile(r"[^.!?\u2026\n]*\?")
 _LETTERS = re.compile(r"[^\W_]+")
 _WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
-_SHORT_FORM = re.compile(r"\b(?:(i)'(?:(m)|(ve)|ll)|(name|birthday|what|who|where|when)'s)\b")
+_PLAIN_WORDS = {
+    "im": "i am", "ive": "i have", "yrs": "years", "yr": "year", "bday": "birthday", "b-day": "birthday",
+    "gf": "girlfriend", "bf": "boyfriend", "hubby": "husband", "whats": "what is", "wheres": "where is",
+    "whos": "who is",
+}  # fmt: skip
+_SHORT_MARKS = ("'", "im ", "ive ", "yr", "bday", "b-day", "gf", "bf", "hubby", "whats", "wheres", "whos")
+_VERBS = {"m": "am", "re": "are", "ve": "have", "ll": "will"}
+_SHORT_FORM = re.compile(
+    r"\b(?:(i|we)'(m|re|ve|ll)|(name|birthday|what|who|where|when)'s|"
+    r"(im(?= (?:\d+\b(?!\.)|an? |the |from |originally |currently |married|single|living|based|working|turning|"
+    r"vegan|allergic))|"
+    r"(?:ive|yrs?|b-?day|gf|bf|hubby|whats|wheres|whos)))\b"
+)
+_LATELY = r"(?:(?:just|recently|finally|currently|also|still|now|happily)[ ,]+)*"
+_SUBJECTS = ("i", "i am", "i have", "ich")
+_WITHOUT_SUBJECT = re.compile(
+    rf"({_LATELY}(?:moved|relocated|turned|got|started|work|live|grew up|adopted|speak|study|studied|graduated|"
+    r"can't eat|don't eat|have an?|have (?:two|three)|had)(?= ))|"
+    rf"({_LATELY}(?:based in|living in|married to|engaged to|working (?:as|at|for)|from (?=[^,.!?]*\W*$)|"
+    r"\d\d years? old|allergic to|fluent in))|"
+    rf"({_LATELY}been (?=working|living|married|single|an? ))|"
+    r"((?:bin|hab|habe|wohne|arbeite|lebe|komme|spreche|esse) (?!ich\b|du\b|wir\b|ihr\b))"
+)
+"""The beginning of a sentence without its subject. Each group belongs to one of `_SUBJECTS`."""
+_SENTENCE_END = re.compile(r"[.!?\n]\s+")
 
 _OF_ANOTHER_LINES = (
     (r"\bis NAME\b(?!'s)", "am i"),
@@ -480,14 +665,14 @@ _QUESTIONS = {
 def facts_told(text: str) -> list[str]:
     """Return a term for each kind of fact about themselves that a user tells. Questions and long texts tell none."""
     said = fold(text)[:_END]
-    said = _long_forms(_QUESTION.sub(" ", said) if "?" in said else said)
+    said = _with_subjects(_long_forms(_QUESTION.sub(" ", said) if "?" in said else said))
     kinds = {
         kind
         for word in _WORD.finditer(said)
         for kind, rest in _FOLLOWING.get(word[0], ())
         if rest.match(said, word.end())
     }
-    if _NAMED.search(text[:_END]):
+    if _NAMED.search(text[:_END]) or _NAMED_HERE.match(text):
         kinds.add("name")
     if "@" in said and _ADDRESS.search(said):
         kinds.add("mail")
@@ -527,10 +712,20 @@ def _term(kind: str) -> str:
 
 
 def _long_forms(folded: str) -> str:
-    return _SHORT_FORM.sub(_long_form, folded) if "'" in folded else folded
+    """Return a folded text with the long forms of "I'm", "im", "we've", "what's", "bday" and the like."""
+    return _SHORT_FORM.sub(_long_form, folded) if any(mark in folded for mark in _SHORT_MARKS) else folded
 
 
 def _long_form(short: re.Match[str]) -> str:
-    if short[4]:
-        return f"{short[4]} is"
-    return "i am" if short[2] else "i have" if short[3] else "i will"
+    who, verb, noun, plain = short.groups()
+    if plain:
+        return _PLAIN_WORDS[plain]
+    return f"{noun} is" if noun else f"{who} {_VERBS[verb]}"
+
+
+def _with_subjects(folded: str) -> str:
+    """Return a folded text with the subject that people leave out: "just moved to Kiel", "bin 28 geworden"."""
+    for start in reversed([0, *(end.end() for end in _SENTENCE_END.finditer(folded))]):
+        if (found := _WITHOUT_SUBJECT.match(folded, start)) is not None:
+            folded = f"{folded[:start]}{_SUBJECTS[(found.lastindex or 1) - 1]} {folded[start:]}"
+    return folded
