@@ -27,6 +27,7 @@ ASKED: Sequence[tuple[str, str]] = [
     ("Dcéra dostala nové topánky.", "topánka"),
     ("Mano dukra alergiška riešutams.", "alergija"),
     ("Mu tütar on allergiline pähklite vastu.", "pähkel"),
+    ("Моја ћерка је алергична.", "алергија"),
     ("ჩემს ქალიშვილს ალერგია აქვს.", "ალერგიები"),
 ]
 

@@ -16,6 +16,8 @@ _LETTERS = {
 }  # fmt: skip
 _DROPPED = "\u0640\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u0307"
 _WRITTEN_OUT = {"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"}
+_GEMINATE = re.compile("(?<=[lL])\u00b7(?=[lL])")
+"""The dot between the two letters of Catalan "al·lèrgia"."""
 _SPELT = re.compile("(?<![aeiouq])(?:[aou]e(?=[^aeiou])|aa)")
 """A letter with a mark that a keyboard lacks: German "ue" for "ü", Danish "oe" for "ø" and "aa" for "å"."""
 _STREETS = (("str", "straße"), ("straße", "str"), ("strasse", "str"))
@@ -33,7 +35,7 @@ class _Folds(dict[int, str]):
 
 def composed(text: str) -> str:
     """Return a text in which each letter is one character with its marks, and full-width letters are plain ones."""
-    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return text if text.isascii() else _GEMINATE.sub("", unicodedata.normalize("NFKC", text))
 
 
 def fold(text: str) -> str:

@@ -20,7 +20,7 @@ FUNCTION_WORDS: dict[str, str] = {
         hasn't have haven't having he he's her here hers herself him himself his how i i'd i'll i'm i've if in into is
         isn't it it's its itself just kind know let likely like ll lot m made make many may maybe me might more most
         much must my myself new no nor not now of off often on once one only or other our out over own part per please
-        re really s said same say see she she's should shouldn't show since so some someone something still such t
+        re really s said same say see she she's should shouldn't show since so some someone something still such
         take tell than that that's the their them then there there's these they they're thing things this those though
         through to together too under until up us use used ve very want was wasn't way we we're well went were weren't
         what what's when where which while who who's whom whose why will with within without won't would wouldn't yes

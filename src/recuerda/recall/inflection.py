@@ -44,9 +44,9 @@ _REPAIRS: dict[str, _Rules] = {
         ("(?<=[rtv])is$", "il"),
         ("ns$", "m"),
     ),
-    "nl": _rules(("(?<=.[^aeiou])e$", "en")),
+    "nl": _rules(("([ei])eën$", r"\1e"), ("(?<=.[^aeiou])e$", "en")),
     "no": _rules(("(?<=..er)ne$", "")),
-    "pl": _rules(("^([^aeiouyąęó]*)ą(?=[^aeiouyąę])", r"\1ę")),
+    "pl": _rules(("^([^aeiouyąęó]*)ą(?=[^aeiouyąę])", r"\1ę"), ("(?<=..)dzie$", "da")),
     "ca": _rules(
         ("(?<=[aeiou])ssos$", "s"),
         ("ques$", "ca"),
@@ -57,8 +57,9 @@ _REPAIRS: dict[str, _Rules] = {
         ("(?<=.[^aeiou])es?$", "a"),
     ),
     "uk": _rules(("ість$", "ость"), ("[ії]", "и"), ("є", "е"), ("ґ", "г")),
-    "ar": _rules(("^(?:[وفبك]?ال|لل)(?=...)", "")),
-    "he": _rules(("^[והבכלמש]+(?=...)", "")),
+    "ar": _rules(("^(?:[وفبك]?ال|لل)(?=...)", ""), ("(?<=...)(?:تين|تان)$", "ة")),
+    "he": _rules(("^(?:ו?[משכ]?ה|ו?[בל]|ו)(?=...)", ""), ("(?<=...)(?:ים|ות|[הת])$", "")),
+    "fa": _rules(("(?<=....)(?:م|ت|ش|مان|تان|شان)$", "")),
 }
 
 # Spanish "usar", "ojos" and "alta" begin with a vowel, and Snowball leaves their endings.
@@ -84,7 +85,12 @@ _NO_PARTICIPLES = "schaft|sicht|richt|wicht|dicht|schicht|schlecht|halt|biet|bur
 # word have other letters: Swedish "nyckel" and "nycklar", Dutch "afspraak" and "afspraken", Spanish "vuelo" and
 # "volar", Polish "ręka" and "ręce", Russian "платок" and "платка".
 _CHANGES: dict[str, _Rules] = {
-    "ca": (*_rules(("qu$", "c"), ("gu$", "g"), ("(?<=..)j$", "g"), (r"([ls])\1$", r"\1")), *_ROMANCE),
+    "ca": (
+        *_rules(
+            (r"\.", ""), ("(?<=....)ic$", ""), ("qu$", "c"), ("gu$", "g"), ("(?<=..)j$", "g"), (r"([ls])\1$", r"\1")
+        ),
+        *_ROMANCE,
+    ),
     "it": (
         *_rules(
             (_SHORT_ROMANCE, r"\1"),
@@ -158,6 +164,7 @@ _CHANGES: dict[str, _Rules] = {
     ),
     "pl": _rules(
         _SLAVIC_VERBS,
+        ("(?<=...ar)k$", ""),
         ("(?<=...)(?:iczn|yczn|i)$", ""),
         ("(?<=.[^aeiouy])e(?=[kc]$)", ""),
         ("(?<=[^aeiouy])ien$", "n"),
@@ -166,6 +173,7 @@ _CHANGES: dict[str, _Rules] = {
         ("(?<=..)rz$", "r"),
     ),
     "cs": _rules(
+        ("(?<=..ar)k$", ""),
         ("(?<=...)(?:[aei][lt]|[ei]m|uj|ov)$", ""),
         ("(?<=...)(?:ick|i)$", ""),
         ("c$", "k"),
@@ -212,7 +220,10 @@ _CHANGES: dict[str, _Rules] = {
         ("(?<=.n)[nt]$|(?<=.l)[lt]$|(?<=.r)[rt]$|(?<=.m)[mp]$", ""),
         ("d$", "t"),
     ),
+    "he": _rules(("ך$", "כ"), ("ם$", "מ"), ("ן$", "נ"), ("ף$", "פ"), ("ץ$", "צ")),
+    "fa": _rules(("(?<=....)ان$", ""), ("(?<=...)ه$", "")),
     "ar": _rules(
+        (r"^(.(.))ا((?!\2).|..)$", r"\1\3"),
         ("^[يت](?=...)", ""),
         ("^ا(..)ا(.)$", r"\1\2"),
     ),
@@ -246,7 +257,7 @@ _ENDINGS = {
     "ca": ("a", "o", "s"), "ro": ("a", "e", "i", "ă"), "sv": ("a", "e", "er"), "no": ("e", "a"), "da": ("e", "er"),
     "pl": ("a", "e", "y", "u", "ć", "ł", "o", "i"), "cs": ("a", "e", "y", "i", "o", "t"),
     "ru": ("а", "и", "ы", "у", "о", "ь", "ть", "л"), "uk": ("а", "и", "у", "о", "ь", "ти", "в"), "fi": ("n", "i", "a"),
-    "hu": ("k", "t", "ok", "ek", "ott", "ett", "m"), "tr": ("i",), "el": ("α", "ω", "ο", "ι"),
+    "hu": ("k", "t", "ok", "ek", "ott", "ett", "m", "ka"), "tr": ("i",), "el": ("α", "ω", "ο", "ι"),
 }  # fmt: skip
 """What a form in a table may have behind its stem, so that further forms of it are found: German "geschriebene"."""
 

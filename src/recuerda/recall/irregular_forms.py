@@ -262,7 +262,8 @@ IRREGULAR_FORMS: dict[str, str] = {
         łamać; grać gra zagrać; śpiewać zaśpiewać; budować zbudować; lubić polubić; nauczyciel nauczycielka;
         lekarz lekarka; alergia alergiczny uczulenie uczulony; matka mama; ojciec tata; babcia babka; dziadek
         dziadka; niemcy niemiec niemiecki; polska polski polak; anglia angielski; dobry lepszy najlepszy; duży
-        większy; mały mniejszy; praca pracować; podróż podróżować; gra grać; ślub wesele; stół stole; dom domu;
+        większy; mały mniejszy; praca pracy pracę pracować; podróż podróżować; gra grać; ślub wesele; stół stole; dom
+        domu;
         zdjęcie zdjęć; liść liście; nóż noża; sól soli; róża róż; łódź łodzi; odpowiedź odpowiedzieć; spotkanie
         spotkań; mieszkaniec mieszkańcy; raport; auto samochód; telefon komórka
     """,

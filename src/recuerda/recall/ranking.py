@@ -44,6 +44,7 @@ from recuerda.recall.text import (
     IDENTITY,
     STANDING,
     name_words,
+    possible_names,
     query_terms,
     query_words,
     speaker_terms,
@@ -227,7 +228,7 @@ def question_of(
         beside: the rest of the message that asks this.
         is_request: True if the message asks an assistant to do something.
     """
-    asked = set(words_of(query))
+    asked = possible_names(query)
     speakers = frozenset(name for name in info.speakers if asked.intersection(name_words(name)))
     names = {part for name in speakers for part in name_words(name)}
     times = named_times(query, now_us, zone)

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import islice, pairwise
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -47,6 +47,8 @@ _NAME = "="
 _MIDDLE_WORDS = 100
 _MANY_WORDS = 20
 _SHORT = 2
+_OF_SHORT_WORDS = "vi"
+"""The language in which most words have a few letters."""
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _LETTERS_AND_DIGITS = re.compile(r"\b([A-Za-z]{1,4}|[A-Za-z]\d|\d[A-Za-z])[ -](\d{2,10})\b")
@@ -104,7 +106,22 @@ def terms_of(text: str) -> Terms:
     meant, languages, words = _meant(text)
     language = languages[0] if languages else ENGLISH
     terms = [word.folded if word.is_exact else stem(word.text, language) for word in meant]
+    if min(map(len, terms), default=0) <= _SHORT:
+        terms += _joined_short_words(words, meant, language)
     return Terms(Counter(terms), len(meant), frozenset([word.folded for word in words]))
+
+
+def _joined_short_words(said: Sequence[Word], meant: Sequence[Word], language: str) -> list[str]:
+    """Return short words joined with their neighbours, because "wi fi" is also "wifi".
+
+    They have English stems, which every question has beside others.
+    """
+    short = {word.folded for word in meant if len(word.folded) <= _SHORT and not word.is_exact}
+    if not short or language == _OF_SHORT_WORDS:
+        return []
+    latin = {word.folded for word in meant if word.folded.isascii()}
+    near = [pair for pair in pairwise(said) if pair[0].folded in short or pair[1].folded in short]
+    return [stem(first + second, ENGLISH) for pair in near for first, second in _parted_words(pair, latin)]
 
 
 def query_terms(question: str, *, without: Collection[str] = ()) -> dict[str, int]:
@@ -123,9 +140,10 @@ def query_terms(question: str, *, without: Collection[str] = ()) -> dict[str, in
         for term in [word.folded] if word.is_exact else stems(word.text, languages):
             terms.setdefault(term, number)
     numbers = {word.folded: number for number, word in enumerate(words)}
-    for joined, number in _joined_words(said, numbers) if len(words) <= _MANY_WORDS else ():
-        terms.setdefault(joined, number)
-        terms.setdefault(stem(joined, languages[0] if languages else ENGLISH), number)
+    for first, second in _parted_words(said, numbers) if len(words) <= _MANY_WORDS else ():
+        number = numbers[first] if first in numbers else numbers[second]
+        terms.setdefault(first + second, number)
+        terms.setdefault(stem(first + second, languages[0] if languages else ENGLISH), number)
     for letters, digits in _LETTERS_AND_DIGITS.findall(question):
         if digits in numbers:
             terms.setdefault(fold(letters) + digits, numbers[digits])
@@ -135,18 +153,16 @@ def query_terms(question: str, *, without: Collection[str] = ()) -> dict[str, in
     return terms
 
 
-def _joined_words(said: Sequence[Word], numbers: Mapping[str, int]) -> Iterator[tuple[str, int]]:
-    """Yield neighbouring words as one word, with the number of one of them: "wi fi" is also "wifi".
+def _parted_words(said: Sequence[Word], meant: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield neighbouring words that may be one word, such as "wi fi", of which at least one is meant.
 
-    A function word is joined only if it is as short as the letter of "e mail", and no English word.
+    A function word is such a part only if it is as short as the letter of "e mail", and no English word.
     """
     for first, second in pairwise(one.folded for one in said):
-        number = numbers.get(first, numbers.get(second))
-        is_word = all(
-            word in numbers or (len(word) <= _SHORT and word not in STOPWORDS["en"]) for word in (first, second)
-        )
-        if number is not None and is_word and not (first.isdecimal() or second.isdecimal()):
-            yield first + second, number
+        if (first in meant or second in meant) and not (first.isdecimal() or second.isdecimal()):
+            parts = (first, second)
+            if all(one in meant or (len(one) <= _SHORT and one not in STOPWORDS[ENGLISH]) for one in parts):
+                yield parts
 
 
 def _other_codes(term: str) -> Iterator[str]:
@@ -211,8 +227,29 @@ def probable_terms(text: str, speaker: str | None) -> set[str]:
 
 
 def name_words(name: str) -> list[str]:
-    """Return the words of a name that a question may use for the person."""
-    return [word for word in islice(words_of(name), 4) if len(word) > 1 and word not in _NO_NAMES]
+    """Return the words of a name that a question may use for the person; see `possible_names`.
+
+    A function word counts if it is the whole name or has a capital: that of "Will Byers", not that of "Ana de Armas".
+    """
+    words = [
+        (word.folded, token[:1].isupper() and word.folded not in _RARELY_NAMES)
+        for token, _, found in tokens_of(composed(name))
+        for word in found
+    ]
+    return [
+        word for word, is_name in words[:4] if len(word) > 1 and (is_name or len(words) == 1 or word not in _NO_NAMES)
+    ]
+
+
+def possible_names(question: str) -> set[str]:
+    """Return the folded words of a question that may name a person: all but function words that are used as such."""
+    text = composed(question)
+    return {
+        word.folded
+        for token, start, found in tokens_of(text)
+        for word in found
+        if word.folded not in _NO_NAMES or _stands_as_name(word.folded, token, start, text)
+    }
 
 
 def without_names(question: str, names: Iterable[str]) -> str:
@@ -220,7 +257,7 @@ def without_names(question: str, names: Iterable[str]) -> str:
 
     A message hardly ever has the name of its speaker, so a name in a question makes its vector less like the answer's.
     """
-    parts = {word for name in names for word in name_words(name)}
+    parts = {word for name in names for word in name_words(name)} & possible_names(question)
     rest = _WORD.sub(lambda match: "" if parts.intersection(words_of(match[0])) else match[0], question)
     return rest if _WORD.search(rest) else question
 
@@ -255,10 +292,19 @@ def _meant(text: str) -> tuple[list[Word], Sequence[str], list[Word]]:
         for word in found
         if word.is_exact
         or word.folded not in stopwords
-        or (token[:1].isupper() and _is_name(word.folded, token, start, text))
-        or (word.folded in _AUXILIARY_NAMES and _BEFORE_NAME.search(text[max(0, start - 8) : start]))
+        or (
+            (token[:1].isupper() or word.folded in _AUXILIARY_NAMES)
+            and _stands_as_name(word.folded, token, start, text)
+        )
     ]
     return (words if len(words) == 1 else meant), languages, words
+
+
+def _stands_as_name(word: str, token: str, start: int, text: str) -> bool:
+    """Return True if a function word stands where it is probably a name."""
+    if token[:1].isupper() and _is_name(word, token, start, text):
+        return True
+    return word in _AUXILIARY_NAMES and _BEFORE_NAME.search(text[max(0, start - 8) : start]) is not None
 
 
 def _is_name(word: str, token: str, start: int, text: str) -> bool:
@@ -268,5 +314,5 @@ def _is_name(word: str, token: str, start: int, text: str) -> bool:
     if token.isupper() and not text.isupper():
         return True
     if not _END.search(text[max(0, start - 4) : start]):
-        return token.istitle()
+        return token.removesuffix("'s").removesuffix("\u2019s").istitle()
     return word in _AUXILIARY_NAMES and not _ASKED.match(text, start)
