@@ -9,7 +9,7 @@ import pytest
 
 from recuerda.recall.dates import NamedTimes
 from recuerda.recall.index import Candidate, Candidates, ScopeInfo
-from recuerda.recall.ranking import WEIGHTS, Question, idf, rank
+from recuerda.recall.ranking import WEIGHTS, Question, idf, rank, session_support
 from recuerda.recall.traits import IS_QUESTION
 
 HOUR_US = 3600 * 1_000_000
@@ -76,3 +76,16 @@ def steps_beside(found: Mapping[int, Candidate], key: int) -> dict[int, float]:
     asked = WEIGHTS.after_question if previous is not None and previous.traits & IS_QUESTION else 0.0
     weights = {-2: WEIGHTS.second_before, -1: WEIGHTS.before + asked, 1: WEIGHTS.after, 2: WEIGHTS.second_after}
     return {step: weight for step, weight in weights.items() if key + step in found}
+
+
+def test_messages_to_an_assistant_stand_more_for_themselves_than_those_among_people() -> None:
+    def said(thread: int, number: int, role: str) -> Candidate:
+        return Candidate((thread << 32) + number, number, role, None, 0, 0, 10, {})
+
+    people = [said(1, number, "user") for number in range(5)]
+    assisted = [said(2, number, "assistant" if number % 2 else "user") for number in range(5)]
+    found = {candidate.key: candidate for candidate in (*people, *assisted)}
+    own = {key: float(1 + (key & 7)) for key in found}
+    support = session_support(found, own, WEIGHTS)
+    assert support == {(1, 0): pytest.approx(WEIGHTS.session * 12), (2, 0): pytest.approx(WEIGHTS.assisted * 12)}
+    assert WEIGHTS.assisted < WEIGHTS.session

@@ -24,7 +24,7 @@ from recuerda.recall.ranking import (
     is_reply_to,
     own_scores,
     score_of_words,
-    session_scores,
+    session_support,
     span_of,
     supported_scores,
     weights_for,
@@ -179,7 +179,7 @@ class _Scores:
         self._found = candidates.found
         self._own = own_scores(question, info, candidates, weights)
         self._echoes = {key for key in self._own if is_echo(self._found[key], question)}
-        self._sessions = session_scores(self._found, self._own)
+        self._sessions = session_support(self._found, self._own, weights)
         self._likelihoods = Likelihoods(self._found, question, weights)
 
     def parts(self, key: int) -> tuple[ScorePart, ...]:
@@ -205,8 +205,8 @@ class _Scores:
         yield ScorePart(reason="neighbour", points=sum(self._support(key, step) for step in _NEIGHBOURS))
         if is_reply_to(candidate, self._found, self._echoes):
             yield ScorePart(reason="reply", points=self._weights.echoed * self._own[key - 1])
-        session = self._sessions.get((key >> THREAD_BITS, candidate.created_us // DAY_US), 0.0)
-        yield ScorePart(reason="conversation", points=self._weights.session * session)
+        support = self._sessions.get((key >> THREAD_BITS, candidate.created_us // DAY_US), 0.0)
+        yield ScorePart(reason="conversation", points=support)
 
     def _words(self, candidate: Candidate) -> Iterator[ScorePart]:
         """Yield the points of each word of the query, and what the message loses for the other words."""

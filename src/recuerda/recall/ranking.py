@@ -10,7 +10,8 @@ with frequencies counted within the scope. The rest comes from how conversations
 - If the question asks for a time, the answer is a sentence with a time in it. Whatever the question is, an answer is
   more likely to name a time, a person or a place than other sentences are.
 - A standing instruction or a preference matters for questions in many other words, above all for requests.
-- If a conversation is about the topic, each of its messages is more likely to be the answer.
+- If a conversation between people is about the topic, each of its messages is more likely to be the answer. A user's
+  exchanges with an assistant stand more for themselves.
 - If two statements fit equally well, the newer one more likely holds.
 - If the same question was asked before, it tells nothing, but the reply to it may be the answer.
 
@@ -113,7 +114,8 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
         answered: the support of a user's message from the assistant's message before it.
         echoed: the additional support for the reply to a question that repeats the query, from that question.
         recent: raises the newest candidate over the oldest one, so that the newer of two equal statements wins.
-        session: the weight of the conversation's best messages.
+        session: the support of a message from the conversation's best messages.
+        assisted: the same, if an assistant takes part in the conversation.
         speaker: raises messages of the speaker whom the question names, if it names only one.
         question: lowers messages that are questions.
         personal: raises messages in which speakers talk about themselves.
@@ -143,6 +145,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     answered: float = 0.15
     echoed: float = 0.8
     session: float = 0.15
+    assisted: float = 0.05
     recent: float = 0.03
     speaker: float = 0.8
     question: float = 0.2
@@ -297,16 +300,16 @@ def rank(
     own = own_scores(question, info, candidates, weights)
     echoes = {key for key in own if is_echo(found[key], question)}
     scores = supported_scores(found, own, echoes, weights)
-    sessions = session_scores(found, own)
+    sessions = session_support(found, own, weights)
     likelihoods = Likelihoods(found, question, weights)
     oldest, newest = span_of(found)
     age = max(1, newest - oldest)
-    of_session, recent = weights.session, weights.recent
+    recent = weights.recent
     scored: list[tuple[float, int, int]] = []
     for key, supported in scores.items():
         candidate = found[key]
         created = candidate.created_us
-        score = supported + of_session * sessions.get((key >> THREAD_BITS, created // DAY_US), 0.0)
+        score = supported + sessions.get((key >> THREAD_BITS, created // DAY_US), 0.0)
         is_reply = bool(echoes) and is_reply_to(candidate, found, echoes)
         likelihood = likelihoods.of(candidate, is_reply=is_reply)
         scored.append((score * likelihood * (1 + recent * ((created - oldest) / age)), created, key))
@@ -511,12 +514,22 @@ def _support_weight(role: str, beside: str, step: int, weights: Weights, *, is_q
     return weights.second_before if step < 0 else weights.second_after
 
 
-def session_scores(found: Mapping[int, Candidate], own: Mapping[int, float]) -> dict[tuple[int, int], float]:
-    """Return the scores of the best messages of each conversation, by its thread and its day."""
+def session_support(
+    found: Mapping[int, Candidate], own: Mapping[int, float], weights: Weights
+) -> dict[tuple[int, int], float]:
+    """Return the support that each message of a conversation has from its best ones, by its thread and its day."""
+    assisted = {
+        (key >> THREAD_BITS, candidate.created_us // DAY_US)
+        for key, candidate in found.items()
+        if candidate.role == "assistant"
+    }
     scores: defaultdict[tuple[int, int], list[float]] = defaultdict(list)
     for key, score in own.items():
         scores[key >> THREAD_BITS, found[key].created_us // DAY_US].append(score)
-    return {session: sum(heapq.nlargest(3, values)) for session, values in scores.items()}
+    return {
+        session: sum(heapq.nlargest(3, values)) * (weights.assisted if session in assisted else weights.session)
+        for session, values in scores.items()
+    }
 
 
 class Likelihoods:
