@@ -1,16 +1,26 @@
 """What is forgotten on request is gone from every search, stays gone, and leaves the threads as they are."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 from recuerda import AgentThread, ChatMessageStore
-from recuerda.errors import ConfigurationError, InvalidInput, ThreadOwnershipError
-from recuerda.recall import RecallProvider
+from recuerda._drivers.sqlite import delete_files
+from recuerda.copying import copy_thread
+from recuerda.encryption import EncryptedStorage, KeyRing
+from recuerda.errors import ConfigurationError, InvalidInput, StorageUnavailable, ThreadOwnershipError
+from recuerda.recall import FactExtractor, RecallProvider
 from recuerda.recall.checking import NEWEST_THREADS
+from recuerda.recall.forgotten import FORGOTTEN_KEY
 from recuerda.sqlite import SQLiteStorage
+from recuerda.storage.operations import ReadQuery, ThreadSlice
+from recuerda.testing.scripted import ScriptedChatClient
 from tests.recall.talking import holds_bytes, pair, say
+from tests.recall.test_facts import finds
+from tests.recall.test_meaning import Meanings
 
 
 async def words(recall: RecallProvider, query: str, **options: str) -> set[str]:
@@ -172,12 +182,147 @@ async def test_what_was_forgotten_stays_forgotten_when_the_index_is_made_anew(
     filled: SQLiteStorage, recall: RecallProvider
 ) -> None:
     await recall.forget(thread="one", turn=1)
-    assert (await recall.rebuild()).messages == 8
+    assert (await recall.rebuild()).messages == 6
     assert "I collect amber." not in await words(recall, "amber")
     assert (await recall.stats()).forgotten == 1
     await filled.delete("one")
     await say(filled, "one", *pair("I collect amber again."))
     assert "I collect amber again." in await words(recall, "amber")
+
+
+async def lost(storage: SQLiteStorage, folder: Path) -> RecallProvider:
+    delete_files(folder / "memory.recall.db")
+    return RecallProvider(storage=storage)
+
+
+async def another(storage: SQLiteStorage, folder: Path) -> RecallProvider:
+    return RecallProvider(folder / "another.db", storage=storage)
+
+
+async def copied(storage: SQLiteStorage, folder: Path) -> RecallProvider:
+    copy = RecallProvider(storage=f"sqlite:///{folder / 'copy.db'}")
+    target = copy._of().storage  # pyright: ignore[reportPrivateUsage] - the provider closes it
+    for thread_id in ("one", "two"):
+        assert (await copy_thread(storage, target, thread_id)).problem is None
+    return copy
+
+
+async def forked(storage: SQLiteStorage, folder: Path) -> RecallProvider:
+    for thread_id in ("one", "two"):
+        thread = AgentThread(message_store=ChatMessageStore(storage=storage, thread_id=thread_id, user_id="ana"))
+        await thread.fork(thread_id=f"fork of {thread_id}")
+        await storage.delete(thread_id)
+    return RecallProvider(folder / "another.db", storage=storage)
+
+
+@pytest.mark.parametrize("moved", [lost, another, copied, forked], ids=lambda moved: moved.__name__)
+async def test_what_was_forgotten_stays_forgotten_without_its_index(
+    filled: SQLiteStorage,
+    recall: RecallProvider,
+    tmp_path: Path,
+    moved: Callable[[SQLiteStorage, Path], Awaitable[RecallProvider]],
+) -> None:
+    assert await recall.forget(query="amber") == 2
+    assert await recall.forget(thread="two") == 2
+    await recall.close()
+    now = await moved(filled, tmp_path)
+    assert await words(now, "collect amber basalt", user="ana") == {"I collect red basalt.", "I see."}
+    await now.close()
+
+
+async def test_the_messages_of_a_forgotten_turn_stay_in_the_thread(
+    filled: SQLiteStorage, recall: RecallProvider
+) -> None:
+    await recall.forget(thread="one", turn=1)
+    first, second = await ChatMessageStore(storage=filled, thread_id="one").list_turns()
+    assert first.messages == pair("I collect amber.")
+    assert (first.id, first.number) == ("first", 1)
+    assert (first.metadata, second.metadata) == ({FORGOTTEN_KEY: True}, {})
+
+
+async def test_a_forgotten_turn_is_not_searched_for_facts(storage: SQLiteStorage, tmp_path: Path) -> None:
+    await say(storage, "one", *pair("I collect amber."))
+    first = RecallProvider(storage=storage)
+    await first.forget(thread="one", turn=1)
+    await first.close()
+    finder = ScriptedChatClient(default=finds({"text": "They collect amber."}))
+    recall = RecallProvider(tmp_path / "another.db", storage=storage, facts=FactExtractor(finder))
+    store = ChatMessageStore(storage=storage, thread_id="one", user_id="ana")
+    await store.add_messages(pair("It rained."))
+    await recall.invoked([], [], thread=AgentThread(message_store=store))
+    await recall.flush()
+    assert ["amber" in str(request.messages) for request in finder.requests] == [False]
+    await recall.close()
+
+
+async def test_a_forgetting_that_breaks_off_leaves_nothing_that_comes_back(
+    filled: SQLiteStorage, recall: RecallProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "I collect amber." in await words(recall, "amber")
+    with monkeypatch.context() as broken:
+        index = recall._of().index  # pyright: ignore[reportPrivateUsage] - to break it
+        broken.setattr(index, "forget", AsyncMock(side_effect=StorageUnavailable("the disk is gone")))
+        with pytest.raises(StorageUnavailable):
+            await recall.forget(thread="one")
+    assert await words(recall, "collect amber basalt") == {"My sister collects basalt.", "I see."}
+    assert await recall.forget(thread="one") == 0
+
+
+async def test_a_turn_that_is_said_meanwhile_is_not_forgotten_and_hinders_nothing(
+    filled: SQLiteStorage, elsewhere: SQLiteStorage, recall: RecallProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "I collect amber." in await words(recall, "amber")
+    rewrite = filled.rewrite
+
+    async def say_and_rewrite(*args: Any, **options: Any) -> int | None:
+        monkeypatch.undo()
+        await say(elsewhere, "one", *pair("Now I collect cobalt."))
+        return await rewrite(*args, **options)
+
+    monkeypatch.setattr(filled, "rewrite", say_and_rewrite)
+    assert await recall.forget(thread="one") == 4
+    assert await words(recall, "collect amber red cobalt") == {
+        "Now I collect cobalt.",
+        "My sister collects basalt.",
+        "I see.",
+    }
+
+
+async def test_forgetting_a_turn_of_a_long_thread_neither_reads_it_anew_nor_embeds_it_again(
+    storage: SQLiteStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedder = Meanings()
+    recall = RecallProvider(storage=storage, user_id="ana", embedder=embedder)
+    for number in range(300):
+        await say(storage, "long", *pair(f"Stone {number} is {'amber' if number % 9 == 0 else 'basalt'}.", "Yes."))
+    await recall.catch_up()
+    calls = len(embedder.asked)
+    assert await recall.forget(thread="long", turn=150) == 2
+    read = storage._read  # pyright: ignore[reportPrivateUsage] - to count
+    records: list[int] = []
+
+    async def counted(thread_id: str, query: ReadQuery) -> ThreadSlice:
+        found = await read(thread_id, query)
+        records.append(len(found.records))
+        return found
+
+    monkeypatch.setattr(storage, "_read", counted)
+    await recall.catch_up()
+    assert len(embedder.asked) == calls
+    assert sum(records) == 0
+    assert await recall.forget(thread="long") == 598
+    await recall.close()
+
+
+async def test_a_turn_of_an_encrypted_thread_stays_forgotten_in_another_index(path: Path, tmp_path: Path) -> None:
+    async with EncryptedStorage(SQLiteStorage(path), KeyRing({"k": b"k" * 32}, current="k")) as sealed:
+        await say(sealed, "one", *pair("I collect amber."))
+        first = RecallProvider(tmp_path / "first.db", storage=sealed)
+        assert await first.forget(thread="one") == 2
+        await first.close()
+        second = RecallProvider(tmp_path / "second.db", storage=sealed)
+        assert await words(second, "amber", user="ana") == set()
+        await second.close()
 
 
 async def test_forgetting_leaves_no_trace_in_the_files(

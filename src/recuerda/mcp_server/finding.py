@@ -12,6 +12,7 @@ from recuerda.mcp_server.references import Place, place_of
 from recuerda.mcp_server.scope import Scope
 from recuerda.recall.correcting import Corrections
 from recuerda.recall.following import documents_of
+from recuerda.recall.forgotten import is_forgotten
 from recuerda.recall.index import Document, Forgetting, Position
 from recuerda.recall.memory import Memory, memory_of
 from recuerda.recall.recollection import Recollection
@@ -19,9 +20,6 @@ from recuerda.storage.contract import Storage
 from recuerda.storage.records import TurnRecord
 from recuerda.storage.thread_info import ThreadInfo
 from recuerda.threads.history import stored_turn
-
-FORGOTTEN = "recuerda_forgotten"
-"""The key in a turn's metadata that hides the turn from every connection."""
 
 HOLDS = "recuerda_mcp"
 """The key in a thread's metadata for what it holds."""
@@ -105,7 +103,7 @@ async def find_memory(recollection: Recollection, storage: Storage, scope: Scope
 
 def _document(record: TurnRecord, place: Place) -> Document | None:
     """Return the message of a memory; None if there is no such message, or its turn was forgotten."""
-    if FORGOTTEN in stored_turn(record, place.thread_id).metadata:
+    if is_forgotten(stored_turn(record, place.thread_id)):
         return None
     documents = (new.document for new in documents_of(record, place.thread_id))
     return next((document for document in documents if document.position == place.position), None)

@@ -13,7 +13,7 @@ from msgspec import structs
 from recuerda.errors import InvalidInput, ThreadConflict
 from recuerda.mcp_server.answers import ForgetItem, Forgotten
 from recuerda.mcp_server.budget import cut_text, fitting
-from recuerda.mcp_server.finding import FORGOTTEN, FoundMemory
+from recuerda.mcp_server.finding import FoundMemory
 from recuerda.mcp_server.memories import Memories, check_query, check_writable, store_of
 from recuerda.mcp_server.references import Place
 from recuerda.mcp_server.scope import Scope
@@ -22,11 +22,11 @@ from recuerda.messages.codec import encode_turn
 from recuerda.messages.message import ChatMessage, Turn
 from recuerda.providers.observing import on_memories
 from recuerda.recall.following import documents_of
+from recuerda.recall.forgotten import FORGOTTEN_KEY
 from recuerda.recall.scopes import Whose
 from recuerda.recall.text import terms_of
 from recuerda.recall.wording import Wording
 from recuerda.threads.conflicts import MAX_TRIES
-from recuerda.threads.turn_metadata import update_turn
 
 MAX_FORGOTTEN = 50
 """The largest number of memories that one call forgets."""
@@ -145,16 +145,13 @@ class Forgetting:
         await recollection.forget(await recollection.turns_to_forget(place.thread_id, place.turn_id))
         if found.is_kept_alone:
             await self._erase(scope, found)
-        else:
-            view = scope.view(self._memories.storage)
-            await update_turn(view, place.thread_id, place.turn_id, {FORGOTTEN: True})
         await recollection.follow(place.thread_id)
 
     async def _erase(self, scope: Scope, found: FoundMemory) -> None:
         """Replace the words of a memory in the log by nothing. Its turn stays, so a retry does not store it again."""
         view = scope.view(self._memories.storage)
         message = ChatMessage(found.own.role, "", author_name=found.own.speaker)
-        body = encode_turn(Turn(messages=(message,), input_count=0, metadata={FORGOTTEN: True}))
+        body = encode_turn(Turn(messages=(message,), input_count=0, metadata={FORGOTTEN_KEY: True}))
         place = found.place
         for attempt in range(MAX_TRIES):
             now = await view.read(place.thread_id, last_turns=0, turn_id=place.turn_id)

@@ -16,7 +16,7 @@ from recuerda.ids import new_id
 from recuerda.mcp_server.answers import Corrected, MemoryItem, Recalled, Remembered
 from recuerda.mcp_server.budget import MAX_NAME, cut_text, cut_texts, fitting
 from recuerda.mcp_server.budget import shortened as shortened_to_fit
-from recuerda.mcp_server.finding import FORGOTTEN, HOLDS, MEMORIES, FoundMemory, find_memory
+from recuerda.mcp_server.finding import HOLDS, MEMORIES, FoundMemory, find_memory
 from recuerda.mcp_server.importing import ImportedMemory
 from recuerda.mcp_server.references import Place
 from recuerda.mcp_server.scope import Scope
@@ -24,6 +24,7 @@ from recuerda.messages.message import ChatMessage, Turn
 from recuerda.providers.observing import on_memories
 from recuerda.recall.checking import Tell
 from recuerda.recall.erasing import IndexFollower
+from recuerda.recall.forgotten import FORGOTTEN_KEY
 from recuerda.recall.index import RecallIndex
 from recuerda.recall.memory import MIN_RELEVANCE, Filters, Memory
 from recuerda.recall.quoting import excerpt
@@ -106,7 +107,7 @@ class Memories:
         standing = await self.recollection.standing(scope.whose, limit=_RECENT, filters=Filters())
         found = await self.storage.read(scope.memories_thread, last_turns=_RECENT)
         kept = found.records if found.info is not None and scope.may_read(found.info) else ()
-        turns = [turn for turn in readable_turns(kept, scope.memories_thread) if FORGOTTEN not in turn.metadata]
+        turns = [turn for turn in readable_turns(kept, scope.memories_thread) if FORGOTTEN_KEY not in turn.metadata]
         ids = [Place(scope.memories_thread, turn.id).id for turn in reversed(turns)]
         chosen = [(await self.find(scope, memory)).words for memory in ids]
         places = {(one.thread_id, one.turn_id) for one in chosen}
@@ -318,7 +319,7 @@ def _shortened_texts(answer: Corrected, max_characters: int) -> Corrected:
 
 
 def _check_same(stored: Turn, turn: Turn) -> None:
-    if FORGOTTEN in (stored.metadata or {}):
+    if FORGOTTEN_KEY in (stored.metadata or {}):
         raise InvalidInput("the memory with this idempotency key was forgotten: to store it again, give another key")
     if [message.text for message in stored.messages] != [message.text for message in turn.messages]:
         raise InvalidInput("this idempotency key was used for another memory: give each memory a key of its own")

@@ -22,12 +22,13 @@ from recuerda.mcp_server.answers import (
     TurnItem,
 )
 from recuerda.mcp_server.budget import MAX_NAME, cut_text, cut_texts, fitting
-from recuerda.mcp_server.finding import FORGOTTEN, MEMORIES, holds_memories
+from recuerda.mcp_server.finding import MEMORIES, holds_memories
 from recuerda.mcp_server.memories import namespace_metadata, turn_id_of
 from recuerda.mcp_server.references import Place
 from recuerda.mcp_server.scope import Scope
 from recuerda.messages.message import ChatMessage, FunctionCallContent, FunctionResultContent, TextContent
 from recuerda.recall.following import REMEMBERED_ROLES
+from recuerda.recall.forgotten import FORGOTTEN_KEY
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, NAMESPACE_KEY
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import from_microseconds
@@ -120,7 +121,7 @@ class Threads:
         found = await scope.view(self.storage).read(thread_id, before=_turn_at(cursor), last_turns=limit + 1)
         if found.info is None:
             raise no_thread(thread_id)
-        turns = [turn for turn in readable_turns(found.records, thread_id) if FORGOTTEN not in turn.metadata]
+        turns = [turn for turn in readable_turns(found.records, thread_id) if FORGOTTEN_KEY not in turn.metadata]
         wanted = [_turn_item(turn, thread_id) for turn in reversed(turns[-limit:])]
         items = fitting(wanted, self.max_tokens, shorten=_shortened)
         items.reverse()

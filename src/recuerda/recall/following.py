@@ -19,6 +19,7 @@ from msgspec import structs
 from recuerda._events import fields
 from recuerda.errors import CorruptTurn, DecryptionError, StorageBusy
 from recuerda.recall.about_me import facts_told
+from recuerda.recall.forgotten import is_forgotten
 from recuerda.recall.index import Document, NewDocument, Position, RecallIndex, ThreadUpdate
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, named_namespace, owner_of, thread_scope, user_scope
 from recuerda.recall.text import ABOUT_ASKER, IDENTITY, STANDING, clean_text, emoji_terms, speaker_terms, terms_of
@@ -285,7 +286,7 @@ def documents_of(record: TurnRecord, thread_id: str) -> Iterator[NewDocument]:
 
 
 def _documents_of(turn: StoredTurn, thread_id: str) -> Iterator[NewDocument]:
-    for position, message in enumerate(turn.messages):
+    for position, message in enumerate(() if is_forgotten(turn) else turn.messages):
         text = clean_text(message.text) if message.role in REMEMBERED_ROLES else ""
         if not text:
             continue

@@ -10,6 +10,7 @@ from datetime import UTC, tzinfo
 from recuerda._events import fields
 from recuerda.errors import ChatClientError, ProviderError
 from recuerda.recall.facts import KNOWN_FACTS, Fact, FactExtractor, NewFact
+from recuerda.recall.forgotten import is_forgotten
 from recuerda.recall.index import Position, RecallIndex
 from recuerda.storage.contract import Storage
 from recuerda.storage.thread_info import ThreadParent
@@ -82,6 +83,8 @@ class Learning:
 
     async def _facts_of(self, turn: StoredTurn, extractor: FactExtractor, known: Sequence[Fact]) -> Sequence[NewFact]:
         """Return the facts of a turn; none if the model fails on it for the second time because of the turn."""
+        if is_forgotten(turn):
+            return []
         try:
             facts = await self._extracted(turn, extractor, known)
         except (ChatClientError, ProviderError, TimeoutError) as error:

@@ -506,8 +506,8 @@ class RecallProvider(ContextProvider):
     ) -> int:
         """Forget messages, and return their number.
 
-        The threads themselves do not change: the messages are still in the log. A forgotten turn stays forgotten when
-        the index is rebuilt. Later turns are remembered.
+        The messages stay in their threads. A forgotten turn gets a mark in its metadata there, so it stays forgotten if
+        the index is rebuilt or lost, and in copies of the thread. Later turns are remembered.
 
         Args:
             thread: forgets everything in this thread, or one turn of it with `turn`.
@@ -523,6 +523,8 @@ class RecallProvider(ContextProvider):
         Raises:
             InvalidInput: no argument is given, the arguments cannot be combined, or the query has no word to look for.
             ThreadOwnershipError: the provider has a user, and another user or another user's thread is named.
+            ThreadConflict: other writers changed a thread at each try.
+            StorageError: the storage or the index failed. The same call continues.
         """
         thread_id = thread.id if isinstance(thread, AgentThread) else thread
         if turn is not None and (thread_id is None or query is not None or user is not None):

@@ -25,8 +25,10 @@ from recuerda.recall.index import (
     Position,
     RecallIndex,
     ScopeInfo,
+    ThreadUpdate,
 )
 from recuerda.recall.learning import Learning
+from recuerda.recall.marking import mark_forgotten
 from recuerda.recall.meaning import EMBED_S, Meaning
 from recuerda.recall.memory import Filters, Memory, Progress
 from recuerda.recall.reranking import Reranking
@@ -336,10 +338,23 @@ class Recollection(CheckedIndex):
         }
 
     async def forget(self, turns: Sequence[Forgetting], *, dry_run: bool = False) -> int:
-        """Forget turns, and return the number of their messages in the index. A dry run only counts them."""
+        """Forget turns, and return the number of their messages in the index. A dry run only counts them.
+
+        The turns are marked in the log first, so an interruption leaves nothing that comes back.
+        """
         if dry_run:
             return (await self.index.held(turns, limit=0)).count
-        return await self.index.forget(turns)
+        of_threads: dict[str, list[Forgetting]] = {}
+        for turn in turns:
+            of_threads.setdefault(turn.thread_id, []).append(turn)
+        count = 0
+        for thread_id, some in of_threads.items():
+            known = (await self.index.positions([thread_id])).get(thread_id)
+            position = await mark_forgotten(self.home(thread_id), some, known)
+            count += await self.index.forget(some)
+            if position is not None and position != known:
+                await self.index.apply(ThreadUpdate(thread_id=thread_id, expected=known, position=position))
+        return count
 
     async def _turns_with(self, wording: Wording, scope: str) -> set[tuple[str, int]]:
         """Return the threads and numbers of the turns of a scope with a message that has all words of a query."""

@@ -1,6 +1,6 @@
 """Forgetting memories, and erasing a user: a dry run first, then the change, then the number of things that are gone.
 
-Memories are forgotten in the index. The threads themselves do not change: an undo or a deletion removes what was said.
+Memories are forgotten in the index, and their turns get a mark. The messages stay: an undo or a deletion removes them.
 An erasure removes everything of a user, and gives a receipt.
 """
 
