@@ -8,6 +8,8 @@ import pytest
 
 from recuerda import ChatMessage
 from recuerda.recall import RecallProvider
+from recuerda.recall.index import ScopeInfo
+from recuerda.recall.ranking import question_of
 from recuerda.recall.similar_words import can_be_similar, similar_terms, to_look_up
 from recuerda.sqlite import SQLiteStorage
 from tests.recall.talking import say
@@ -95,3 +97,18 @@ def test_few_terms_are_looked_up() -> None:
     assert len(wanted.spellings) == 20
     assert wanted.has("accommod")
     assert not wanted.has("ascent")
+
+
+def test_a_neighbour_of_an_unknown_word_is_not_similar_to_it() -> None:
+    question = question_of("Which vegetarian lasagne?", ScopeInfo(documents=2, mean_size=3.0), 0)
+    assert question.spelt()["lasagne"][0] == "lasagne"
+    assert not any(term.startswith("veg") for term in question.spelt()["lasagne"])
+
+
+async def test_an_explanation_names_the_similar_term(storage: SQLiteStorage, recall: RecallProvider) -> None:
+    await say(storage, "told", ChatMessage("user", "The doctor gave me penicillin."))
+    (report,) = await recall.explain("penicilin")
+    assert sum(part.points for part in report.parts) == pytest.approx(report.memory.score)
+    assert [(part.word, part.terms) for part in report.parts if part.reason == "word"] == [
+        ("penicilin", ("penicillin",))
+    ]

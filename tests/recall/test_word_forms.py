@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from recuerda.recall.languages import stem
+from recuerda.recall.languages import stem, stems
 
 SAME_STEMS = {
     "en": [
@@ -225,3 +225,26 @@ def test_stems_do_not_depend_on_pystemmer(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "Stemmer", None)
     stem.cache_clear()
     assert stem("hochzeiten", "de") == "hochzeit"
+
+
+MISTAKEN = [
+    ("pt", "ca", "bilhete", "bilhetes"),
+    ("it", "ca", "macchina", "macchine"),
+    ("es", "ca", "amigo", "amiga"),
+    ("pt", "ca", "janela", "janelas"),
+    ("es", "ca", "ventana", "ventanas"),
+    ("it", "pt", "finestra", "finestre"),
+    ("ca", "pt", "finestra", "finestres"),
+    ("da", "no", "nøgle", "nøgler"),
+    ("sv", "da", "katten", "katter"),
+    ("cs", "pl", "soused", "sousedi"),
+    ("uk", "ru", "сусід", "сусіди"),
+]
+
+
+@pytest.mark.parametrize(("language", "taken_for", "said", "asked"), MISTAKEN)
+def test_a_message_that_is_taken_for_a_language_like_its_own_is_found(
+    language: str, taken_for: str, said: str, asked: str
+) -> None:
+    assert stem(said, taken_for) in stems(asked, [language])
+    assert stem(asked, taken_for) in stems(said, [language])

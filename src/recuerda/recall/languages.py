@@ -53,10 +53,10 @@ _ELSEWHERE = frozenset(language for languages in _OTHER_SCRIPTS.values() for lan
 _LANGUAGES = {"latin": tuple(one for one in FUNCTION_WORDS if one not in _ELSEWHERE), **_OTHER_SCRIPTS}
 # Short texts of a language are easily taken for one of these.
 _SIBLINGS = {
-    "no": ("da", "sv"), "da": ("no", "sv"), "sv": ("no", "da"), "es": ("pt", "it"), "pt": ("es",), "ca": ("es", "fr"),
-    "it": ("es", "fr"), "fr": ("it",), "ro": ("it", "fr"), "nl": ("de",), "de": ("nl",), "fi": ("sv", "de"),
-    "hu": ("de",), "tr": ("de",), "pl": ("cs",), "cs": ("pl",), "ru": ("uk",),
-    "uk": ("ru",),
+    "no": ("da", "sv"), "da": ("no", "sv"), "sv": ("no", "da"), "es": ("pt", "it", "ca"), "pt": ("es", "it", "ca"),
+    "ca": ("es", "pt", "it", "fr"), "it": ("es", "pt", "ca", "fr"), "fr": ("it", "ca"), "ro": ("it", "fr"),
+    "nl": ("de",), "de": ("nl",), "fi": ("sv", "de"), "hu": ("de",), "tr": ("de",), "pl": ("cs",), "cs": ("pl",),
+    "ru": ("uk",), "uk": ("ru",),
 }  # fmt: skip
 _LETTERS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys("ạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ", ("vi",)),

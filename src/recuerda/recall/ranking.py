@@ -76,6 +76,9 @@ _ROLES = ("user", "assistant", "")
 _DEVIATIONS = 5
 """The number of standard deviations above the mean at which a similarity counts as much as it can."""
 
+_WRITTEN_OUT = 2
+"""The number of letters by which a spelling of a word may be longer, such as "mueller" than "müller"."""
+
 _FACT = -1
 """The number of the words that ask for a fact about the asker."""
 
@@ -199,12 +202,19 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         return {term: self.lesser[number] for term, number in self.terms.items() if number in self.lesser}
 
     def spelt(self) -> dict[str, list[str]]:
-        """Return the terms of each word of the question for which similar terms may stand, by its folded form."""
+        """Return the terms of each word of the question for which similar terms may stand, by its folded form.
+
+        Terms of the word and a neighbour together are left out.
+        """
         forms: defaultdict[int, list[str]] = defaultdict(list)
         for term, number in self.terms.items():
             if number not in self.lesser and number not in self.of_facts:
                 forms[number].append(term)
-        return {terms[0]: terms for terms in forms.values() if can_be_similar(terms[0])}
+        return {
+            word: [term for term in (word, *others) if len(term) <= len(word) + _WRITTEN_OUT]
+            for word, *others in forms.values()
+            if can_be_similar(word)
+        }
 
     def with_similar(self, similar: Mapping[str, str]) -> Question:
         """Return the question with terms that stand for words of `spelt`, each with the word."""
