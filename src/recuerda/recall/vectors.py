@@ -46,8 +46,21 @@ def unit(vector: Sequence[float]) -> list[float]:
 
 def pack(vector: Sequence[float]) -> bytes:
     """Return a vector in the stored format."""
-    scale, values = _rounded(vector)
-    return array("f", [scale]).tobytes() + values.tobytes()
+    return packed(*parts(vector))
+
+
+def parts(vector: Sequence[float]) -> tuple[float, bytes]:
+    """Return the two parts of the stored format: the scale, and one byte for each dimension."""
+    largest = max(map(abs, vector), default=0.0)
+    scale = array("f", [largest / _LARGEST])[0]
+    if not scale:
+        return 0.0, bytes(len(vector))
+    return scale, array("b", [max(-_LARGEST, min(_LARGEST, round(value / scale))) for value in vector]).tobytes()
+
+
+def packed(scale: float, data: bytes) -> bytes:
+    """Return the stored format of a vector from its two parts."""
+    return array("f", [scale]).tobytes() + data
 
 
 def unpacked(data: bytes) -> list[float]:
@@ -59,12 +72,6 @@ def unpacked(data: bytes) -> list[float]:
 def dimensions_of(size_bytes: int) -> int:
     """Return the number of dimensions of a stored vector with this number of bytes."""
     return size_bytes - _SCALE_BYTES
-
-
-def rounded(vector: Sequence[float]) -> list[float]:
-    """Return the vector that the stored format has, for an index that stores floats and gives the same results."""
-    scale, values = _rounded(vector)
-    return [scale * value for value in values]
 
 
 def most_similar(query: Sequence[float], rows: Sequence[tuple[int, bytes]]) -> dict[int, float]:
@@ -82,17 +89,21 @@ def most_similar(query: Sequence[float], rows: Sequence[tuple[int, bytes]]) -> d
         return {key: _cosine(query, data) for key, data in fitting}
     table = numpy.frombuffer(b"".join([data for _, data in fitting]), dtype="i1").reshape(len(keys), -1)
     scales = table[:, :_SCALE_BYTES].copy().view("=f4")[:, 0]
-    cosines = _products(numpy, table[:, _SCALE_BYTES:].astype("=f4"), query) * scales
+    cosines = _products(numpy, table[:, _SCALE_BYTES:], query) * scales
     return dict(zip(keys, cosines.tolist(), strict=True))
 
 
-def most_similar_floats(query: Sequence[float], rows: Sequence[tuple[int, array[float]]]) -> dict[int, float]:
-    """Return the cosines as `most_similar` does, for vectors of the query's dimension that are stored as floats."""
+def similarities(query: Sequence[float], scales: Sequence[float], data: bytes) -> list[float]:
+    """Return the cosines between the query's vector and stored vectors of its dimension, whose parts are given."""
     numpy = _numpy()
-    if numpy is None or not rows:
-        return {key: sum(map(mul, vector, query)) for key, vector in rows}
-    cosines = _products(numpy, numpy.asarray([vector for _, vector in rows], dtype="=f4"), query)
-    return dict(zip([key for key, _ in rows], cosines.tolist(), strict=True))
+    if numpy is None or not scales:
+        size = len(query)
+        return [
+            scale * sum(map(mul, array("b", data[place * size : (place + 1) * size]), query))
+            for place, scale in enumerate(scales)
+        ]
+    table = numpy.frombuffer(data, dtype="i1").reshape(len(scales), -1)
+    return (_products(numpy, table, query) * numpy.asarray(scales, dtype="=f4")).tolist()
 
 
 def compared(limit: int) -> int:
@@ -139,14 +150,6 @@ def most_alike(asked: bytes, packs: Sequence[tuple[int, bytes]], limit: int) -> 
     return [packs[place // size][0] + place % size for place in places[apart[places] < _ABSENT].tolist()]
 
 
-def _rounded(vector: Sequence[float]) -> tuple[float, array[int]]:
-    largest = max(map(abs, vector), default=0.0)
-    scale = array("f", [largest / _LARGEST])[0]
-    if not scale:
-        return 0.0, array("b", bytes(len(vector)))
-    return scale, array("b", [max(-_LARGEST, min(_LARGEST, round(value / scale))) for value in vector])
-
-
 def _cosine(query: Sequence[float], data: bytes) -> float:
     scale = array("f", data[:_SCALE_BYTES])[0]
     return scale * sum(map(mul, array("b", data[_SCALE_BYTES:]), query))
@@ -163,11 +166,11 @@ def _distances(asked: bytes, packs: Iterable[tuple[int, bytes]]) -> Iterable[tup
 
 
 def _products(numpy: Any, table: Any, query: Sequence[float]) -> Any:
-    """Return the product of each row of a table with a vector.
+    """Return the product of each row of a table of bytes with a vector.
 
     `@` would wake a thread of BLAS on each core. For tables of this size, that takes longer than the work.
     """
-    return numpy.einsum("ij,j->i", table, numpy.asarray(query, dtype="=f4"))
+    return numpy.einsum("ij,j->i", table.astype("=f4"), numpy.asarray(query, dtype="=f4"))
 
 
 def _numpy() -> Any:

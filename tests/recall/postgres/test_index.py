@@ -129,7 +129,7 @@ async def test_an_operation_is_one_trip_a_search_two_and_a_removal_up_to_seven(
         transaction_pooler(url.rpartition("host=")[2]) as pooler,
         PostgresRecallIndex(pooler.url, schema=schema) as index,
     ):
-        await index.unembedded("user:ana", "m", 1)  # connects, makes the tables, and looks for pgvector
+        await index.unembedded("user:ana", "m", 1)  # connects, and makes the tables
         key = 0
         turn = [document("one", 1, "A lantern"), document("one", 1, "and a ribbon", position=1)]
         calls = {

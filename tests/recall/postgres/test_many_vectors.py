@@ -7,30 +7,24 @@ from collections.abc import Mapping, Sequence
 from random import Random
 
 import pytest
-from msgspec import structs
+from psycopg.sql import SQL, Identifier
 
 from recuerda.recall import vectors
 from recuerda.recall.index import CandidateQuery, Candidates, ThreadUpdate
 from recuerda.recall.postgres import PostgresRecallIndex, following, searching
-from recuerda.recall.postgres.schema import State, prepare
 from tests.recall.postgres.memories import Connection, counts, position, remember
 from tests.recall.test_many_vectors import cone
 
 
-@pytest.fixture(params=["pgvector", "without pgvector"])
+@pytest.fixture(params=["numpy", "without numpy"])
 async def any_index(
     request: pytest.FixtureRequest, index: PostgresRecallIndex, monkeypatch: pytest.MonkeyPatch
 ) -> PostgresRecallIndex:
-    """Return an index that compares vectors in the server, or in this process; more than 100 vectors are many."""
+    """Return an index that compares vectors with or without numpy; more than 100 vectors are many."""
     for module in (following, searching):
         monkeypatch.setattr(module, "MAX_COMPARED", 100)
-    if request.param != "pgvector":
-
-        async def without_pgvector(connection: Connection, schema: str, place: str) -> State:
-            return structs.replace(await prepare(connection, schema, place), vector_schema=None)
-
-        monkeypatch.setattr("recuerda.recall.postgres.index.prepare", without_pgvector)
-        monkeypatch.setattr(index, "_has_asked_for_vectors", True)
+    if request.param != "numpy":
+        monkeypatch.setattr(vectors, "_numpy", lambda: None)
     return index
 
 
@@ -129,3 +123,18 @@ async def test_vectors_that_are_added_while_threads_go_are_counted_right(index: 
     await index.add_vectors("user:ana", "m", {key: cone(random, 8) for key in left})
     assert await keys_of(index) == []
     assert (await index.stats()).vectors == 42
+
+
+async def test_the_server_reads_a_stored_vector_as_a_process_does(
+    index: PostgresRecallIndex, db: Connection, schema: str
+) -> None:
+    await remember(index, "one", ["a lantern"])
+    (key,) = await keys_of(index)
+    vector = vectors.unit([0.5, -1.0, 0.0, 0.25, 1e-9])
+    await index.add_vectors("user:ana", "m", {key: vector})
+    statement = SQL("SELECT {}(scale, data), length(data) FROM {}").format(
+        Identifier(schema, "recall_values_of"), Identifier(schema, "recall_vectors")
+    )
+    ((values, size),) = await (await db.execute(statement)).fetchall()
+    assert size == 5
+    assert values == pytest.approx(vectors.unpacked(vectors.pack(vector)), abs=1e-7)

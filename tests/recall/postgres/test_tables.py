@@ -1,4 +1,4 @@
-"""The tables of memories: dropped, emptied, of another version, without the right to make them, without pgvector."""
+"""The tables of memories: dropped, emptied, of another version, and without the right to make them."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -130,11 +130,11 @@ async def test_many_that_start_at_once_make_the_tables_once(url: str, schema: st
     assert await made.fetchall() == [(SHAPE,)]
 
 
-# -- privileges and pgvector -------------------------------------------------------------------------------------------
+# -- privileges --------------------------------------------------------------------------------------------------------
 
 
 @asynccontextmanager
-async def database_without_pgvector(url: str, db: Connection, *, role: str | None = None) -> AsyncGenerator[str]:
+async def another_database(url: str, db: Connection, *, role: str | None = None) -> AsyncGenerator[str]:
     """Make a database, and a role that may only use its schema `memories`; give the URL."""
     name = f"bare_{uuid4().hex[:12]}"
     await db.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
@@ -150,48 +150,6 @@ async def database_without_pgvector(url: str, db: Connection, *, role: str | Non
         await db.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
         if role is not None:
             await db.execute(SQL("DROP ROLE {}").format(Identifier(role)))
-
-
-async def test_without_the_right_to_install_pgvector_vectors_are_compared_here(
-    storage: SQLiteStorage, url: str, db: Connection, caplog: pytest.LogCaptureFixture
-) -> None:
-    await say(storage, "one", *pair("We got a puppy."))
-    await say(storage, "two", *pair("He built a canoe."))
-    async with (
-        database_without_pgvector(url, db, role=f"plain_{uuid4().hex[:8]}") as there,
-        PostgresRecallIndex(there, schema="memories") as index,
-    ):
-        recall = a_provider(index, storage, Meanings())
-        assert (await said(recall, "hound?"))[0] == "We got a puppy."
-        assert (await said(recall, "ship?"))[0] == "He built a canoe."
-        await recall.close()
-    assert caplog.text.count("has no pgvector (permission denied") == 1
-
-
-async def test_pgvector_is_installed_with_the_first_vectors_and_gives_the_same_as_without(
-    storage: SQLiteStorage, url: str, db: Connection
-) -> None:
-    await say(storage, "one", *pair("We got a puppy."))
-    async with (
-        database_without_pgvector(url, db) as there,
-        PostgresRecallIndex(there) as index,
-        await psycopg.AsyncConnection.connect(there, autocommit=True) as admin,
-    ):
-        assert not (await said(a_provider(index, storage), "hound?"))
-        extensions = "SELECT count(*) FROM pg_extension WHERE extname = 'vector'"
-        assert await (await admin.execute(extensions)).fetchone() == (0,)
-        recall = a_provider(index, storage, Meanings())
-        with_it = await recall.search("hound?")
-        assert with_it[0].text == "We got a puppy."
-        assert await (await admin.execute(extensions)).fetchone() == (1,)
-        await admin.execute("DROP EXTENSION vector")
-        without = await recall.search("hound?")
-        assert [memory.text for memory in without] == [memory.text for memory in with_it]
-        assert [memory.score for memory in without] == pytest.approx([memory.score for memory in with_it], rel=1e-6)
-        await admin.execute("CREATE SCHEMA elsewhere")
-        await admin.execute("CREATE EXTENSION vector SCHEMA elsewhere")
-        assert (await recall.search("hound?"))[0].text == "We got a puppy."
-        await recall.close()
 
 
 async def test_vectors_of_another_dimension_under_the_same_name_are_not_compared(
@@ -210,7 +168,7 @@ async def test_vectors_of_another_dimension_under_the_same_name_are_not_compared
 
 async def test_a_role_without_the_right_to_make_a_schema_is_told(url: str, db: Connection) -> None:
     async with (
-        database_without_pgvector(url, db, role=f"plain_{uuid4().hex[:8]}") as there,
+        another_database(url, db, role=f"plain_{uuid4().hex[:8]}") as there,
         PostgresRecallIndex(there, schema="another") as index,
     ):
         with pytest.raises(StorageReadOnly, match=r"permission denied .* may create and use the schema"):

@@ -1,8 +1,7 @@
 """The index of memories in a PostgreSQL database, for programs that outgrow a single file.
 
 The package exports `PostgresRecallIndex`. `schema.sql` has the tables, and the functions that write and search them in
-one trip each. Needs `pip install "recuerda[postgres]"`. If the server has the extension pgvector, it compares the
-vectors.
+one trip each. Needs `pip install "recuerda[postgres]"`.
 """
 
 from recuerda.errors import MissingExtraError

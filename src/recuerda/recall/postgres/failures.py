@@ -12,7 +12,7 @@ _OTHER_SHAPE = "RC001"
 
 
 def is_gone(error: psycopg.Error) -> bool:
-    """Return whether tables or pgvector were dropped or created again, so that the state of the database is unknown."""
+    """Return whether tables were dropped or created again, so that the state of the database is unknown."""
     return failures.is_missing(error) or error.sqlstate == _OTHER_SHAPE
 
 

@@ -20,7 +20,7 @@ from recuerda.recall.postgres.entering import MANY, Entering
 from recuerda.recall.postgres.schema import ANSWER, SHAPE
 from recuerda.recall.postgres.terms import HIGHEST_COUNT, Leaving, counts_of
 from recuerda.recall.postgres.texts import digest_of, stored_text
-from recuerda.recall.vectors import MAX_COMPARED, rounded
+from recuerda.recall.vectors import MAX_COMPARED, parts
 
 _APPLIED = SQL(
     "%s::integer, %s::integer, %s, %s, %s, %s::bigint, %s, %s::bigint, %s, %s, %s::bigint, %s, %s::bigint, "
@@ -61,7 +61,7 @@ class Following:
             "SELECT {schema}.recall_forget(%s::integer, %s::text[], %s::text[], %s::bigint[], %s::bigint[])"
         )
         self._add_vectors = composed(
-            "SELECT {schema}.recall_add_vectors(%s::integer, %s, %s, %s::bigint[], %s::text[], %s::bigint)"
+            "SELECT {schema}.recall_add_vectors(%s::integer, %s, %s, %s::bigint[], %s::real[], %s::bytea[], %s::bigint)"
         )
         self._add_facts = composed(
             "SELECT {schema}.recall_add_facts(%s::integer, %s, %s, %s, %s::bigint, %s::text[], %s::bigint[], "
@@ -172,8 +172,9 @@ class Following:
     async def add_vectors(
         self, scope: str, model_id: str, vectors: Mapping[int, Sequence[float]], connection: Connection
     ) -> None:
-        texts = [f"{{{','.join(map(repr, rounded(vector)))}}}" for vector in vectors.values()]
-        values = (self._lock_timeout_ms, scope, model_id, list(vectors), texts, MAX_COMPARED)
+        stored = [parts(vector) for vector in vectors.values()]
+        scales, data = [scale for scale, _ in stored], [data for _, data in stored]
+        values = (self._lock_timeout_ms, scope, model_id, list(vectors), scales, data, MAX_COMPARED)
         await rows(self._add_vectors, values, connection)
 
     async def add_facts(

@@ -4,9 +4,8 @@ Each operation is one statement, on any free connection; a search reads the post
 documents is one transaction (see `terms.py`). The cost of a search depends only on its own scope, because the postings
 begin with the scope. `recall/postings.py` finds the best documents, as for SQLite. New terms wait in pending documents,
 and batches of them are entered in the background.
-Vectors are compared within the scope: by pgvector in the server, or in this process if the server does not have
-pgvector. If they are many, the server first chooses those that share most signs with the question's; see
-`recall/vectors.py`.
+Vectors are compared in this process, within the scope. If they are many, the server first chooses those that share most
+signs with the question's; see `recall/vectors.py`.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ from recuerda.recall.index import (
 from recuerda.recall.postgres import failures
 from recuerda.recall.postgres.entering import MAX_ENTERED, MAX_WAITING, Entering
 from recuerda.recall.postgres.following import Following
-from recuerda.recall.postgres.schema import State, create_extension, prepare
+from recuerda.recall.postgres.schema import prepare
 from recuerda.recall.postgres.searching import Searching
 from recuerda.storage.contract import Storage
 
@@ -69,8 +68,7 @@ class PostgresRecallIndex(RecallIndex):
         statement_timeout_s: the seconds after which a statement is cancelled.
 
     Connecting is lazy: the first operation creates the tables. The server holds the messages in plain text, even if the
-    storage encrypts them. pgvector is installed into the database when the first vectors are stored, if the role may
-    install it. Otherwise this process compares the vectors, and a warning says so.
+    storage encrypts them.
 
     Raises:
         ConfigurationError: the URL or the schema's name cannot be used.
@@ -109,9 +107,8 @@ class PostgresRecallIndex(RecallIndex):
         self._following = Following(schema, self._entries, lock_timeout_ms=lock_timeout_ms)
         self._entering: dict[int, asyncio.Task[None]] = {}
         self._vacuuming: asyncio.Task[None] | None = None
-        self._state: State | None = None
+        self._is_prepared = False
         self._epoch = 0
-        self._has_asked_for_vectors = False
         self._can_look_at: dict[str, bool] = {}
         weakref.finalize(self, self._database.abandon)
 
@@ -173,10 +170,7 @@ class PostgresRecallIndex(RecallIndex):
         return self._seen(await self._run(partial(self._searching.overview, thread_ids, scopes)))
 
     async def candidates(self, query: CandidateQuery) -> Candidates:
-        async def candidates(connection: Connection) -> Candidates:
-            return await self._searching.candidates(query, self._state or State(0, None), connection)
-
-        return await self._run(candidates)
+        return await self._run(partial(self._searching.candidates, query))
 
     async def documents(self, keys: Sequence[int]) -> dict[int, Document]:
         return (await self.documents_at(keys))[0]
@@ -209,8 +203,6 @@ class PostgresRecallIndex(RecallIndex):
         return await self._run(partial(self._following.erase, thread_ids, scope))
 
     async def unembedded(self, scope: str, model_id: str, limit: int) -> list[Unembedded]:
-        if not self._has_asked_for_vectors:
-            await self._run(self._ask_for_vectors)
         return await self._run(partial(self._searching.unembedded, scope, model_id, limit))
 
     async def copied_vectors(self, scope: str, model_id: str, keys: Sequence[int]) -> dict[int, Sequence[float]]:
@@ -296,7 +288,7 @@ class PostgresRecallIndex(RecallIndex):
             except psycopg.Error as error:
                 if not failures.is_gone(error):
                     raise
-            self._state = None
+            self._is_prepared = False
             return await self._database.run(partial(self._in_time, work))
         except DRIVER_ERRORS as error:
             raise failures.translate(error, self.place) from error
@@ -304,7 +296,7 @@ class PostgresRecallIndex(RecallIndex):
     async def _in_time(self, work: Work[T], connection: Connection) -> T:
         try:
             async with asyncio.timeout(self._statement_timeout_s):
-                if self._state is None:
+                if not self._is_prepared:
                     await self._prepare(connection)
                 return await work(connection)
         except TimeoutError as error:
@@ -319,23 +311,8 @@ class PostgresRecallIndex(RecallIndex):
             ) from None
 
     async def _prepare(self, connection: Connection) -> None:
-        state = await prepare(connection, self.schema, self.place)
-        self._note(state.epoch)
-        self._state = state
-
-    async def _ask_for_vectors(self, connection: Connection) -> None:
-        if self._state is not None and self._state.vector_schema is None:
-            reason = await create_extension(connection)
-            if reason is not None:
-                _logger.warning(
-                    "vectors are compared by this process, because %s has no pgvector (%s): run CREATE EXTENSION "
-                    "vector to let the server compare them",
-                    self.place,
-                    reason,
-                    extra=fields("vectors_compared_here", place=self.place),
-                )
-            await self._prepare(connection)
-        self._has_asked_for_vectors = True
+        self._note(await prepare(connection, self.schema, self.place))
+        self._is_prepared = True
 
     def _seen(self, found: tuple[int, T]) -> T:
         self._note(found[0])

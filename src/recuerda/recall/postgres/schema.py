@@ -7,8 +7,6 @@ except the tables whose contents are not in the log: the turns that were forgott
 
 from __future__ import annotations
 
-import msgspec
-import psycopg
 from psycopg.sql import SQL, Identifier
 
 from recuerda._drivers.postgres.database import rows
@@ -20,8 +18,8 @@ from recuerda.recall.text import TERMS_VERSION
 ANSWER = "assistant"
 """The role of a document whose `is_answer` is true. The role of the others is "user"."""
 
-SHAPE = 16000 + TERMS_VERSION
-"""The shape of the memories: 16000 for the sixteenth version of the tables, plus the version of the terms."""
+SHAPE = 17000 + TERMS_VERSION
+"""The shape of the memories: 17000 for the seventeenth version of the tables, plus the version of the terms."""
 
 _NAMES = (
     "state", "scopes", "threads", "documents", "blocks", "postings", "pending", "leaving", "speakers", "vectors",
@@ -31,20 +29,10 @@ _TABLES = tuple(f"recall_{name}" for name in _NAMES)
 """The tables that can be filled again from the log."""
 
 
-class State(msgspec.Struct, frozen=True):
-    """The facts about a database that a process keeps.
+async def prepare(connection: Connection, schema: str, place: str) -> int:
+    """Create the tables unless they exist in this version's shape, and return their epoch.
 
-    Attributes:
-        epoch: a number that changes each time the memories are created again, and when the server is restarted.
-        vector_schema: the schema of pgvector; None if it is not installed.
-    """
-
-    epoch: int
-    vector_schema: str | None
-
-
-async def prepare(connection: Connection, schema: str, place: str) -> State:
-    """Create the tables unless they exist in this version's shape.
+    The epoch is a number that changes each time the memories are created again, and when the server is restarted.
 
     Args:
         connection: a connection in autocommit mode.
@@ -59,30 +47,8 @@ async def prepare(connection: Connection, schema: str, place: str) -> State:
         async with alone(connection, f"recuerda memories of {schema}"):
             if await _shape(connection, schema, place) != SHAPE:
                 await _make_anew(connection, schema, place)
-    row = await first_row(
-        connection,
-        SQL(
-            "SELECT {}(), (SELECT n.nspname FROM pg_catalog.pg_extension e "
-            "JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector')"
-        ).format(Identifier(schema, "recall_epoch")),
-    )
-    return State(*row) if row else State(0, None)
-
-
-async def create_extension(connection: Connection) -> str | None:
-    """Install pgvector into the database. Return the reason if that is impossible, otherwise None."""
-    try:
-        await connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
-    except psycopg.errors.UniqueViolation:
-        return None  # another process did it at the same moment
-    except (psycopg.ProgrammingError, psycopg.NotSupportedError) as error:
-        return error.diag.message_primary or type(error).__name__
-    except psycopg.OperationalError as error:
-        # Class 58 means that the extension's files are missing.
-        if not (error.sqlstate or "").startswith("58"):
-            raise
-        return error.diag.message_primary or type(error).__name__
-    return None
+    row = await first_row(connection, SQL("SELECT {}()").format(Identifier(schema, "recall_epoch")))
+    return row[0] if row else 0
 
 
 async def _shape(connection: Connection, schema: str, place: str) -> int:

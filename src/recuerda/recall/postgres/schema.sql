@@ -118,13 +118,13 @@ CREATE TABLE {schema}.recall_speakers (
     PRIMARY KEY (scope, name)
 );
 
--- Vectors are plain numbers, which pgvector compares where it is installed. So the table is the same with and without
--- pgvector.
+-- Vectors have a byte for each dimension, as in `recall/vectors.py`. The process that searches compares them.
 CREATE TABLE {schema}.recall_vectors (
     document bigint PRIMARY KEY REFERENCES {schema}.recall_documents ON DELETE CASCADE,
     scope bigint NOT NULL,
+    scale real NOT NULL,
     model text COLLATE "C" NOT NULL,
-    data real[] NOT NULL
+    data bytea NOT NULL
 );
 
 ALTER TABLE {schema}.recall_vectors ALTER COLUMN data SET STORAGE EXTERNAL;
@@ -315,6 +315,13 @@ BEGIN
         ) p;
 END $$;
 
+-- The values of a stored vector.
+CREATE OR REPLACE FUNCTION {schema}.recall_values_of(p_scale real, p_data bytea) RETURNS real[]
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT array_agg((p_scale * ((get_byte(p_data, i) # 128) - 128))::real ORDER BY i)
+    FROM generate_series(0, length(p_data) - 1) AS i
+$$;
+
 -- The signs of a vector as seen from a centre of the same dimension, one bit for each.
 CREATE OR REPLACE FUNCTION {schema}.recall_signs_of(p_vector real[], p_centre real[]) RETURNS bit varying
 LANGUAGE sql IMMUTABLE AS $$
@@ -322,10 +329,11 @@ LANGUAGE sql IMMUTABLE AS $$
     FROM unnest(p_vector, p_centre) WITH ORDINALITY AS u (value, middle, n)
 $$;
 
--- The vectors of a scope that may be the nearest: all of them if they are few, otherwise those that share most signs.
+-- The vectors of a scope that may be the nearest: all of them if they are few, otherwise those that share most signs. They are
+-- in one row, because rows take longer to read than their vectors.
 CREATE OR REPLACE FUNCTION {schema}.recall_near(
     p_scope text, p_model text, p_vector real[], p_few bigint, p_limit integer
-) RETURNS TABLE (document bigint, data real[])
+) RETURNS TABLE (documents bigint[], scales real[], data bytea)
 LANGUAGE plpgsql STABLE SET jit = off SET work_mem = '32MB' AS $$
 #variable_conflict use_column
 DECLARE
@@ -340,14 +348,14 @@ BEGIN
     IF v_vectors > p_few AND cardinality(v_centre) = cardinality(p_vector) THEN
         v_signs := {schema}.recall_signs_of(p_vector, v_centre);
         RETURN QUERY
-            SELECT v.document, v.data FROM (
+            SELECT array_agg(v.document), array_agg(v.scale), string_agg(v.data, '') FROM (
                 SELECT g.document FROM {schema}.recall_signs g WHERE g.scope = v_scope
                 ORDER BY bit_count(g.data # v_signs) LIMIT p_limit
             ) g JOIN {schema}.recall_vectors v ON v.document = g.document AND v.model = p_model;
     ELSE
         RETURN QUERY
-            SELECT v.document, v.data FROM {schema}.recall_vectors v
-            WHERE v.scope = v_scope AND v.model = p_model AND cardinality(v.data) = cardinality(p_vector);
+            SELECT array_agg(v.document), array_agg(v.scale), string_agg(v.data, '') FROM {schema}.recall_vectors v
+            WHERE v.scope = v_scope AND v.model = p_model AND length(v.data) = cardinality(p_vector);
     END IF;
 END $$;
 
@@ -405,14 +413,15 @@ BEGIN
     RETURN v_keys;
 END $$;
 
--- The documents of the given numbers, the nearest in meaning, the newest of the periods, and up to `p_reach` documents
--- before and after each of them. Then the threads: the rows with a `thread_id`, whose `key` is the thread's key.
+-- The documents of the given numbers, the first of the nearest in meaning, the newest of the periods, and up to `p_reach`
+-- documents before and after each of them. A document that is not among the nearest comes with its vector. Then the threads:
+-- the rows with a `thread_id`, whose `key` is the thread's key.
 CREATE OR REPLACE FUNCTION {schema}.recall_candidates(
     p_scope text, p_numbers integer[], p_starts bigint[], p_ends bigint[], p_limit integer, p_reach integer,
-    p_near bigint[], p_similarities real[]
+    p_near bigint[], p_model text
 ) RETURNS TABLE (
     key bigint, number integer, turn integer, is_answer boolean, speaker text, created_us bigint, traits smallint,
-    size integer, similarity real, thread_id text
+    size integer, thread_id text, scale real, data bytea
 )
 LANGUAGE plpgsql STABLE SET jit = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
@@ -427,8 +436,7 @@ BEGIN
             SELECT b.first_key + (n.number & 15) AS key FROM unnest(p_numbers) AS n (number)
             JOIN {schema}.recall_blocks b ON b.scope = v_scope AND b.block = n.number >> 4
         ) UNION (
-            SELECT v.key FROM unnest(p_near, p_similarities) AS v (key, similarity)
-            ORDER BY v.similarity DESC LIMIT p_limit
+            SELECT unnest(p_near[:p_limit])
         ) UNION (
             SELECT unnest({schema}.recall_newest_within(v_scope, p.start, p.until, p_limit))
             FROM unnest(p_starts, p_ends) AS p (start, until)
@@ -440,22 +448,28 @@ BEGIN
     IF cardinality(p_near) > 0 THEN
         RETURN QUERY EXECUTE '
             SELECT
-                d.key, d.number, d.turn, d.is_answer, d.speaker, d.created_us, d.traits, d.size::integer, v.similarity,
-                NULL
-            FROM {schema}.recall_documents d LEFT JOIN unnest($1, $2) AS v (key, similarity) ON v.key = d.key
-            WHERE d.key = ANY ($3)'
-        USING p_near, p_similarities, v_keys;
+                d.key, d.number, d.turn, d.is_answer, d.speaker, d.created_us, d.traits, d.size::integer, NULL,
+                w.scale, w.data
+            FROM {schema}.recall_documents d LEFT JOIN unnest($1) AS v (key) ON v.key = d.key
+            LEFT JOIN LATERAL (
+                SELECT w.scale, w.data FROM {schema}.recall_vectors w
+                WHERE w.document = d.key AND v.key IS NULL AND w.model = $3
+                OFFSET 0
+            ) w ON true
+            WHERE d.key = ANY ($2)'
+        USING p_near, v_keys, p_model;
     ELSE
         RETURN QUERY EXECUTE '
             SELECT
-                d.key, d.number, d.turn, d.is_answer, d.speaker, d.created_us, d.traits, d.size::integer, NULL::real, NULL
+                d.key, d.number, d.turn, d.is_answer, d.speaker, d.created_us, d.traits, d.size::integer, NULL,
+                NULL::real, NULL::bytea
             FROM {schema}.recall_documents d WHERE d.key = ANY ($1)'
         USING v_keys;
     END IF;
     RETURN QUERY
         SELECT
             t.key, NULL::integer, NULL::integer, NULL::boolean, NULL, NULL::bigint, NULL::smallint, NULL::integer,
-            NULL::real, t.id
+            t.id, NULL::real, NULL::bytea
         FROM {schema}.recall_threads t
         WHERE t.key = ANY (ARRAY(SELECT DISTINCT k >> 32 FROM unnest(v_keys) AS k)) AND t.scope = v_scope;
 END $$;
@@ -928,7 +942,8 @@ CREATE OR REPLACE TRIGGER recall_vectors_removed AFTER DELETE ON {schema}.recall
 -- Keep vectors of documents that are still there, in place of vectors of another model, and their signs if there are more
 -- than p_few of them.
 CREATE OR REPLACE FUNCTION {schema}.recall_add_vectors(
-    p_lock_timeout_ms integer, p_scope text, p_model text, p_documents bigint[], p_data text[], p_few bigint
+    p_lock_timeout_ms integer, p_scope text, p_model text, p_documents bigint[], p_scales real[], p_data bytea[],
+    p_few bigint
 ) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -944,25 +959,26 @@ BEGIN
     END IF;
     INSERT INTO {schema}.recall_models (scope, model) VALUES (v_scope, p_model) ON CONFLICT DO NOTHING;
     PERFORM FROM {schema}.recall_models m WHERE m.scope = v_scope FOR UPDATE;
-    INSERT INTO {schema}.recall_vectors (document, scope, model, data)
-    SELECT d.key, s.key, p_model, v.data::real[]
-    FROM unnest(p_documents, p_data) AS v (document, data)
+    INSERT INTO {schema}.recall_vectors (document, scope, model, scale, data)
+    SELECT d.key, s.key, p_model, v.scale, v.data
+    FROM unnest(p_documents, p_scales, p_data) AS v (document, scale, data)
     JOIN {schema}.recall_documents d ON d.key = v.document
     JOIN {schema}.recall_threads t ON t.key = d.key >> 32
     JOIN {schema}.recall_scopes s ON s.key = t.scope AND s.id = p_scope
     ORDER BY d.key FOR KEY SHARE OF d
-    ON CONFLICT (document) DO UPDATE SET model = excluded.model, data = excluded.data;
+    ON CONFLICT (document) DO UPDATE SET model = excluded.model, scale = excluded.scale, data = excluded.data;
 
     SELECT m.vectors, m.centre INTO v_vectors, v_centre FROM {schema}.recall_models m
     WHERE m.scope = v_scope AND m.model = p_model;
     IF v_centre IS NULL AND v_vectors > p_few THEN
         SELECT array_agg(c.middle ORDER BY c.n) INTO v_centre FROM (
             SELECT u.n, avg(u.value)::real AS middle
-            FROM {schema}.recall_vectors v CROSS JOIN unnest(v.data) WITH ORDINALITY AS u (value, n)
-            WHERE v.scope = v_scope AND v.model = p_model AND cardinality(v.data) = (
-                SELECT cardinality(w.data) FROM {schema}.recall_vectors w
+            FROM {schema}.recall_vectors v
+            CROSS JOIN unnest({schema}.recall_values_of(v.scale, v.data)) WITH ORDINALITY AS u (value, n)
+            WHERE v.scope = v_scope AND v.model = p_model AND length(v.data) = (
+                SELECT length(w.data) FROM {schema}.recall_vectors w
                 WHERE w.scope = v_scope AND w.model = p_model
-                GROUP BY cardinality(w.data) ORDER BY count(*) DESC LIMIT 1
+                GROUP BY length(w.data) ORDER BY count(*) DESC LIMIT 1
             )
             GROUP BY u.n
         ) c;
@@ -975,9 +991,10 @@ BEGIN
     END IF;
     IF v_centre IS NOT NULL THEN
         INSERT INTO {schema}.recall_signs (document, scope, data)
-        SELECT v.document, v.scope, {schema}.recall_signs_of(v.data, v_centre) FROM {schema}.recall_vectors v
+        SELECT v.document, v.scope, {schema}.recall_signs_of({schema}.recall_values_of(v.scale, v.data), v_centre)
+        FROM {schema}.recall_vectors v
         WHERE (v_changed IS NULL OR v.document = ANY (v_changed)) AND v.scope = v_scope AND v.model = p_model
-            AND cardinality(v.data) = cardinality(v_centre);
+            AND length(v.data) = cardinality(v_centre);
     END IF;
 END $$;
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Mapping, Sequence
-from typing import LiteralString
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-from psycopg.sql import SQL, Identifier
 
 from recuerda._drivers.postgres.database import Row, composer, rows
 from recuerda._drivers.postgres.pools import Connection
@@ -29,22 +26,20 @@ from recuerda.recall.index import (
     Unembedded,
 )
 from recuerda.recall.postgres.packing import chunks_in, terms_in
-from recuerda.recall.postgres.schema import ANSWER, State
+from recuerda.recall.postgres.schema import ANSWER
 from recuerda.recall.postgres.texts import original_text
 from recuerda.recall.postings import MAX_CHUNKS, Matches, Postings
 from recuerda.recall.similar_words import MAX_LOOKED_AT, similar_terms, to_look_up
-from recuerda.recall.vectors import MAX_COMPARED, compared, most_similar_floats
+from recuerda.recall.vectors import MAX_COMPARED, compared, packed, similarities, unpacked
 
 _ROLES: dict[bool, str] = {False: "user", True: ANSWER}
-_ARRAY_HEADER = 20
-"""The number of bytes before the elements of a one-dimensional array in the format of `array_send`."""
 
 
 class Searching:
     """The statements that read the tables of one schema.
 
     Each method runs on a connection and returns the rows, or the values made from them. The first value that
-    `positions`, `followed`, `overview` and `scope_info` return is the epoch; see `State`.
+    `positions`, `followed`, `overview` and `scope_info` return is the epoch; see `prepare`.
     """
 
     def __init__(self, schema: str) -> None:
@@ -66,7 +61,7 @@ class Searching:
         self._terms_like = composed("SELECT * FROM {schema}.recall_terms_like(%s, %s::text[], %s::text[], %s::integer)")
         self._candidates = composed(
             "SELECT * FROM {schema}.recall_candidates("
-            "%s, %s::integer[], %s::bigint[], %s::bigint[], %s::integer, %s::integer, %s::bigint[], %s::real[])"
+            "%s, %s::integer[], %s::bigint[], %s::bigint[], %s::integer, %s::integer, %s::bigint[], %s)"
         )
         self._documents = composed("SELECT * FROM {schema}.recall_documents_of(%s::bigint[])")
         self._held = composed(
@@ -92,7 +87,7 @@ class Searching:
         )
         self._holders = composed("SELECT thread_id, incarnation, turn FROM {schema}.recall_holders(%s, %s::bigint)")
         self._copied_vectors = composed(
-            "SELECT DISTINCT ON (d.key) d.key, array_send(v.data) FROM {schema}.recall_documents d "
+            "SELECT DISTINCT ON (d.key) d.key, v.scale, v.data FROM {schema}.recall_documents d "
             "JOIN {schema}.recall_threads t ON t.key = d.key >> 32 "
             "JOIN {schema}.recall_scopes s ON s.key = t.scope AND s.id = %s "
             "CROSS JOIN LATERAL (SELECT f.* FROM {schema}.recall_documents f "
@@ -106,20 +101,18 @@ class Searching:
             "JOIN {schema}.recall_vectors v ON v.document = c.key AND v.model = %s WHERE d.key = ANY (%s::bigint[])"
         )
         self._unembedded = composed("SELECT * FROM {schema}.recall_unembedded(%s, %s, %s::integer)")
-        self._near = composed(
-            "SELECT v.document, array_send(v.data) "
-            "FROM {schema}.recall_near(%s, %s, %s::real[], %s::bigint, %s::integer) v"
-        )
-        self._vectors = composed(
-            "SELECT v.document, array_send(v.data) FROM {schema}.recall_vectors v "
-            "WHERE v.document = ANY (%s::bigint[]) AND v.model = %s AND cardinality(v.data) = %s"
+        self._postings_and_near = composed(
+            "SELECT n, first, data, NULL::bigint[], NULL::real[] "
+            "FROM {schema}.recall_postings_of(%s, %s::text[], %s::integer) "
+            "UNION ALL SELECT 2, NULL, data, documents, scales "
+            "FROM {schema}.recall_near(%s, %s, %s::real[], %s::bigint, %s::integer)"
         )
         self._vector_models = composed(
             "SELECT m.model, m.vectors FROM {schema}.recall_scopes s JOIN {schema}.recall_models m ON m.scope = s.key "
             "WHERE s.id = %s AND m.vectors > 0"
         )
         self._vector_dimensions = composed(
-            "SELECT v.size FROM (SELECT cardinality(v.data) AS size FROM {schema}.recall_scopes s "
+            "SELECT v.size FROM (SELECT length(v.data) AS size FROM {schema}.recall_scopes s "
             "JOIN {schema}.recall_vectors v ON v.scope = s.key WHERE s.id = %s AND v.model = %s LIMIT %s) v "
             "GROUP BY v.size ORDER BY count(*) DESC LIMIT 1"
         )
@@ -192,8 +185,17 @@ class Searching:
                 )
         return epoch or 0, (positions, infos)
 
-    async def candidates(self, query: CandidateQuery, state: State, connection: Connection) -> Candidates:
-        found = await rows(self._postings, (query.scope, list(query.terms), MAX_CHUNKS), connection, prepare=True)
+    async def candidates(self, query: CandidateQuery, connection: Connection) -> Candidates:
+        limit = min(query.limit, 2**31 - 1)
+        values = (query.scope, list(query.terms), MAX_CHUNKS)
+        near: dict[int, float] = {}
+        if query.vector is None:
+            found = await rows(self._postings, values, connection, prepare=True)
+        else:
+            nearest = (query.scope, query.model_id, _array(query.vector), MAX_COMPARED, compared(limit))
+            *found, with_vectors = await rows(self._postings_and_near, (*values, *nearest), connection, prepare=True)
+            found = [row[:3] for row in found]
+            near = _near(query.vector, *with_vectors[2:])
         if not found:
             return Candidates(found={}, frequencies={}, threads={})
         documents, matches = found[0][1], _matches(query, found)
@@ -202,7 +204,7 @@ class Searching:
             query = query.with_similar(similar)
             found = await rows(self._postings, (query.scope, list(query.terms), MAX_CHUNKS), connection, prepare=True)
             matches = _matches(query, found)
-        candidates = await self._candidates_of(query, matches, documents, state, connection)
+        candidates = await self._candidates_of(query, matches, documents, near, connection)
         return msgspec.structs.replace(candidates, similar=similar)
 
     async def _similar(self, query: CandidateQuery, matches: Matches, connection: Connection) -> dict[str, str]:
@@ -219,40 +221,30 @@ class Searching:
         return {term: word for word, terms in words.items() for term in similar_terms(terms, known)}
 
     async def _candidates_of(
-        self, query: CandidateQuery, matches: Matches, documents: int, state: State, connection: Connection
+        self,
+        query: CandidateQuery,
+        matches: Matches,
+        documents: int,
+        near: Mapping[int, float],
+        connection: Connection,
     ) -> Candidates:
         limit = min(query.limit, 2**31 - 1)
-        statement, values = (
-            self._candidates,
-            [
-                query.scope,
-                f"{{{','.join(map(str, matches.best(documents, limit)))}}}",
-                [start for start, _ in query.periods],
-                [until for _, until in query.periods],
-                limit,
-                query.reach,
-            ],
+        values = (
+            query.scope,
+            _array(matches.best(documents, limit)),
+            [start for start, _ in query.periods],
+            [until for _, until in query.periods],
+            limit,
+            query.reach,
+            _array(sorted(near, key=near.__getitem__, reverse=True)),
+            query.model_id,
         )
+        found = await rows(self._candidates, values, connection, prepare=True)
         if query.vector is None:
-            return _candidates(matches, await rows(statement, [*values, [], []], connection, prepare=True))
-        size = len(query.vector)
-        near = (query.scope, query.model_id, _array(query.vector), MAX_COMPARED, compared(limit))
-        if state.vector_schema is not None:
-            # Somebody may drop pgvector, and install it again. So this is not prepared.
-            text = f"[{_numbers(query.vector)}]"
-            statement = self._with_vectors(state.vector_schema)
-            found = await rows(statement, [text, text, *near, *values, query.model_id, size], connection)
-            return _candidates(matches, found)
-        similar = most_similar_floats(query.vector, await self._floats(self._near, near, connection))
-        found = await rows(statement, [*values, list(similar), list(similar.values())], connection, prepare=True)
-        others = [row[0] for row in found if row[8] is None and row[9] is None]
-        of_others = await self._floats(self._vectors, (others, query.model_id, size), connection)
-        return _candidates(matches, found, most_similar_floats(query.vector, of_others))
-
-    async def _floats(
-        self, statement: bytes, values: Sequence[object], connection: Connection
-    ) -> list[tuple[int, array[float]]]:
-        return [(key, _floats(data)) for key, data in await rows(statement, values, connection)]
+            return _candidates(matches, found, {})
+        others = [row for row in found if row[10] is not None and len(row[10]) == len(query.vector)]
+        keys, scales, data = ([row[place] for row in others] for place in (0, 9, 10))
+        return _candidates(matches, found, {**near, **_near(query.vector, b"".join(data), keys, scales)})
 
     async def documents(
         self, keys: Sequence[int], connection: Connection
@@ -300,7 +292,7 @@ class Searching:
         self, scope: str, model_id: str, keys: Sequence[int], connection: Connection
     ) -> dict[int, Sequence[float]]:
         found = await rows(self._copied_vectors, (scope, model_id, list(keys)), connection)
-        return {key: _floats(data) for key, data in found}
+        return {key: unpacked(packed(scale, data)) for key, scale, data in found}
 
     async def unembedded(self, scope: str, model_id: str, limit: int, connection: Connection) -> list[Unembedded]:
         found = await rows(self._unembedded, (scope, model_id, limit), connection)
@@ -329,25 +321,6 @@ class Searching:
         return IndexStats(
             scopes=row[0], threads=row[1], documents=row[2], vectors=row[3], forgotten=row[4], size_bytes=row[5] or 0
         )
-
-    def _with_vectors(self, vector_schema: str) -> bytes:
-        # The inner product of vectors of length 1 is their cosine; pgvector returns it negated. If vectors are many,
-        # not all are near. So candidates that were found otherwise are compared afterwards.
-        text: LiteralString = (
-            "SELECT c.key, c.number, c.turn, c.is_answer, c.speaker, c.created_us, c.traits, c.size, "
-            "coalesce(c.similarity, (-(w.data::{vectors}.vector OPERATOR({vectors}.<#>) %s::{vectors}.vector))::real), "
-            "c.thread_id "
-            "FROM (SELECT array_agg(n.document) AS documents, array_agg(n.similarity) AS similarities "
-            "FROM (SELECT v.document, "
-            "(-(v.data::{vectors}.vector OPERATOR({vectors}.<#>) %s::{vectors}.vector))::real AS similarity "
-            "FROM {schema}.recall_near(%s, %s, %s::real[], %s::bigint, %s::integer) v) n) near "
-            "CROSS JOIN LATERAL {schema}.recall_candidates("
-            "%s, %s::integer[], %s::bigint[], %s::bigint[], %s::integer, %s::integer, "
-            "near.documents, near.similarities) c "
-            "LEFT JOIN {schema}.recall_vectors w ON w.document = c.key AND c.similarity IS NULL "
-            "AND c.thread_id IS NULL AND w.model = %s AND cardinality(w.data) = %s"
-        )
-        return SQL(text).format(schema=Identifier(self._schema), vectors=Identifier(vector_schema)).as_bytes()
 
 
 def _positions(found: Sequence[Row]) -> tuple[int, dict[str, Position]]:
@@ -396,34 +369,29 @@ def _matches(query: CandidateQuery, found: Sequence[Row]) -> Matches:
     return Matches(postings, waiting, query.shares)
 
 
-def _candidates(matches: Matches, found: Sequence[Row], similar: Mapping[int, float] | None = None) -> Candidates:
-    """Return the candidates of rows. `similar` has similarities that the rows do not have."""
-    others = similar or {}
-    documents = [row for row in found if row[9] is None]
+def _near(
+    vector: Sequence[float], data: bytes | None, keys: Sequence[int], scales: Sequence[float]
+) -> dict[int, float]:
+    """Return the similarities of vectors that are one after the other."""
+    return dict(zip(keys, similarities(vector, scales, data), strict=True)) if data else {}
+
+
+def _array(values: Iterable[float]) -> str:
+    """Return numbers as the server writes an array. The driver takes longer."""
+    return f"{{{','.join(map(str, values))}}}"
+
+
+def _candidates(matches: Matches, found: Sequence[Row], similar: Mapping[int, float]) -> Candidates:
+    """Return the candidates of rows."""
+    documents = [row for row in found if row[8] is None]
     met = matches.of([row[1] for row in documents])
     nothing: dict[str, int] = {}
     candidates = {
         key: Candidate(
             key, turn, _ROLES[is_answer], speaker or None, created_us, traits, size, met.get(number, nothing),
-            others.get(key) if similarity is None else similarity,
+            similar.get(key),
         )
-        for key, number, turn, is_answer, speaker, created_us, traits, size, similarity, _ in documents
+        for key, number, turn, is_answer, speaker, created_us, traits, size, *_ in documents
     }  # fmt: skip
-    threads = {row[0]: row[9] for row in found if row[9] is not None}
+    threads = {row[0]: row[8] for row in found if row[8] is not None}
     return Candidates(found=candidates, frequencies=matches.frequencies, threads=threads)
-
-
-def _array(vector: Sequence[float]) -> str:
-    """Return a vector as the server writes an array."""
-    return f"{{{_numbers(vector)}}}"
-
-
-def _numbers(vector: Sequence[float]) -> str:
-    return ",".join(map(repr, map(float, vector)))
-
-
-def _floats(sent: bytes) -> array[float]:
-    """Return the floats of an array that the server sent. The length of each float precedes it, highest byte first."""
-    values = array("f", sent[_ARRAY_HEADER:])
-    values.byteswap()
-    return values[1::2]
