@@ -160,7 +160,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     date: float = 1.0
     time: float = 0.6
     detail: float = 0.3
-    similarity: float = 0.9
+    similarity: float = 1.3
 
 
 WEIGHTS = Weights()
