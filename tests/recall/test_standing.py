@@ -163,6 +163,46 @@ jag föredrar korta svar
 今後は絵文字なしでお願いします
 앞으로는 짧게 대답해 줘
 لا أحب القهوة
+ok so from today I'd like everything in Dutch
+quick thing before we start - use 24h time everywhere
+Can we agree that you never book anything without asking me first?
+i'd appreciate it if you kept things brief
+You don't need to apologize every time.
+whenever there's code, use python 3.12
+assume I'm on Linux unless I say otherwise
+Let's stick to metric units from here on
+my kid is allergic to eggs so never suggest recipes with eggs
+No need for disclaimers, ever
+Treat me like an expert
+Write all dates as DD/MM/YYYY, always
+I like my coffee black
+I never fly on Mondays
+don't sugarcoat things with me
+for the rest of this conversation speak like a pirate
+Please address me as Dr. Lee
+every time I paste an email, summarise it in one line
+I'm on a keto diet
+All prices in pounds please
+Antworte bitte künftig in Stichpunkten
+Duz mich ruhig
+Ich trinke keinen Alkohol
+keine Anglizismen bitte
+trátame de tú
+cuando te mande código, respóndeme solo con el parche
+no uses nunca mayúsculas
+Evita recomendarme cadenas
+ne me vouvoie pas
+toujours répondre en français stp
+je suis allergique aux noix
+chama-me Zé
+odeio listas compridas
+niente emoji per favore
+ogni volta che ti mando un testo, correggilo
+gebruik altijd de metrische eenheden
+не используй эмодзи
+回答请简短一点
+敬語は使わないでください
+이모지 쓰지 마
 """
 OTHER = """
 Always nice to see you.
@@ -289,6 +329,46 @@ annem kahve sevmez
 她不吃香菜
 彼は猫が苦手です
 엄마는 커피를 싫어해요
+I asked my boss when I request leave to add the dates
+we keep all replies in this folder
+No emails today, strange
+The app should never crash
+My doctor wants me to always carry an inhaler
+it's always sunny in Philadelphia
+Never have I ever seen such a mess
+Remember the time we went to Bergen?
+don't you hate long flights?
+I used to hate olives
+we usually use the side door at work
+tell me a joke
+Please use the attached file
+Stop the timer
+write me a shopping list without nuts
+From here on the path gets steep
+in future tense the verb changes
+by default the oven is off
+the teacher asked us to keep our answers short
+Is it true that vegans don't eat honey?
+his favourite food is pasta
+My sister's preferred airline is Iberia
+I can't stand up straight today
+I prefered the old one but it broke yesterday
+every time I go there it rains
+All prices went up
+always the same story with this printer
+Ich habe immer Hunger
+Kannst du immer noch nicht schlafen?
+Mein Bruder isst kein Fleisch
+In Zukunft wird alles besser
+Siempre quise aprender a nadar
+Mi padre nunca llama
+no me gusta esto
+J'ai toujours voulu voir Rome
+Il n'aime pas le café
+a loja está sempre cheia
+mia sorella è vegetariana
+hij antwoordt nooit
+он никогда не отвечает
 """
 
 

@@ -149,6 +149,34 @@ PERIODS = [
     ("на прошлых выходных", ("2026-05-16", "2026-05-18")),
     ("на позапрошлой неделе", ("2026-05-04", "2026-05-11")),
     ("in the past month", ("2026-04-20", "2026-05-21")),
+    ("a year ago today", ("2025-05-18", "2025-05-23")),
+    ("heute vor einem Jahr", ("2025-05-18", "2025-05-23")),
+    ("in the first half of 2025", ("2025-01-01", "2025-07-01")),
+    ("im zweiten Halbjahr 2025", ("2025-07-01", "2026-01-01")),
+    ("en el primer semestre de 2025", ("2025-01-01", "2025-07-01")),
+    ("the week of May 4", ("2026-05-04", "2026-05-11")),
+    ("in der Woche vom 4. Mai", ("2026-05-04", "2026-05-11")),
+    ("la semana del 4 de mayo", ("2026-05-04", "2026-05-11")),
+    ("at the end of the year", ("2025-10-01", "2026-01-01")),
+    ("at the beginning of the month", ("2026-05-01", "2026-05-12")),
+    ("a principios de año", ("2026-01-01", "2026-04-01")),
+    ("zu Beginn des Jahres", ("2026-01-01", "2026-04-01")),
+    ("en début d'année", ("2026-01-01", "2026-04-01")),
+    ("all'inizio dell'anno", ("2026-01-01", "2026-04-01")),
+    ("в начале года", ("2026-01-01", "2026-04-01")),
+    ("na początku roku", ("2026-01-01", "2026-04-01")),
+    ("yılın başında", ("2026-01-01", "2026-04-01")),
+    ("去年年底", ("2025-10-01", "2026-01-01")),
+    ("the summer before last", ("2024-06-01", "2024-09-01")),
+    ("el verano antepasado", ("2024-06-01", "2024-09-01")),
+    ("前年夏天", ("2024-06-01", "2024-09-01")),
+    ("재작년 여름에", ("2024-06-01", "2024-09-01")),
+    ("два года назад летом", ("2024-06-01", "2024-09-01")),
+    ("between Christmas and New Year", ("2025-12-26", "2026-01-01")),
+    ("zwischen den Jahren", ("2025-12-26", "2026-01-01")),
+    ("on Boxing Day", ("2025-12-26", "2025-12-27")),
+    ("due venerdì fa", ("2026-05-08", "2026-05-09")),
+    ("hace dos viernes", ("2026-05-08", "2026-05-09")),
     ("in the last couple of weeks", ("2026-05-06", "2026-05-21")),
 ]
 
@@ -212,6 +240,7 @@ def test_words_of_such_times_alone_are_no_times() -> None:
     for question in (
         "What is the first thing of the day?", "Who came first?", "Where is the second half?",
         "I want my money back", "What time is it?", "Was kommt nach der Pause?", "this one and a half",
+        "the late week report", "¿Cómo va el fin?", "Who is in the middle?", "semana de cuatro", "What is its end?",
     ):  # fmt: skip
         assert span(question) == [], question
 

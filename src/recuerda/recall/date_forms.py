@@ -48,7 +48,8 @@ _MONTH = (
 _DAY_NAMES = {name[:size]: name for name in _WEEKDAYS for size in (3, 4)} | {"thurs": "thursday"}
 _SHORT_DAY = "|".join(sorted(_DAY_NAMES, key=len, reverse=True))
 _REWRITABLE = re.compile(
-    rf"\d|\b(?:{_ORDINAL}|{_SHORT_DAY})\b|\b(?:thang|ayinda|ayin)\b|\bthe (?:past|last)\b|hafta sonu|helgen|выходны"
+    rf"\d|\b(?:{_ORDINAL}|{_SHORT_DAY})\b|\b(?:thang|ayinda|ayin)\b|\byilin\b|\bthe (?:past|last)\b|hafta sonu|"
+    rf"helgen|выходны"
 )
 """What every date that is rewritten has."""
 _NUMBER = "[0-9]{1,2}|[一二两兩三四五六七八九十]{1,3}"
@@ -59,6 +60,7 @@ _PARTS = (
     ("下旬|月底|末|底|終わり|하순|말", "end"),
 )
 _PART = "|".join(words for words, _ in _PARTS)
+_TURKISH_PARTS = {"basinda": "beginning", "sonunda": "end"}
 _LAST_MONTH = "上(?:个|個)?月|先月|지난 ?달"
 
 
@@ -115,6 +117,10 @@ _IN_OTHER_SCRIPTS: tuple[_Rewrite, ...] = (
         re.compile(rf"({_NUMBER})[月월][的の]? ?({_PART})"),
         lambda match: f" {_part(match[2])} of {_month(_number(match[1]), None).removeprefix(' in')} ",
     ),
+    (
+        re.compile(f"(今年|去年|昨年|올해|작년)[的の年]? ?({_PART})"),
+        lambda match: f" {_part(match[2])} of {'this' if match[1] in '今年올해' else 'last'} year ",
+    ),
     (re.compile("上上(?:个|個)?(?:周|週)末|先々週末|지지난 ?주말"), lambda _: " the weekend before last "),
     (re.compile("上(?:个|個)?(?:周|週)末|先週末|지난 ?주말"), lambda _: " last weekend "),
     (re.compile("[周週]末|주말"), lambda _: " weekend "),
@@ -160,6 +166,7 @@ _IN_LATIN: tuple[_Rewrite, ...] = (
         lambda match: f"{match[1]}{match[2]} to {match[3]}",
     ),
     (re.compile(r"\b(\w+) ayinda\b"), lambda match: f"in {match[1]}"),
+    (re.compile(r"\byilin (basinda|sonunda)\b"), lambda match: f"{_TURKISH_PARTS[match[1]]} of the year"),
     (re.compile(r"\bgecen ayin (basinda|ortasinda|sonunda)\b"), lambda match: f"{match[1]} last month"),
     (re.compile(r"\b(?:gecen hafta sonu|(?:forra |i )helgen)\b"), lambda _: "last weekend"),
     (

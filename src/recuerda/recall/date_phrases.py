@@ -123,6 +123,18 @@ _SAME_TIME_MARKS = (
     "time", "zeit", "fechas", "epo", "period", "tempi", "altura", "tijd", "время", "porze", "zaman", "tid", "时", "今",
     "時", "现在", "이",
 )  # fmt: skip
+_TO_THE_DAY = re.compile(
+    rf"\b({_ANY_NUMBER}|\d+) (year|month|week)s? ago (?:today|to the day)\b"
+    rf"|\bheute vor ({_ANY_NUMBER}|\d+) (jahr|monat|woche)(?:en?)?\b"
+    rf"|\bhoy hace ({_ANY_NUMBER}|\d+) (ano|mes|semana)(?:e?s)?\b"
+    rf"|\bil y a ({_ANY_NUMBER}|\d+) (an|mois|semaine)s? jour pour jour\b"
+)
+_HALF_OF_YEAR = re.compile(
+    r"\b(?:(first|1st|ersten?|primera?|premiere?|prim[oa]|primeir[oa]|eerste)|second|2nd|zweiten?|segund[oa]|"
+    r"deuxieme|second[oa]|"
+    r"tweede) (?:half of|halfte des jahres|halbjahr|hal[fv]e? ?jaar|semestre|mitad|moitie|meta|metade)"
+    r"(?: (?:of |de |del |do |dell'|van )?((?:19|20)\d\d))\b"
+)
 _MARGINS = {"year": (365, 15), "month": (30, 3), "week": (7, 1)}
 """How many days ago the same time was, and how many days before and after it count."""
 
@@ -176,10 +188,12 @@ def phrases(text: str, now: datetime) -> tuple[list[Period], set[int], str]:
             text = pattern.sub(taken(lambda match: _decade(match, now)), text)
     if any(mark in text for mark in _A_HALF_MARKS):
         text = _AND_A_HALF.sub(taken(lambda match: _and_a_half(match, today)), text)
+    text = _TO_THE_DAY.sub(taken(lambda match: _to_the_day(match, today)), text)
     words = set(_WORD.findall(text))
     if any(mark in text for mark in _SAME_TIME_MARKS):
         text = _SAME_TIME.sub(taken(lambda match: _same_time(match, today)), text)
     if not _PLACES.keys().isdisjoint(words):
+        text = _HALF_OF_YEAR.sub(taken(lambda match: _half_of_year(match, now)), text)
         before = len(found)
         text = _PLACED.sub(taken(lambda match: _placed(match, now)), text)
         months.update(start.month for start, _ in found[before:])
@@ -211,6 +225,18 @@ def _and_a_half(match: re.Match[str], today: datetime) -> Period | None:
     count = number or (int(amount) if amount.isdecimal() else 1)
     length = _DAYS_OF_UNIT[unit]
     return _around(today, (count + 0.5) * length, length / 5)
+
+
+def _to_the_day(match: re.Match[str], today: datetime) -> Period | None:
+    amount, unit = [group for group in match.groups() if group is not None]
+    count = NUMBERS.get(amount) or FURTHER_NUMBERS.get(amount) or int(amount)
+    return _around(today, count * _DAYS_OF_UNIT[unit], 2)
+
+
+def _half_of_year(match: re.Match[str], now: datetime) -> Period:
+    first, year = datetime(int(match[2]), 1, 1, tzinfo=now.tzinfo), int(match[2])
+    middle = first.replace(month=7)
+    return (first, middle) if match[1] else (middle, first.replace(year=year + 1))
 
 
 def _same_time(match: re.Match[str], today: datetime) -> Period | None:

@@ -83,8 +83,8 @@ PARTS_OF_MONTHS: dict[str, range] = {
     word: days
     for words, days in {
         """
-            beginning start early principio principios comienzo comienzos anfang debut inizio inizi inicio comeco begin
-            начале poczatku borjan begynnelsen begyndelsen basinda zacatku
+            beginning start early beginn principio principios comienzo comienzos anfang debut inizio inizi inicio
+            comeco begin начале poczatku borjan begynnelsen begyndelsen basinda zacatku
         """: range(1, 12),
         """
             middle mid mediados mitte milieu mi meta meados midden half medio середине polowie mitten midten ortasinda
@@ -207,7 +207,7 @@ NAMED_UNITS: dict[tuple[str, int], str] = {
         2,
     ): r"\b(?:позапрошлой неделе|позапрошлую неделю)\b|上上(?:个|個)?(?:周|週|星期|礼拜)|先々週|지지난 ?주(?!말)",
     ("month", 2): r"\bпозапрошлом месяце\b|上上(?:个|個)?月|先々月|지지난 ?달",
-    ("year", 2): r"\bпозапрошлом году\b|前年|一昨年|おととし|재작년",
+    ("year", 2): r"\bпозапрошлом году\b|(?:前年|一昨年|おととし|재작년)(?![の ]?[春夏秋冬봄여가겨])",
     ("week", 1): (
         r"\b(?:прошлой неделе|прошлую неделю|минулого тижня|(?:zeszlym|ubieglym) tygodniu|minuly tyden|gecen hafta|"
         r"forra veckan|sidste uge|forrige uke|viime viikolla|minggu lalu)\b|"
@@ -238,7 +238,8 @@ PARTS_OF_WEEKS: dict[str, range] = {
     word: days
     for words, days in {
         """
-            beginning start early earlier principio principios comienzo anfang debut inizio inicio begin начале poczatku
+            beginning start early earlier beginn principio principios comienzo anfang debut inizio inicio begin
+            начале poczatku
         """: range(3),
         "middle mid mediados mitte milieu meta meados midden середине polowie": range(1, 4),
         "end late later finales fines ende fin fine final eind einde конце koncu": range(3, 7),
@@ -250,9 +251,12 @@ PARTS_OF_WEEKS: dict[str, range] = {
 PARTS_OF_YEARS: dict[str, range] = {
     word: months
     for words, months in {
-        "early beginning start anfang principios debut inizio inicio": range(1, 4),
-        "mid middle mitte mediados meados": range(5, 9),
-        "late end ende finales fin fine final eind": range(10, 13),
+        """
+            early beginning start anfang beginn principio principios comienzo comienzos debut inizio inicio comeco begin
+            начале poczatku borjan begynnelsen begyndelsen
+        """: range(1, 4),
+        "mid middle mitte mediados milieu meta meados midden середине polowie mitten midten": range(5, 9),
+        "late end ende finales fines fin fine final eind einde конце koncu slutet slutten slutningen": range(10, 13),
     }.items()
     for word in words.split()
 }

@@ -85,7 +85,31 @@ _FROM = re.compile(r"\d|\b(?:from|von|vom|del?|desde|du|dal|van)\b")
 _NEAR = re.compile(rf"\b(?:{'|'.join(UNITS)}|weekend|\w+day)\W*$")
 """Words before a bound that tell of a time near the date, as in "the week before 3 August"."""
 _LONGEST_ARTICLE = 3
-_WEEKDAYS_AGO = re.compile(rf"\b({'|'.join(NUMBERS)}|\d{{1,2}}) (\w+day)s? ago\b")
+_COUNTED_DAYS = rf"({'|'.join(NUMBERS)}|\d{{1,2}}) ({'|'.join(_WEEKDAY_NAMES)})(?:s|en)?"
+_WEEKDAYS_AGO = re.compile(
+    rf"\b{_COUNTED_DAYS} (?:ago|back|fa|atras|geleden)\b|\b(?:hace|vor|il y a|ha) {_COUNTED_DAYS}\b"
+)
+_PARTS = {"week": PARTS_OF_WEEKS, "month": PARTS_OF_MONTHS, "year": PARTS_OF_YEARS}
+_PART_WORDS = frozenset((*PARTS_OF_WEEKS, *PARTS_OF_MONTHS, *PARTS_OF_YEARS))
+_GENITIVES = {
+    "года": "year", "месяца": "month", "недели": "week", "roku": "year", "miesiaca": "month", "tygodnia": "week",
+}  # fmt: skip
+_PART_OF_UNIT = re.compile(
+    rf"\b({'|'.join(_PART_WORDS)}) "
+    r"(?:(?:of|de|des|del|do|du|van|d|dell|der)[ '](?:the |la |l'|het |el |de )?"
+    rf"({'|'.join(_UNIT_WORDS)})|({'|'.join(_GENITIVES)}))\b(?! (?:pasad|passad|scors|dernier))"
+)
+"""A part of this unit, or of the last one that has begun: "at the start of the year"."""
+_ABOUT = re.compile(
+    r"\b(vor|hace|il y a|ha) (?:gut|etwa|ungefahr|rund|circa|ca\.?|fast|knapp|uber|mehr als|cerca de|unos|unas|"
+    r"casi|mas de|"
+    r"aproximadamente|environ|presque|plus d[e']|a peu pres|quase|mais de) ?"
+    rf"(?=(?:{'|'.join(_NUMBER_WORDS)}|\d+)\b)"
+)
+_TENS = (
+    (re.compile(r"\bune? (?:petite )?dizaine d[e']"), "10 "), (re.compile(r"\bune? vingtaine d[e']"), "20 "),
+    (re.compile(r"\buna decina di "), "10 "), (re.compile(r"\buna decena de "), "10 "),
+)  # fmt: skip
 _NEARLY = {"day": (0, 1), "week": (2, 4), "month": (15, 30), "year": (182, 365), "decade": (550, 1100)}
 """Maps a unit to the number of days before the exact day that also count, and to the number of days of the period."""
 _HOURS = ("hours", "stunden", "horas", "heures", "ore", "uur")
@@ -112,11 +136,11 @@ _BEFORE_LAST = re.compile(
 )
 _BESIDE_TIME = re.compile(
     rf"\b(?:({'|'.join(_NUMBER_WORDS)}|\d{{1,2}}) )?({'|'.join(_UNIT_WORDS)}|{_WEEKENDS})s? "
-    rf"(?:({BOUNDS['before']})|({BOUNDS['after']}|following|na|po)) (?=\w)"
+    rf"(?:({BOUNDS['before']})|({BOUNDS['after']}|following|na|po)|of|vom|del|du|van|de) (?=\w)"
 )
 """A time some units before or after another one, as in "the week after Easter" and "two days before yesterday"."""
-_BESIDE_WORDS = re.compile(rf"\b(?:{BOUNDS['before']}|{BOUNDS['after']}|following|na|po)\b")
-
+_BESIDE_WORDS = frozenset((*_UNIT_WORDS, "weekend", "wochenende", "fin", "fine", "end", "weekends", "week-end"))
+"""Words of which such a time has one."""
 _EVES = (
     (re.compile(r"\b(?:la )?veille (?=d)"), "jour avant "),
     (re.compile(r"\b(?:le )?lendemain (?=d)"), "jour apres "),
@@ -206,7 +230,10 @@ def named_times(question: str, now_us: int, zone: tzinfo = UTC) -> NamedTimes:
         zone: the time zone of the person who asks.
     """
     now = datetime.fromtimestamp(now_us / 1_000_000, zone)
-    text = _with_years(plain_dates(fold(question)), now)
+    text = _ABOUT.sub(r"\1 ", plain_dates(fold(question)))
+    for pattern, number in _TENS if "in" in text or "en" in text else ():
+        text = pattern.sub(number, text)
+    text = _with_years(text, now)
     if (beside := _beside_time(text, now)) is not None:
         return beside
     bound = _BOUND.search(text)
@@ -226,7 +253,8 @@ def named_times(question: str, now_us: int, zone: tzinfo = UTC) -> NamedTimes:
 def _with_years(text: str, now: datetime) -> str:
     """Return a folded question with "last year" as the number of the year, if it also names a part of the year."""
     rest = text
-    for pattern in (_LAST, _THIS, _AGO):
+    further = _FURTHER_AGO if any(word in text for word in FURTHER_AGO_WORDS) else ()
+    for pattern in (_LAST, _THIS, _AGO, *further):
         rest = pattern.sub(lambda match: _as_year(match, now), rest)
     for pattern, unit, back in _NAMED_UNITS:
         if unit == "year":
@@ -241,12 +269,14 @@ def _with_years(text: str, now: datetime) -> str:
 
 def _as_year(match: re.Match[str], now: datetime) -> str:
     """Return the year that a match of `_LAST`, `_THIS` or `_AGO` names, or its text if it names none."""
-    if match.re is _AGO:
-        amount, unit = match[1] or match[3], match[2] or match[4]
+    if match.re is _AGO or match.re in _FURTHER_AGO:
+        groups = match.groups()
+        amount, unit = groups[:2] if groups[1] else groups[2:]
+        amount = amount or "1"
         back = 0 if amount in VAGUE_NUMBERS else _count(amount)
     else:
         unit, back = next(filter(None, match.groups())), int(match.re is _LAST)
-    is_year = UNITS[unit] == "year" and (back or match.re is _THIS)
+    is_year = _UNIT_WORDS[unit] == "year" and (back or match.re is _THIS)
     return f" {now.year - back} " if is_year else match[0]
 
 
@@ -254,7 +284,7 @@ def _beside_time(text: str, now: datetime) -> NamedTimes | None:
     """Return the times of a question that names one beside another one, as in "the week after Easter"."""
     for pattern, plain in _EVES if "de" in text or "d'" in text else ():
         text = pattern.sub(plain, text)
-    if not _BESIDE_WORDS.search(text):
+    if _BESIDE_WORDS.isdisjoint(_WORD.findall(text)):
         return None
     for match in _BESIDE_TIME.finditer(text):
         rest = text[match.end() :]
@@ -263,16 +293,22 @@ def _beside_time(text: str, now: datetime) -> NamedTimes | None:
         anchor = _times_of(rest, now)
         start, end = min(anchor.windows, key=lambda window: window[1] - window[0])
         first, last = (datetime.fromtimestamp(at / 1_000_000, now.tzinfo) for at in (start, end))
+        is_within = match[3] is None and match[4] is None
+        if is_within and (_UNIT_WORDS.get(match[2]) != "week" or match[1] or (last - first).days > _POINT):
+            continue
         period = _in_microseconds(_beside(match, (first, last)))
         named = _times_of(text[: match.start()], now)
         # What happened shortly before a date was mostly told on that date.
-        dated = anchor if anchor.years and anchor.months else NamedTimes(zone=anchor.zone)
+        is_dated = bool(anchor.years and anchor.months) and not is_within
+        dated = anchor if is_dated else NamedTimes(zone=anchor.zone)
         return msgspec.structs.replace(dated, periods=(*dated.periods, *named.periods, period), recent=named.recent)
     return None
 
 
 def _beside(match: re.Match[str], anchor: Period) -> Period:
     """Return the period that a match of `_BESIDE_TIME` names before or after a period."""
+    if match[3] is None and match[4] is None:
+        return _unit(anchor[0], "week", back=0)
     is_before = match[3] is not None
     length = (anchor[1] - anchor[0]).days
     if length <= _POINT:
@@ -445,6 +481,9 @@ def _relative(text: str, now: datetime) -> Iterator[Period]:
     rest_without_weekends = _WEEKEND.sub(" ", rest)
     for match in _LAST.finditer(rest_without_weekends):
         yield _named_part(rest_without_weekends[: match.start()], UNITS[match[1] or match[2]], today, back=1)
+    has_part = not _PART_WORDS.isdisjoint(_WORD.findall(rest))
+    for match in _PART_OF_UNIT.finditer(rest_without_weekends) if has_part else ():
+        yield from _newest_part(match[1], _GENITIVES[match[3]] if match[3] else _UNIT_WORDS[match[2]], today)
     for match in _THIS.finditer(rest):
         yield _named_part(rest[: match.start()], UNITS[match[1]], today, back=0)
     for pattern, unit, back in _NAMED_UNITS:
@@ -466,9 +505,10 @@ def _days_of_a_week(text: str, today: datetime) -> list[Period] | None:
         weeks = 1
     else:
         ago = _WEEKDAYS_AGO.search(text)
-        if ago is None or (weekday := _WEEKDAY_NAMES.get(ago[2], _WEEKDAY_NAMES.get(ago[2][:-1]))) is None:
+        if ago is None:
             return None
-        return [_days(today, (today.weekday() - weekday - 1) % 7 + 1 + 7 * (_count(ago[1]) - 1), 1)]
+        weekday, count = _WEEKDAY_NAMES[ago[2] or ago[4]], _count(ago[1] or ago[3])
+        return [_days(today, (today.weekday() - weekday - 1) % 7 + 1 + 7 * (count - 1), 1)]
     return [_days(today, today.weekday() - weekday + 7 * weeks, 1) for weekday in weekdays]
 
 
@@ -492,6 +532,13 @@ def _named_part(before: str, unit: str, today: datetime, *, back: int) -> Period
         day = _dated(period[0].year, period[0].month, int(numbered[1]), today.tzinfo)
         return period if day is None else day
     return _part(period, unit, _WORD.findall(before)[-3:])
+
+
+def _newest_part(part: str, unit: str, today: datetime) -> Iterator[Period]:
+    """Yield the part of this unit, or of the last one if it has not begun, such as "the end of the month"."""
+    if part in _PARTS.get(unit, ()):
+        found = _part(_unit(today, unit, back=0), unit, [part])
+        yield found if found[0] <= today else _part(_unit(today, unit, back=1), unit, [part])
 
 
 def _count(amount: str) -> int:

@@ -23,6 +23,18 @@ _FIXED = (
     (r"new year(?:'?s)?(?: day)?(?!'?s? eve)|neujahr|capodanno|jour de l'an|nieuwjaar", (1, 1), 1),
     (r"valentine'?s(?: day)?|san valentin|valentinstag|saint-valentin|san valentino|valentijnsdag", (2, 14), 1),
     (r"halloween", (10, 31), 1),
+    (r"boxing day|(?:zweiter|zweiten) weihnachts(?:feier)?tag|st stephen's day|santo stefano", (12, 26), 1),
+    (r"twelfth night|epiphany|los reyes|dia de reyes|dreikonig\w*|epifania", (1, 6), 1),
+    (
+        (
+            r"between christmas and new year(?:'?s)?(?: eve)?|zwischen den jahren|zwischen weihnachten und (?:neujahr|"
+            r"silvester)|"
+            r"entre navidad y (?:ano nuevo|nochevieja|fin de ano)|entre noel et (?:le )?(?:jour de l'an|nouvel an)|"
+            r"tra natale e capodanno|entre (?:o )?natal e (?:o )?ano novo|tussen kerst en (?:oud en )?nieuwjaar"
+        ),
+        (12, 26),
+        6,
+    ),
 )
 _EASTER = r"easter|ostern|semana santa|pascua|paques|pasqua|pascoa|pasen"
 _NEXT = r"(?<!next )(?<!every )(?<!each )(?<!nachste )(?<!nachstes )(?<!nachsten )(?<!jedes )(?<!proxima )(?<!cada )"
@@ -39,8 +51,9 @@ def holidays_of(text: str, years: Collection[int], now: datetime) -> Iterator[tu
         years: the years that the question names.
         now: the time of the question.
     """
-    for pattern, (month, day), length in _PATTERNS:
+    for pattern, (month, day), length in reversed(_PATTERNS):
         if pattern.search(text):
+            text = pattern.sub(" ", text)
             yield from _in_years(lambda year, first=(month, day): date(year, *first), length, years, now)
     if _EASTER_PATTERN.search(text):
         yield from _in_years(lambda year: easter(year) - timedelta(days=2), _DAYS_OF_EASTER, years, now)

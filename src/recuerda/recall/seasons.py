@@ -29,7 +29,8 @@ _SEASON = "|".join(_FIRST_MONTHS)
 _YEAR = r"(?: (?:of |in |de |del |do |van )?((?:19|20)\d\d))?\b"
 _INTRODUCED = re.compile(
     r"\b(?:(last|past|previous|letzte[nrms]?|vorige[nrms]?|vergangene[nrms]?|scors[oa]|ultim[oa]|afgelopen)"
-    r"|in|during|over|since|this|im|seit|wahrend|diese[nrms]?|en|durante|desde|est[ea]|es[ea]|pendant|durant|depuis|cet|ce|"
+    r"|in|during|over|since|this|im|seit|wahrend|diese[nrms]?|en|durante|desde|est[ea]|es[ea]|pendant|durant|"
+    r"depuis|cet|ce|"
     r"quest[oa]?|d|no|na|nest[ea]|de|deze|dit|sinds|ao)"
     r"[ '](?:(?:the|el|la|l|der|dem|den|des|le|lo|o|a|de)[ '])?(?:(?:early|late|mid)[ -])?"
     rf"({_SEASON}){_YEAR}"
@@ -67,7 +68,14 @@ _AGO = re.compile(rf"\b{_COUNTED} (?:ago|back|fa|atras|geleden)\b|\b(?:vor|hace|
 """Seasons ago, as in "two summers ago"."""
 
 _WHOLE = [(re.compile(rf"\b(?:{words})\b"), month) for month, words in _BY_FIRST_MONTH.items()]
-_LAST_YEARS = re.compile(r"(?:去年|昨年|작년)[の ]?(?:([春봄])|([夏]|여름)|([秋]|가을)|([冬]|겨울))")
+_LAST_YEARS = re.compile(
+    r"(?:去年|昨年|작년)[の ]?(?:([春봄])|([夏]|여름)|([秋]|가을)|([冬]|겨울))|"
+    r"(?:前年|一昨年|재작년)[の ]?(?:([春봄])|([夏]|여름)|([秋]|가을)|([冬]|겨울))"
+)
+_BEFORE_LAST = re.compile(
+    rf"\b({_SEASON}) (?:before last|antepasad[oa]|retrasad[oa])\b|\b(?:vorletzte[nrs]?|avant-derniere?|"
+    rf"penultim[oa]) ({_SEASON})\b"
+)
 _OVER = re.compile("i |viime|прошл|zeszl|gecen|forra|sidste|forrige")
 _NAMES = ("spring", "summer", "autumn", "winter")
 _ENGLISH_ESTATE = re.compile(r"\bthe estate\b")
@@ -89,6 +97,8 @@ def seasons_of(text: str, now: datetime, years: Collection[int] = ()) -> Iterato
         years: the years that the question names.
     """
     text = _ENGLISH_ESTATE.sub(" ", text)
+    yield from _counted_back(text, now)
+    text = _BEFORE_LAST.sub(" ", text)
     for match in _FOLLOWED.finditer(text):
         yield _newest(match[1], now, is_over=True)
     for match in _INTRODUCED.finditer(_FOLLOWED.sub(" ", text)):
@@ -96,18 +106,29 @@ def seasons_of(text: str, now: datetime, years: Collection[int] = ()) -> Iterato
             yield from (_season(match[2], year, now.tzinfo) for year in sorted(years))
         elif match[3] is None:
             yield _newest(match[2], now, is_over=match[1] is not None)
+    for pattern, month in _WHOLE:
+        if match := pattern.search(text):
+            is_over, name = _OVER.match(match[0]) is not None, _NAMES[month // 3 - 1]
+            of_years = () if is_over else sorted(years)
+            yield from (_season(name, year, now.tzinfo) for year in of_years)
+            if not of_years:
+                yield _newest(name, now, is_over=is_over)
+    for match in _OF_YEAR.finditer(text):
+        yield _season(match[1], int(match[2]), now.tzinfo)
+
+
+def _counted_back(text: str, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the seasons that are counted from now: "two summers ago", "the summer before last", "去年夏天"."""
+    for match in _BEFORE_LAST.finditer(text):
+        start, _ = _newest(match[1] or match[2], now, is_over=True)
+        yield _season(match[1] or match[2], start.year - 1, now.tzinfo)
     for match in _AGO.finditer(text):
         start, _ = _newest(_SINGULAR[match[2] or match[4]], now, is_over=True)
         count = NUMBERS.get(match[1] or match[3]) or int(match[1] or match[3])
         yield _season(_SINGULAR[match[2] or match[4]], start.year - count + 1, now.tzinfo)
-    for pattern, month in _WHOLE:
-        if match := pattern.search(text):
-            is_over = _OVER.match(match[0]) is not None
-            yield _newest(_NAMES[month // 3 - 1], now, is_over=is_over)
     for match in _LAST_YEARS.finditer(text):
-        yield _season(_NAMES[(match.lastindex or 1) - 1], now.year - 1, now.tzinfo)
-    for match in _OF_YEAR.finditer(text):
-        yield _season(match[1], int(match[2]), now.tzinfo)
+        back, season = divmod((match.lastindex or 1) - 1, len(_NAMES))
+        yield _season(_NAMES[season], now.year - 1 - back, now.tzinfo)
 
 
 def _newest(name: str, now: datetime, *, is_over: bool) -> tuple[datetime, datetime]:

@@ -54,7 +54,8 @@ _START = re.compile(rf"(?:{_BEHIND_MARK}|(?<!\w){_ASKED},? )(?:{_ASKED},? )?\Z")
 """What stands before an order: the beginning of a clause, or words that begin an order."""
 _LOOSE = re.compile(rf"(?:{_BEHIND_MARK}|(?<!\w)(?:{_ASKED},?|but|so|also|and please) )(?:{_ASKED},? )?{_TO_USER}\Z")
 """The same, or a word between two clauses without a comma. Only a word that is clearly an order may follow."""
-_ORDERED = re.compile(rf"\b(?:{ORDERS['en']})\b{_TOPIC} \Z")
+_ORDERED = re.compile(rf"(?:{_BEHIND_MARK}|(?<!\w){_ASKED},? )(?:{ORDERS['en']})\b[^.!?\n]{{0,90}}?,? ?\Z")
+"""An order from its verb on."""
 _MARGIN = 120
 """The number of characters before a sign that are looked at."""
 
@@ -67,18 +68,23 @@ _WISH = re.compile(
     rf"{STYLE}|\b(?:{ORDERS['tr']})\W*$"
 )
 _NO_ENGLISH_ORDER = (
-    r"(?!mind|again|been|had|heard|seen|saw|knew|thought|happy|glad|nice|good|great|full|here|there|say never|a |"
+    r"(?!mind|again|have i\b|did i\b|would i\b|been|had|heard|seen|saw|knew|thought|happy|glad|nice|good|great|"
+    r"full|here|there|say never|a |"
     r"the |on |"
     r"\w+(?<!e)ed\b|\w{3,}ing\b|\w+(?<![sui])s\b)"
 )
 _NO_NAME = r"(?!when|back|later|if|at|on|after|before|in|once|now|and|or|for|to|about|crazy|tomorrow)"
 _NO_WISH = (
     "mention|bring up|talk about|use|add|include|recommend|suggest|apologi[sz]e|repeat|assume|make up|guess|give me|"
-    "ask me|call me|tell me|start (?:your|with|every|each)|end (?:your|with|every|each)|sign|address me|"
+    "sugarcoat|lecture|patroni[sz]e|flatter|interrupt|invent|shorten|ask me|call me|tell me|start (?:your|with|"
+    "every|each)|end (?:your|with|every|each)|sign|address me|"
     r"be (?:so |too )?(?:formal|verbose|wordy|polite|chatty|vague|brief|long)"
 )
 _WHEN = r"\b(?:when|whenever|every time|each time|any ?time|if) (?:i|we)"
-_THEN = rf"(?:, ?|[ ](?={PLEASE}|always|never|give|answer|reply|show|use|write|include|add|don't|only|suggest|tell me))"
+_THEN = (
+    r"(?:, ?|(?<! to)(?<! leave)(?<! i)(?<! we)(?<! you)(?<! they) "
+    rf"(?={PLEASE}|always|never|give|answer|reply|show|use|write|include|add|don't|only|suggest|tell me))"
+)
 
 _Where: TypeAlias = re.Pattern[str] | None
 _SIGNS: tuple[tuple[str, _Where, str], ...] = (
@@ -93,6 +99,15 @@ _SIGNS: tuple[tuple[str, _Where, str], ...] = (
             r"convert)\b"
         ),
     ),
+    ("always", _ORDERED, r"\balways\W*$"),
+    (
+        "never always",
+        None,
+        (
+            r"\b(?:agree|want|expect|prefer|insist|important) (?:that )?you (?:never|always)\b|"
+            r"\b(?:can|could) we agree (?:that )?you (?:never|always)\b"
+        ),
+    ),
     ("ever", _START, r"\b(?:don't|dont|do not) ever\b"),
     (
         "ask request say mention write send share paste upload want type post",
@@ -103,6 +118,24 @@ _SIGNS: tuple[tuple[str, _Where, str], ...] = (
             rf"(?:(?:{PLEASE}|then|you (?:should|must|can)),? )*(?:{ORDERS['en']})\b"
         ),
     ),
+    (
+        "whenever every each",
+        None,
+        rf"\b(?:whenever|(?:every|each) time) (?!you ){_TOPIC}, ?{_TO_USER}(?:(?:{PLEASE}),? )?(?:{ORDERS['en']})\b",
+    ),
+    ("assume", _START, r"\bassume (?:that )?(?:i|i'm|im|we|we're|my|all)\b"),
+    ("treat", _START, r"\btreat me (?:like|as)\b"),
+    ("all", _START, rf"\ball (?:\w+ ){{1,3}}(?:in|as|with|without) [^.!?\n]{{1,30}} (?:{PLEASE})\b"),
+    (
+        "need have",
+        None,
+        (
+            r"\byou (?:don't|dont|do not) (?:need|have) to (?:apologi[sz]e|explain|repeat|mention|remind|ask|say|sign|"
+            r"use|add|"
+            r"include|greet|thank)\b"
+        ),
+    ),
+    ("evita evite evitez", _START, r"\bevit(?:a|e|ez) (?:de )?\w+(?:[aei]r|re)(?:me|mi|nos)?\b"),
     ("ask request", _ORDERED, rf"{_WHEN} (?:ask|request)\b"),
     ("remember", _START, r"\bremember (?:that|to|my|i)\b"),
     ("note", _START, r"\bnote (?:that|to)\b"),
@@ -131,7 +164,14 @@ _SIGNS: tuple[tuple[str, _Where, str], ...] = (
         ),
     ),
     ("use", _START, r"\buse [^.!?]{1,40},? (?:please|pls)\b"),
-    ("use", None, r"\b(?:please|pls) use\b"),
+    (
+        "use",
+        None,
+        (
+            r"\b(?:please|pls) use (?!the (?:attached|following|above|below|same|file|link|text|first|second)|"
+            r"th(?:is|at|ese|ose|em)\b|it\b|following|attached)"
+        ),
+    ),
     ("don don't dont not", _START, rf"\b(?:don't|dont|do not) (?:{_NO_WISH})\b"),
     ("call", _START, rf"\bcall me {_NO_NAME}"),
     ("call", None, rf"\b(?:just|to|not|don't|you can|you may) call me {_NO_NAME}"),
@@ -178,10 +218,14 @@ _SIGNS: tuple[tuple[str, _Where, str], ...] = (
     ),
     # French, Italian and Portuguese
     ("appelle appelles appellez", None, r"\bappelle[sz]?-moi\b"),
-    ("tutoie tutoyez vouvoie vouvoyez", None, r"\b(?:tutoie|tutoyez|vouvoie|vouvoyez)[- ]?moi\b"),
+    (
+        "tutoie tutoyez vouvoie vouvoyez",
+        None,
+        r"\b(?:tutoie|tutoyez|vouvoie|vouvoyez)[- ]?moi\b|\bne me (?:tutoie|tutoyez|vouvoie|vouvoyez) (?:pas|plus)\b",
+    ),
     ("vous", None, r"\b(?:quand|si|lorsque|chaque fois que) je vous (?:demande|parle|pose|envoie|ecris)\b"),
     ("souviens oublie oubliez", None, r"\bsouviens-toi\b|\bn'oublie[sz]? pas\b"),
-    ("chame trate trata", None, r"\bme (?:chame|trate)\b|\btrata-me\b"),
+    ("chame chama trate trata", None, r"\bme (?:chame|trate)\b|\b(?:trata|chama)-me\b"),
     ("lembre", None, r"\blembre-se\b"),
     ("tu lei", None, r"\b(?:dammi|diamoci|darmi) (?:del |pure del )?(?:tu|lei)\b"),
     ("chiamami", None, r"\bchiamami\b"),

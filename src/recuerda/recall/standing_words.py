@@ -9,7 +9,8 @@ ORDERS: dict[str, str] = {
     "en": (
         "answer|reply|respond|write|use|speak|talk|give|show|add|include|avoid|keep|be|make|send|put|end|start|begin|"
         "format|explain|translate|convert|mention|remind|tell|suggest|recommend|assume|treat|check|double-check|cite|"
-        "list|provide|limit|skip|leave|omit|stick|drop|sign|refer|remember|consider|don't|dont|do not|never|always|"
+        "list|provide|limit|skip|leave|omit|stick|drop|sign|refer|remember|consider|don't|dont|do not|never|"
+        "always|let's (?:stick|use|keep|speak|talk|write|switch)|"
         "spell|summari[sz]e|shorten|round|quote|name|state|note|say|code|stop|quit|switch|ignore|follow|offer|propose|"
         "generate|output|test|sort|rank|label|highlight|warn|confirm|verify|prioriti[sz]e|focus|act|apologi[sz]e|ask|"
         "address|call|default to|prefer|draft|round|respect|stay|point out|spare"
@@ -73,11 +74,13 @@ ORDERS: dict[str, str] = {
 """Orders to an assistant: verbs of speaking, writing and choosing in the imperative."""
 
 LASTING: dict[str, str] = {
-    "now today here point moment forward henceforth onwards": (
-        r"from (?:now|here|today|this point|this moment) on(?:wards?)?|(?:going|moving) forward|henceforth"
+    "now today tomorrow here point moment forward henceforth onwards": (
+        r"from (?:now|here|today|this point|this moment) on(?:wards?)?|from (?:today|tomorrow)|(?:going|"
+        r"moving) forward|henceforth"
     ),
-    "default future time times notice rule rest": (
-        r"by default|in (?:the )?future|(?:every|each) time|at all times|until further notice|as a rule|"
+    "default future time times notice rule rest everywhere uberall partout ovunque overal partes": (
+        r"by default|everywhere|uberall|partout|ovunque|overal|en todas partes|in (?:the )?future|(?:every|"
+        r"each) time|at all times|until further notice|as a rule|"
         r"for the rest of (?:this|our|the) (?:chat|conversation)"
     ),
     "all every each any": (
@@ -143,7 +146,8 @@ PLEASE = (
 """Words that make a wish of a sentence without a verb."""
 
 REQUESTS = (
-    r"(?:can|could|would|will) (?:you|u)|(?:puedes|podrias|puede usted|podria)|(?:kannst|konntest|wurdest) du|"
+    r"(?:can|could|would|will) (?:you|u)|(?:can|could) we agree|(?:puedes|podrias|puede usted|podria)|(?:kannst|"
+    r"konntest|wurdest) du|"
     r"(?:konnen|konnten|wurden) sie|(?:peux|pourrais)-tu|tu (?:peux|pourrais)|(?:pouvez|pourriez)-vous|puoi|potresti|"
     r"podes|pode|poderias?|(?:kun|kan|zou) je|kunt u|можешь|можете|не мог\w* бы|mozesz|moglbys|moglabys|kan du|"
     r"هل يمكنك|ممكن"
@@ -259,6 +263,10 @@ PREFERENCES: dict[str, str] = {
         rf"\bi(?:'d| would)? (?:really |always |only |just )?(?:like|love|want|need|"
         rf"prefer) (?:\w+ )?(?:{_BRIEF}) {REPLIES}\b"
     ),
+    "coffee tea eggs steak meat pizza food": (
+        r"\bi (?:like|take|want|drink|prefer) my (?:coffee|tea|eggs|steak|meat|pizza|food)\b"
+    ),
+    "diet": r"\bi(?:'m| am|m) on (?:an? )?(?:[\w-]+ ){1,2}diet\b",
     "eat drink": (
         r"\bi (?:don't|dont|do not|can't|cant|cannot|never|only) (?:eat|drink)\b (?!it\b|that|there|here|anything|"
         r"much|at\b|in\b)|"
@@ -267,7 +275,7 @@ PREFERENCES: dict[str, str] = {
     "usually always never only": (
         r"\bi usually (?:want|need|prefer|like|use|take)\b|\b(?:i|we) always (?:want|need|prefer|like|use|eat|"
         r"drink|take)\b|"
-        r"\b(?:i|we) never (?:want|need|prefer|like|use|eat|drink|take)\b|"
+        r"\b(?:i|we) never (?:want|need|prefer|like|use|eat|drink|take|fly|book|buy|wear)\b|"
         r"\bi only (?:use|fly|wear|buy|read|watch|want|travel|stay|shop)\b (?!it\b|this|that\b|to\b)"
     ),
     "vegetarian vegan pescatarian celiac coeliac diabetic intolerant allergic teetotal colourblind": (
