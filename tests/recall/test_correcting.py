@@ -296,6 +296,27 @@ async def test_the_right_words_are_found_by_their_meaning(storage: SQLiteStorage
     await recall.close()
 
 
+class HangsAt(Meanings):
+    """An embedder that hangs at one text."""
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        self.hangs = any("the boat" in text for text in texts)
+        return await super().embed(texts)
+
+
+async def test_searches_do_not_wait_again_for_an_embedder_that_hangs_at_the_right_words(storage: SQLiteStorage) -> None:
+    await say(storage, "one", *pair("He sold it in spring."), at=START)
+    embedder = HangsAt()
+    recall = RecallProvider(storage=storage, user_id="ana", embedder=embedder, timeout=timedelta(seconds=0.4))
+    await recall.correct(await the_one(recall, "sold"), "He sold the boat in spring.")
+    assert (await texts(recall, "sold in spring?"))[0] == "He sold the boat in spring."
+    calls = embedder.calls
+    assert (await texts(recall, "sold in spring?"))[0] == "He sold the boat in spring."
+    assert embedder.calls == calls
+    embedder.release()
+    await recall.close()
+
+
 async def test_an_index_without_corrections_is_not_asked_for_them(
     storage: SQLiteStorage, recall: RecallProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:

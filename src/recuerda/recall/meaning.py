@@ -180,10 +180,12 @@ class Meaning:
         missing = [text for text in dict.fromkeys(texts) if text not in self._kept]
         if missing and not self._patience.is_paused:
             try:
-                async with asyncio.timeout(self._patience.limit_s):
+                async with asyncio.timeout(self._patience.limit_s / 2):  # the question's vector took its time, too
                     made = await self._texts.of(missing[: self._texts.at_once], waits=False)
                 self._kept = dict(list((self._kept | made).items())[-_KEPT:])
             except Exception as error:  # noqa: BLE001 - as above
+                if isinstance(error, TimeoutError):
+                    self._patience.pause()
                 self._tell(error)
         vectors = [(text, self._kept[text]) for text in texts if text in self._kept]
         return {text: sum(map(mul, vector, of)) for text, of in vectors if len(of) == len(vector)}
