@@ -197,6 +197,18 @@ async def test_a_memory_is_quoted_and_not_stored(storage: Storage, tmp_path: Any
         assert await roles_of(storage, "two") == [["user", "assistant"]]
 
 
+@pytest.mark.parametrize("limit", [2, 4, 7, 8, None])
+async def test_each_earlier_turn_is_sent_or_recalled(storage: Storage, tmp_path: Any, limit: int | None) -> None:
+    client = ScriptedClient()
+    async with RecallProvider(tmp_path / "index.db", storage=storage, limit=100, min_relevance=0) as recall:
+        history = RecuerdaHistoryProvider(storage, user_id="ana", limit=limit)
+        agent = Agent(client, context_providers=[history, RecuerdaContextProvider(recall, history)])
+        for number in range(1, 13):
+            await agent.run(f"The orchestra has trombone{number}x.", session=agent.create_session(session_id="one"))
+            shown = " ".join(said(client.sent[-1]))
+            assert [shown.count(f"trombone{one}x") for one in range(1, number + 1)] == [1] * number
+
+
 TEXT = st.text(st.characters(codec="utf-8"), max_size=9)
 VALUES = st.none() | st.integers(-9, 9) | TEXT | st.lists(TEXT, max_size=2)
 CONTENTS = st.one_of(

@@ -43,7 +43,9 @@ class RecuerdaContextProvider(FrameworkProvider):
         self, *, agent: SupportsAgentRun, session: AgentSession, context: SessionContext, state: dict[str, Any]
     ) -> None:
         """Add what the memory knows to a run."""
-        found = await self._memory.invoking(self._said(context), thread=self._thread(session))
+        thread = self._thread(session)
+        thread.sent_from = await self._first_sent(session)
+        found = await self._memory.invoking(self._said(context), thread=thread)
         if found is None:
             return
         if found.messages:
@@ -67,7 +69,13 @@ class RecuerdaContextProvider(FrameworkProvider):
         store = ChatMessageStore(
             storage=self._history.storage, thread_id=session.session_id, user_id=self._history.user_of(session)
         )
-        thread = AgentThread(message_store=store)
-        # All turns are sent when the history has no limit, so none of them has to be recalled.
-        thread.sent_from = 1 if self._history.limit is None else None
-        return thread
+        return AgentThread(message_store=store)
+
+    async def _first_sent(self, session: AgentSession) -> int | None:
+        """Return the number of the first turn that a run sends whole, so that turns before it may be recalled."""
+        if self._history.limit is None:
+            return 1
+        found = await self._history.storage.read(
+            session.session_id, last_messages=self._history.limit, user_id=self._history.user_of(session)
+        )
+        return found.records[0].number if found.records else None
