@@ -168,3 +168,24 @@ async def test_arguments_that_cannot_be_used_are_refused(storage: SQLiteStorage)
         for wrong in ({"min_share": 0.0}, {"min_share": 1.5}, {"limit": 0}, {"max_passages": 0}, {"max_characters": 0}):
             with pytest.raises(InvalidInput):
                 await search.search("ferry", user_id="ana", **wrong)  # pyright: ignore[reportArgumentType] - as they come
+
+
+@pytest.mark.parametrize(
+    ("said", "query"),
+    [
+        ("I earn 10,000 a month.", "earn 10k"),
+        ("I earn 10k a month.", "10 000"),
+        ("We meet at 3 pm.", "15:00"),
+        ("My IBAN is DE89 3704 0044 0532 0130 00.", "DE89370400440532013000"),
+        ("Order ORD-2024-0815 is late.", "ORD 2024 0815"),
+        ("I take a cooking class.", "cooking-class"),
+        ("Herr Müller wohnt in Köln.", "mueller koeln"),
+    ],
+)
+async def test_words_are_found_in_other_spellings(storage: SQLiteStorage, said: str, query: str) -> None:
+    await say(storage, "a", *pair(said))
+    await say(storage, "b", *pair("I have 10 cats, 3 dogs and a class of 15."))
+    async with ThreadSearch(storage) as search:
+        found = await search.search(query, user_id="ana")
+    assert ids(found) == ["a"]
+    assert found[0].share == 1

@@ -27,7 +27,8 @@ from recuerda.recall.memory import Memory, Progress
 from recuerda.recall.places import index_beside, opened_index
 from recuerda.recall.recollection import Recollection
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, Whose, named_namespace
-from recuerda.recall.text import emoji_terms, essence, places_of, query_terms
+from recuerda.recall.text import emoji_terms, essence, places_of
+from recuerda.recall.wording import Wording
 from recuerda.storage.contract import Storage, system_clock
 from recuerda.storage.hooks import Clock
 from recuerda.storage.records import from_microseconds
@@ -138,7 +139,8 @@ class ThreadSearch:
         """Return the threads in which words were said or stand in the title, archived threads included.
 
         Threads in which more of the words stand together come first. Among equals, the threads come first that were
-        used last. Words are compared by their stems, without case and accents, and words such as "the" do not count
+        used last. Words are compared by their stems, without case and accents, numbers by their values ("10k" is
+        "10,000"), and words such as "the" do not count
         beside others. Emoji count if the query has no word that counts. In a title, a word is also found inside of a
         longer word.
 
@@ -161,11 +163,12 @@ class ThreadSearch:
         """
         _check(min_share, limit=limit, max_passages=max_passages, max_characters=max_characters)
         asked = essence(query)
-        wanted = query_terms(asked) or emoji_terms(asked)
+        wording = Wording(asked)
+        wanted = wording.numbered() or emoji_terms(asked)
         said: list[Memory] = []
         for whose in await self._owners(user_id) if wanted else ():
             said += await self._opened().said(wanted, whose, limit=limit, each=max_passages, min_share=min_share)
-        passages = _passages(said, frozenset(wanted), max_characters)
+        passages = _passages(said, wording.terms.union(wanted), max_characters)
         found = await self._threads(query, passages, await self._titled(query, user_id, limit))
         return sorted(found, key=lambda one: (one.share, one.thread.updated_us), reverse=True)[:limit]
 

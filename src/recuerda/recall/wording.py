@@ -52,13 +52,38 @@ class Wording:
                 reached.update(one.end for one in self._wholes if one.start == start and one.term in terms)
         return len(self._words) in reached
 
+    def numbered(self) -> dict[str, int]:
+        """Return terms with the numbers of their words, for a search that counts the words of a message.
+
+        A number has only its value, which each of its spellings has, and a word with hyphens has only its parts.
+        """
+        terms: dict[str, int] = {}
+        start = number = 0
+        while start < len(self._words):
+            values = [one for one in self._wholes if one.start == start and one.is_value]
+            if values:
+                value = max(values, key=lambda one: one.end)
+                terms.setdefault(value.term, number)
+                start, number = value.end, number + 1
+                continue
+            for word in self._words[start][-1]:
+                for term in word:
+                    terms.setdefault(term, number)
+                number += 1
+            start += 1
+        return terms
+
 
 class _Whole(NamedTuple):
-    """A term that stands for neighbouring words of a query, from `start` to before `end`."""
+    """A term that stands for neighbouring words of a query, from `start` to before `end`.
+
+    It is a value if each spelling of these words has it.
+    """
 
     start: int
     end: int
     term: str
+    is_value: bool
 
 
 def _spellings(token: str, known: Mapping[str, int]) -> list[list[frozenset[str]]]:
@@ -94,7 +119,7 @@ def _wholes_of(tokens: Sequence[str]) -> Iterator[_Whole]:
             longest = max({*_exact(text), *_joined(text)} - known, key=len, default="")
             known |= {*_exact(text), *_joined(text), *_joined(tokens[end - 1])}
             if longest and (_size(longest) >= _size(text) or _digits(longest) > _digits(text)):
-                yield _Whole(start, end, longest)
+                yield _Whole(start, end, longest, longest in _joined(text))
 
 
 def _exact(text: str) -> list[str]:
