@@ -67,6 +67,27 @@ async def test_the_right_words_are_recalled_in_place_of_the_wrong_ones(
     assert messages[0].text == "I live in Oslo."
 
 
+async def test_corrections_come_along_when_a_thread_is_given_to_another_user(
+    storage: SQLiteStorage, recall: RecallProvider
+) -> None:
+    await say(storage, "one", *pair("I live in Oslo."), at=START, turn_id="told")
+    await recall.correct(await the_one(recall), "I live in Bergen.")
+    await recall.correct(await the_one(recall), "I live in Narvik.")
+    await storage.update_thread("one", user_id="anna")
+    assert await texts(recall, has_history=True) == []
+    index = recall._of().index  # pyright: ignore[reportPrivateUsage] - one index for both
+    annas = RecallProvider(index, storage=storage, user_id="anna", clock=recall._clock)  # pyright: ignore[reportPrivateUsage]
+    assert await texts(annas) == ["I live in Narvik."]
+    assert await texts(annas, has_history=True) == ["I live in Narvik.", "I live in Bergen.", "I live in Oslo."]
+    assert await texts(recall, has_history=True) == []
+    # A thread that was begun anew under the id is another one.
+    await storage.delete("one")
+    await say(storage, "one", *pair("I live in Oslo."), turn_id="told")
+    assert await texts(recall, has_history=True) == ["I live in Oslo."]
+    assert await texts(annas, has_history=True) == []
+    await annas.close()
+
+
 async def test_the_wrong_words_stay_readable_with_their_time(storage: SQLiteStorage, recall: RecallProvider) -> None:
     await say(storage, "one", *pair("I live in Oslo."), at=START)
     first = await recall.correct(await the_one(recall), "I live in Bergen.")
