@@ -106,19 +106,17 @@ def terms_of(text: str) -> Terms:
     meant, languages, words = _meant(text)
     language = languages[0] if languages else ENGLISH
     terms = [word.folded if word.is_exact else stem(word.text, language) for word in meant]
-    if min(map(len, terms), default=0) <= _SHORT:
-        terms += _joined_short_words(words, meant, language)
+    short = {term for term in terms if len(term) <= _SHORT and term.isalpha() and term.isascii()}
+    if short and language != _OF_SHORT_WORDS:
+        terms += _joined_short_words(words, meant, short)
     return Terms(Counter(terms), len(meant), frozenset([word.folded for word in words]))
 
 
-def _joined_short_words(said: Sequence[Word], meant: Sequence[Word], language: str) -> list[str]:
+def _joined_short_words(said: Sequence[Word], meant: Sequence[Word], short: Collection[str]) -> list[str]:
     """Return short words joined with their neighbours, because "wi fi" is also "wifi".
 
     They have English stems, which every question has beside others.
     """
-    short = {word.folded for word in meant if len(word.folded) <= _SHORT and not word.is_exact}
-    if not short or language == _OF_SHORT_WORDS:
-        return []
     latin = {word.folded for word in meant if word.folded.isascii()}
     near = [pair for pair in pairwise(said) if pair[0].folded in short or pair[1].folded in short]
     return [stem(first + second, ENGLISH) for pair in near for first, second in _parted_words(pair, latin)]
@@ -248,7 +246,9 @@ def possible_names(question: str) -> set[str]:
         word.folded
         for token, start, found in tokens_of(text)
         for word in found
-        if word.folded not in _NO_NAMES or _stands_as_name(word.folded, token, start, text)
+        if word.folded not in _NO_NAMES
+        or (token[:1].isupper() and _is_name(word.folded, token, start, text))
+        or (word.folded in _AUXILIARY_NAMES and _is_behind_verb(start, text))
     }
 
 
@@ -292,19 +292,15 @@ def _meant(text: str) -> tuple[list[Word], Sequence[str], list[Word]]:
         for word in found
         if word.is_exact
         or word.folded not in stopwords
-        or (
-            (token[:1].isupper() or word.folded in _AUXILIARY_NAMES)
-            and _stands_as_name(word.folded, token, start, text)
-        )
+        or (token[:1].isupper() and _is_name(word.folded, token, start, text))
+        or (word.folded in _AUXILIARY_NAMES and _is_behind_verb(start, text))
     ]
     return (words if len(words) == 1 else meant), languages, words
 
 
-def _stands_as_name(word: str, token: str, start: int, text: str) -> bool:
-    """Return True if a function word stands where it is probably a name."""
-    if token[:1].isupper() and _is_name(word, token, start, text):
-        return True
-    return word in _AUXILIARY_NAMES and _BEFORE_NAME.search(text[max(0, start - 8) : start]) is not None
+def _is_behind_verb(start: int, text: str) -> bool:
+    """Return True if a word behind which "will" and "may" are names ends at a place of a text."""
+    return _BEFORE_NAME.search(text[max(0, start - 8) : start]) is not None
 
 
 def _is_name(word: str, token: str, start: int, text: str) -> bool:
