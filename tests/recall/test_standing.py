@@ -203,6 +203,30 @@ gebruik altijd de metrische eenheden
 回答请简短一点
 敬語は使わないでください
 이모지 쓰지 마
+pls no walls of text
+i want you to be blunt with me
+Unless I ask for it, don't show code
+my budget is always under 500, keep that in mind
+Speak plainly, I'm not a native speaker
+I'm colorblind so avoid red and green charts
+answer as if I were five from now on
+Only suggest places with wheelchair access
+I'd prefer if you asked before assuming
+quit calling me buddy
+sign off every email with Cheers
+Antworte mir ab sofort nur mit Ja oder Nein
+Ich bevorzuge Bahnfahrten
+bitte verwende das generische Femininum
+no me gusta que me hables tan formal
+recuerda que no tomo lactosa
+réponds-moi toujours avec des exemples
+j'ai horreur des longues réponses
+não me chame de senhor
+ricordati che sono vegetariana
+ik heb een hekel aan emoji's
+пиши короче, пожалуйста
+以后都用表格回答
+今後は短く答えてください
 """
 OTHER = """
 Always nice to see you.
@@ -369,6 +393,27 @@ a loja está sempre cheia
 mia sorella è vegetariana
 hij antwoordt nooit
 он никогда не отвечает
+the meeting is always under an hour
+can you sign this email for me?
+he prefers trains
+I want to be blunt with him
+we only go to places with a view
+Which bus do I take from here on Sundays?
+unless it rains we go out
+Remind me tomorrow at nine
+Translate this: always be kind
+my wife hates emojis
+Ab sofort verfügbar: zwei Zimmer
+Sie bevorzugt Bahnfahrten
+Der Zug kommt immer zu spät, bitte hilf mir
+recuerdo que llovía
+toujours est-il que j'ai raté le train
+o meu chefe odeia atrasos
+mio marito non mangia pesce
+zij heeft een hekel aan regen
+мой брат пишет короче
+以后再说吧
+今後の予定は未定です
 """
 
 

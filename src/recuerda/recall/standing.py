@@ -76,7 +76,8 @@ _NO_ENGLISH_ORDER = (
 _NO_NAME = r"(?!when|back|later|if|at|on|after|before|in|once|now|and|or|for|to|about|crazy|tomorrow)"
 _NO_WISH = (
     "mention|bring up|talk about|use|add|include|recommend|suggest|apologi[sz]e|repeat|assume|make up|guess|give me|"
-    "sugarcoat|lecture|patroni[sz]e|flatter|interrupt|invent|shorten|ask me|call me|tell me|start (?:your|with|"
+    "show (?:me )?(?:code|lists|tables|links)|sugarcoat|lecture|patroni[sz]e|flatter|interrupt|invent|shorten|"
+    "ask me|call me|tell me|start (?:your|with|"
     "every|each)|end (?:your|with|every|each)|sign|address me|"
     r"be (?:so |too )?(?:formal|verbose|wordy|polite|chatty|vague|brief|long)"
 )
@@ -123,6 +124,8 @@ _SIGNS: tuple[tuple[str, _Where, str], ...] = (
         None,
         rf"\b(?:whenever|(?:every|each) time) (?!you ){_TOPIC}, ?{_TO_USER}(?:(?:{PLEASE}),? )?(?:{ORDERS['en']})\b",
     ),
+    ("only", _START, r"\bonly (?:suggest|recommend|answer|reply|write|speak|list|offer)\b"),
+    ("mind", _START, r"\bkeep (?:that|this|it) in mind\b"),
     ("assume", _START, r"\bassume (?:that )?(?:i|i'm|im|we|we're|my|all)\b"),
     ("treat", _START, r"\btreat me (?:like|as)\b"),
     ("all", _START, rf"\ball (?:\w+ ){{1,3}}(?:in|as|with|without) [^.!?\n]{{1,30}} (?:{PLEASE})\b"),
@@ -161,6 +164,31 @@ _SIGNS: tuple[tuple[str, _Where, str], ...] = (
             r"\bstop (?:using|adding|saying|calling me|apologi[sz]ing|repeating|asking me|suggesting|recommending|"
             r"mentioning|"
             r"telling me|being so)\b"
+        ),
+    ),
+    ("quit", _START, r"\bquit calling me\b"),
+    (
+        "plainly simply clearly briefly concisely formally informally casually",
+        _START,
+        (
+            r"\b(?:speak|talk|write|answer|reply) (?:more )?(?:plainly|simply|clearly|briefly|concisely|formally|"
+            r"informally|casually)\b"
+        ),
+    ),
+    (
+        "kurzer knapper einfacher breve corto court simplement korter короче проще кратко понятнее подробнее",
+        _LOOSE,
+        (
+            rf"\b(?:{_ANY_ORDER}) (?:mas |plus |piu |mais )?(?:kurzer|knapper|einfacher|breve|corto|court|"
+            r"simplement|korter|короче|проще|кратко|понятнее|подробнее)\b"
+        ),
+    ),
+    (
+        "verwende benutze nutze usa utilise utilisez utilizza gebruik используй",
+        None,
+        (
+            rf"\b(?:{PLEASE}) (?:verwende|benutze|nutze|usa|utilisez?|utilizza|gebruik|используй) "
+            r"(?!dies|est[ae]\b|ce\b|cette|quest|deze|dit\b|эт)"
         ),
     ),
     ("use", _START, r"\buse [^.!?]{1,40},? (?:please|pls)\b"),

@@ -84,7 +84,7 @@ LASTING: dict[str, str] = {
         r"for the rest of (?:this|our|the) (?:chat|conversation)"
     ),
     "all every each any": (
-        r"(?:in|for|on) (?:all|every|each|any)(?: of)?(?: (?:your|my|our|the|these|future|further|next))* "
+        r"(?:in|for|on|off|to|under) (?:all|every|each|any)(?: of)?(?: (?:your|my|our|the|these|future|further|next))* "
         r"(?:repl|answer|response|message|chat|conversation|question|request|explanation|email|recipe|code)\w*"
     ),
     "ahora hoy ya adelante futuro defecto sucesivo respuestas vez": (
@@ -162,6 +162,8 @@ AGREED = (
 """Words behind an order that ask only whether it was understood."""
 
 REPORTED = (
+    r"\b(?:translate|rewrite|rephrase|proofread|correct|ubersetze?|traduce|traduis|traduz|traduci|переведи) "
+    r"[^:\n]{0,40}:|"
     r"(?<!\bi )(?<!\bwe )(?<!\bjust )\b(?:said|says|(?:told|tells) (?:me|us|him|her|them|everyone)|wrote|writes|warned|"
     r"advised|insist(?:s|ed)|reads?:|motto|slogan)\b|"
     r"(?<!\byo )\b(?:dijo|dice|decia|escribio|aconsejo que)\b|\b(?:sagte|sagt|meinte|schrieb)\b|hat gesagt|"
@@ -175,7 +177,7 @@ _STYLES = (
     r"emojis?|emoticon\w*|smileys?|bullet(?:s|[- ]?points?)|bulleted lists?|markdown|jargon|exclamation (?:marks|"
     r"points)|"
     r"hashtags?|small ?talk|disclaimers?|fluff|filler|preambles?|apologies|buzzwords|tables|lists|headings|headers|"
-    r"slang|latex|spoilers?|"
+    r"slang|latex|spoilers?|walls? of text|"
     r"emoticonos|vinetas|listas|tablas|tecnicismos|aufzahlung\w*|listen|tabellen|fachbegriffe|floskeln|anglizismen|"
     r"ausrufezeichen|listes?|puces|tableaux|anglicismes|elenchi|tabelle|tabelas|giri di parole|opsommingen|"
     r"lijstjes|эмодзи|смайл\w*|списков|таблиц|emotikon\w*|emotek|punktlist\w*"
@@ -200,9 +202,9 @@ STYLE_WORDS = """
     emoji emojis emoticon emoticons smiley smileys bullet bullets bulletpoints points bulleted markdown jargon
     exclamation
     hashtag hashtags talk smalltalk disclaimer disclaimers fluff filler preamble preambles apologies buzzwords tables
-    lists
-    headings headers slang latex spoiler spoilers emoticonos vinetas listas tablas tecnicismos aufzahlung aufzahlungen
-    aufzahlungszeichen listen tabellen fachbegriffe floskeln anglizismen ausrufezeichen liste listes puces tableaux
+    lists headings headers slang latex spoiler spoilers wall walls emoticonos vinetas listas tablas tecnicismos
+    aufzahlung aufzahlungen aufzahlungszeichen listen tabellen fachbegriffe floskeln anglizismen ausrufezeichen liste
+    listes puces tableaux
     anglicismes elenchi tabelle tabelas parole opsommingen lijstjes эмодзи смайлов смайлики смайликов списков таблиц
     emotikonow emotikony emotikon emotek punktlistor punktliste punktlister
 """
@@ -278,7 +280,7 @@ PREFERENCES: dict[str, str] = {
         r"\b(?:i|we) never (?:want|need|prefer|like|use|eat|drink|take|fly|book|buy|wear)\b|"
         r"\bi only (?:use|fly|wear|buy|read|watch|want|travel|stay|shop)\b (?!it\b|this|that\b|to\b)"
     ),
-    "vegetarian vegan pescatarian celiac coeliac diabetic intolerant allergic teetotal colourblind": (
+    "vegetarian vegan pescatarian celiac coeliac diabetic intolerant allergic teetotal colourblind colorblind": (
         r"\bi(?:'m| am|m) (?:an? |also |now |very |severely |strictly |actually |both )*(?:strict |"
         r"lifelong )?(?:vegetarian|vegan|"
         r"pescatarian|celiac|coeliac|diabetic|lactose[- ]intolerant|gluten[- ]intolerant|intolerant to|allergic to|"

@@ -25,7 +25,7 @@ from recuerda.recall.folding import composed, fold
 from recuerda.recall.languages import ENGLISH, STOPWORDS, languages_of, stem, stems
 from recuerda.recall.segmentation import Word, tokens_of
 
-TERMS_VERSION = 24
+TERMS_VERSION = 25
 """The version of the rules that make terms. An index that was built with another version is rebuilt."""
 
 MAX_TEXT = 20_000
