@@ -89,3 +89,19 @@ async def test_a_new_model_replaces_the_vectors_of_the_old_one_also_beside_singl
     assert "another process" not in caplog.text
     await first.close()
     await second.close()
+
+
+async def test_an_embedder_may_change_its_model_in_one_process(storage: SQLiteStorage) -> None:
+    for number in range(MANY):
+        await say(storage, f"thread {number}", *pair(f"We got puppy number {number}.", f"Congratulations, {number}."))
+    embedder = Meanings("old")
+    recall = provider(storage, embedder)
+    await recall.catch_up()
+    assert len(await texts(recall, "hound?")) == 10
+    for name in ("new", "old"):
+        embedder.model_id = name
+        assert await texts(recall, "hound?") == []
+        await recall.flush()
+        assert len(await texts(recall, "hound?")) == 10
+        assert await recall._of().index.vector_models("user:ana") == {name: 2 * MANY}  # pyright: ignore[reportPrivateUsage]
+    await recall.close()

@@ -11,9 +11,13 @@ A model may also give vectors of other dimensions than before under the same nam
 from __future__ import annotations
 
 from collections.abc import MutableMapping
+from typing import TypeAlias
 
 from recuerda.errors import EmbedderError
 from recuerda.recall.index import RecallIndex
+
+_Place: TypeAlias = tuple[str, str]
+"""A scope, and the embedder's model: an embedder may change its model."""
 
 _MANY = 32
 """Another process has to replace more than this number of vectors, so that single messages decide nothing."""
@@ -35,9 +39,9 @@ class Comparability:
 
     def __init__(self, index: RecallIndex) -> None:
         self._index = index
-        self._fewest: dict[str, int] = {}
-        self._lost: dict[str, str] = {}
-        self._dimensions: dict[str, int] = {}
+        self._fewest: dict[_Place, int] = {}
+        self._lost: dict[_Place, str] = {}
+        self._dimensions: dict[_Place, int] = {}
 
     async def check_models(self, scope: str, model_id: str, *, is_search: bool = False) -> None:
         """Compare the number of vectors of other models in a scope with the lowest number so far.
@@ -50,24 +54,27 @@ class Comparability:
         Raises:
             IncomparableVectors: another process replaces the vectors of this one. So does each later call.
         """
-        if scope not in self._lost and not (is_search and scope in self._fewest):
+        place = (scope, model_id)
+        if place not in self._lost and not (is_search and place in self._fewest):
             models = await self._index.vector_models(scope)
             others = {name: count for name, count in models.items() if name != model_id}
+            for other in others:  # this process itself may have had the other model, and may have it again
+                self.begin_anew(scope, other)
             number = sum(others.values())
-            fewest = self._fewest.get(scope, number)
-            _note(self._fewest, scope, min(fewest, number))
+            fewest = self._fewest.get(place, number)
+            _note(self._fewest, place, min(fewest, number))
             if number > fewest + _MANY:
-                self._lost[scope] = max(others, key=others.__getitem__)
-        if scope in self._lost:
+                self._lost[place] = max(others, key=others.__getitem__)
+        if place in self._lost:
             raise IncomparableVectors(
-                f"another process gives the same memories vectors of {self._lost[scope]}, in place of those of "
+                f"another process gives the same memories vectors of {self._lost[place]}, in place of those of "
                 f"{model_id}; let all processes use one model, or give each model an index of its own, and restart"
             )
 
-    def begin_anew(self, scope: str) -> None:
+    def begin_anew(self, scope: str, model_id: str) -> None:
         """Let the vectors of another model be replaced, also if another process replaced those of this one."""
-        self._fewest.pop(scope, None)
-        self._lost.pop(scope, None)
+        self._fewest.pop((scope, model_id), None)
+        self._lost.pop((scope, model_id), None)
 
     async def check_dimensions(self, scope: str, model_id: str, dimensions: int) -> None:
         """Compare the dimensions of a question's vector with those of the vectors in a scope.
@@ -75,7 +82,7 @@ class Comparability:
         Raises:
             IncomparableVectors: most vectors have other dimensions.
         """
-        if self._dimensions.get(scope) == dimensions:
+        if self._dimensions.get((scope, model_id)) == dimensions:
             return
         stored = await self._index.vector_dimensions(scope, model_id)
         if stored is not None and stored != dimensions:
@@ -83,12 +90,12 @@ class Comparability:
                 f"{model_id} gives questions vectors of {dimensions} dimensions, but the memories have vectors of "
                 f"{stored}; rebuild the index, or give the embedder another model_id"
             )
-        _note(self._dimensions, scope, dimensions)
+        _note(self._dimensions, (scope, model_id), dimensions)
 
 
-def _note(noted: MutableMapping[str, int], scope: str, number: int) -> None:
-    """Note a number for a scope. If there are too many scopes, the oldest note is forgotten."""
-    noted.pop(scope, None)
-    noted[scope] = number
+def _note(noted: MutableMapping[_Place, int], place: _Place, number: int) -> None:
+    """Note a number for a scope and a model. If there are too many, the oldest note is forgotten."""
+    noted.pop(place, None)
+    noted[place] = number
     if len(noted) > _MOST_SCOPES:
         del noted[next(iter(noted))]

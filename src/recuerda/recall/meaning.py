@@ -86,7 +86,7 @@ class Meaning:
 
     def begin_anew(self, scope: str) -> None:
         """Let `embed_missing` replace vectors of another model, also if another process replaced those of this one."""
-        self._comparability.begin_anew(scope)
+        self._comparability.begin_anew(scope, self.model_id)
 
     def end(self) -> None:
         """Leave only a short time for the vectors that are being made. The next process makes the others."""
