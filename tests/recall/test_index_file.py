@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from recuerda import ChatMessage, Turn
+from recuerda._drivers.sqlite import delete_files
 from recuerda.errors import ConfigurationError, StorageBusy, StorageUnavailable
+from recuerda.messages.codec import encode_turn
 from recuerda.recall import RecallProvider, SQLiteRecallIndex
-from recuerda.recall.index import Forgetting
+from recuerda.recall.index import CandidateQuery, Forgetting
 from recuerda.recall.places import index_beside, opened_index
 from recuerda.recall.sqlite import entries, following, schema
 from recuerda.sqlite import SQLiteStorage
@@ -93,6 +96,41 @@ async def test_an_index_that_is_gone_or_spoilt_is_made_anew_from_the_log(
     assert await found(recall, "amber") == ["I collect amber."]
     assert await found(recall, "basalt") == ["I collect basalt."]
     assert (await recall.stats()).documents == 4
+    await recall.close()
+
+
+class Waiting:
+    """An embedder that gives vectors when it is told to: one direction to texts about amber, another to all others."""
+
+    model_id = "waiting"
+
+    def __init__(self) -> None:
+        self.is_asked = asyncio.Event()
+        self.may_answer = asyncio.Event()
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        self.is_asked.set()
+        await self.may_answer.wait()
+        return [[1.0, 0.0] if "amber" in text else [0.0, 1.0] for text in texts]
+
+
+async def test_no_message_gets_the_vector_of_a_text_that_was_erased_with_an_earlier_file(
+    storage: SQLiteStorage, index_path: Path
+) -> None:
+    embedder = Waiting()
+    recall = RecallProvider(index_path, storage=storage, embedder=embedder)
+    await say(storage, "one", ChatMessage("user", "I collect amber."))
+    embedding = asyncio.create_task(recall.catch_up())
+    await embedder.is_asked.wait()
+    await storage.rewrite("one", {1: encode_turn(Turn(messages=(ChatMessage("user", "I collect basalt."),)))})
+    delete_files(index_path)
+    index = recall._of().index  # pyright: ignore[reportPrivateUsage] - to look into it
+    await recall._of().follow("one")  # pyright: ignore[reportPrivateUsage] - without waiting for vectors
+    embedder.may_answer.set()
+    await embedding
+    asked = CandidateQuery(scope="user:ana", terms=(), model_id="waiting", vector=[1.0, 0.0])
+    (candidate,) = (await index.candidates(asked)).found.values()
+    assert candidate.similarity == pytest.approx(0)
     await recall.close()
 
 

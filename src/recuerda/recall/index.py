@@ -458,10 +458,18 @@ class RecallIndex(ABC):
         return None
 
     @abstractmethod
-    async def add_vectors(self, scope: str, model_id: str, vectors: Mapping[int, Sequence[float]]) -> None:
+    async def add_vectors(
+        self,
+        scope: str,
+        model_id: str,
+        vectors: Mapping[int, Sequence[float]],
+        *,
+        generation: int | None = None,
+    ) -> None:
         """Store vectors (of length 1) of documents, by key. They replace vectors from another model.
 
-        Vectors of documents that have been removed are left out.
+        Vectors of documents that have been removed are left out. Nothing is stored if the index does not have the given
+        `generation` any more, because the keys may name other documents now.
         """
 
     async def add_facts(

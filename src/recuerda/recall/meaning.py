@@ -112,27 +112,32 @@ class Meaning:
             return 0
         done = 0
         async with self._lock(scope):
-            while not self._texts.has_ended and (
-                waiting := await self._index.unembedded(scope, self.model_id, _NEWEST)
-            ):
+            while not self._texts.has_ended:
+                # The index may be emptied while texts are embedded. Then their keys name other messages.
+                generation = self._index.generation
+                waiting = await self._index.unembedded(scope, self.model_id, _NEWEST)
+                if not waiting:
+                    break
                 await self._comparability.check_models(scope, self.model_id)
                 drawn = random.sample(waiting, min(len(waiting), _DRAWN))
                 while drawn:
                     some, drawn = drawn[: self._texts.at_once], drawn[self._texts.at_once :]
-                    await self._embed(scope, self._texts, some, waits=waits)
+                    by_key = await self._embedded(scope, self._texts, some, waits=waits)
+                    await self._index.add_vectors(scope, self.model_id, by_key, generation=generation)
+                    self._patience.resume()
                     done += len(some)
                     if note is not None:
                         note(len(some))
         return done
 
-    async def _embed(self, scope: str, texts: TextVectors, messages: Sequence[Unembedded], *, waits: bool) -> None:
+    async def _embedded(
+        self, scope: str, texts: TextVectors, messages: Sequence[Unembedded], *, waits: bool
+    ) -> dict[int, Sequence[float]]:
         keys = [message.key for message in messages]
         by_key = await self._index.copied_vectors(scope, self.model_id, keys)
         pieces = {one.key: pieces_of(one.text) for one in messages if one.key not in by_key}
         made = await texts.of(list(chain.from_iterable(pieces.values())), waits=waits)
-        by_key |= {key: mean_vector(of, [made[piece] for piece in of]) for key, of in pieces.items()}
-        await self._index.add_vectors(scope, self.model_id, by_key)
-        self._patience.resume()
+        return by_key | {key: mean_vector(of, [made[piece] for piece in of]) for key, of in pieces.items()}
 
     def _lock(self, scope: str) -> RunLock:
         return self._locks.setdefault(scope, RunLock())

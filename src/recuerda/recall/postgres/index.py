@@ -214,8 +214,15 @@ class PostgresRecallIndex(RecallIndex):
     async def vector_dimensions(self, scope: str, model_id: str) -> int | None:
         return await self._run(partial(self._searching.vector_dimensions, scope, model_id))
 
-    async def add_vectors(self, scope: str, model_id: str, vectors: Mapping[int, Sequence[float]]) -> None:
-        if vectors:
+    async def add_vectors(
+        self,
+        scope: str,
+        model_id: str,
+        vectors: Mapping[int, Sequence[float]],
+        *,
+        generation: int | None = None,
+    ) -> None:
+        if vectors and generation in (None, self.generation):
             await self._run(partial(self._following.add_vectors, scope, model_id, vectors))
 
     async def add_facts(

@@ -192,8 +192,19 @@ class SQLiteRecallIndex(RecallIndex):
     async def vector_dimensions(self, scope: str, model_id: str) -> int | None:
         return await self._look(partial(meaning.vector_dimensions, scope, model_id))
 
-    async def add_vectors(self, scope: str, model_id: str, vectors: Mapping[int, Sequence[float]]) -> None:
-        await self._write(partial(meaning.add_vectors, scope, model_id, vectors))
+    async def add_vectors(
+        self,
+        scope: str,
+        model_id: str,
+        vectors: Mapping[int, Sequence[float]],
+        *,
+        generation: int | None = None,
+    ) -> None:
+        def add(connection: sqlite3.Connection) -> None:
+            if generation in (None, self.generation):
+                meaning.add_vectors(scope, model_id, vectors, connection)
+
+        await self._write(add)
 
     async def add_facts(
         self, thread_id: str, position: Position, turn: int, facts: Sequence[NewFact], *, turn_id: str | None = None
