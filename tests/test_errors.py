@@ -23,6 +23,7 @@ SAMPLES: list[errors.RecuerdaError] = [
     errors.CorruptTurn("t", 1, "it is no JSON"),
     errors.DecryptionError("t", None, "its key is missing"),
     errors.ChatClientError("overloaded", status=503),
+    errors.EmbedderError("too many requests", status=429, retry_after_s=2.5),
     errors.ServiceThreadNotFound("conv_1", thread_id="t", status=404),
     errors.ThreadDiverged("t", "conv_1", "part 1 is another one"),
     errors.TurnPending("t", turn_id="x", step=1, age=timedelta(hours=1), waiting=("c1",)),

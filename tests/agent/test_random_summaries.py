@@ -20,7 +20,7 @@ summarizers = st.fixed_dictionaries(
     {
         "max_messages": st.integers(2, 30),
         "keep_messages": st.integers(1, 30),
-        "max_characters": st.sampled_from([20, 70, 60_000]),
+        "max_characters": st.sampled_from([30, 70, 60_000]),
     }
 )
 
@@ -54,7 +54,7 @@ def check_replaced(facts: set[str], alive: list[str], *, is_summed_up: bool) -> 
 @example(  # a thread that fits whole, and in which a window without summaries would start at a rounder number
     steps=["run", "undo", "run", "run", "undo", "run", "run", "run", "run"],
     window=ContextWindow(max_messages=8),
-    limits={"max_messages": 8, "keep_messages": 1, "max_characters": 20},
+    limits={"max_messages": 8, "keep_messages": 1, "max_characters": 30},
 )
 @given(steps=steps, window=windows, limits=summarizers)
 def test_a_request_tells_of_every_turn_there_is_and_of_no_other(

@@ -273,6 +273,25 @@ async def test_the_statement_with_a_time_or_a_name_comes_before_an_equal_one(
     for number, text in enumerate(
         ("My sister moved to Bergen happily.", "My sister moved last week.", "My sister moved home happily.")
     ):
-        await say(storage, f"t{number}", *pair(text), at=NOW - timedelta(days=9 - number))
-    found = [memory.text for memory in await recall.search("my sister moved", roles=["user"])]
+        await say(storage, f"t{number}", person("Ben", text), at=NOW - timedelta(days=9 - number))
+    found = [memory.text for memory in await recall.search("my sister moved")]
     assert found[-1] == "My sister moved home happily."
+
+
+async def test_a_time_and_a_name_tell_less_in_what_a_user_says_to_an_assistant(
+    storage: SQLiteStorage, recall: RecallProvider
+) -> None:
+    text = "My sister moved to Bergen last week."
+    await say(storage, "assistant", *pair(text), at=NOW)
+    await say(storage, "people", person("Ben", text + " Happily."), at=NOW)
+    factors = {
+        (report.memory.thread_id, part.reason): part.factor
+        for report in await recall.explain("my sister moved", roles=["user"])
+        for part in report.parts
+        if part.reason in ("time", "name")
+    }
+    assert factors == {
+        (thread, reason): pytest.approx(factor)
+        for thread, factor in (("assistant", 1.1), ("people", 1.3))
+        for reason in ("time", "name")
+    }

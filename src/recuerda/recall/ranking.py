@@ -8,7 +8,8 @@ with frequencies counted within the scope. The rest comes from how conversations
 - A speaker who is named in the question most likely said the answer.
 - People state facts in statements, and facts about themselves in the first person.
 - If the question asks for a time, the answer is a sentence with a time in it. Whatever the question is, an answer is
-  more likely to name a time, a person or a place than other sentences are.
+  more likely to name a time, a person or a place than other sentences are. What a user writes to an assistant mostly
+  names something, so there it tells less.
 - A standing instruction or a preference matters for questions in many other words, above all for requests.
 - If a conversation between people is about the topic, each of its messages is more likely to be the answer. A user's
   exchanges with an assistant stand more for themselves.
@@ -95,6 +96,9 @@ _SHARES = (0.4, 0.3, 0.2)
 _SHARE_OF_STANDING = 0.5
 """The worth of being a standing instruction or a preference if the query is a request."""
 
+_DETAILED = 1.3
+"""How much higher the scores of most answers are among people, because these name something."""
+
 _WORDS_OF_AN_ANSWER = 4
 """The largest number of words of a question that are expected in an answer."""
 
@@ -121,7 +125,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
         assisted: the same, if an assistant takes part in the conversation.
         speaker: raises messages of the speaker whom the question names, if it names only one.
         question: lowers messages that are questions.
-        personal: raises messages in which speakers talk about themselves.
+        personal: raises messages in which people talk about themselves.
         standing: raises a user's standing instructions and preferences, if an assistant replied to them.
         correction: raises messages of people that have all words of the question and say that something holds no
             longer, or was wrong.
@@ -131,6 +135,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
         time: raises messages that name a time, if the question asks for a time.
         detail: raises messages of people that name a time, if the question does not ask for one, and messages of people
             that name something.
+        detail_for_assistant: the same, if an assistant replied.
         similarity: the weight of the most similar meaning, relative to a word that only one message has.
     """
 
@@ -160,6 +165,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     date: float = 1.0
     time: float = 0.6
     detail: float = 0.3
+    detail_for_assistant: float = 0.1
     similarity: float = 1.3
 
 
@@ -333,7 +339,14 @@ def weights_for(question: Question, weights: Weights) -> Weights:
 
 
 def best_score(question: Question, info: ScopeInfo, candidates: Candidates, weights: Weights = WEIGHTS) -> float:
-    """Return the score to expect of a message that says what the question asks for.
+    """Return the score to expect of a message that says what the question asks for."""
+    score = _best_score(question, info, candidates, weights)
+    is_assisted = any(candidate.role == "assistant" for candidate in candidates.found.values())
+    return score / _DETAILED if is_assisted else score
+
+
+def _best_score(question: Question, info: ScopeInfo, candidates: Candidates, weights: Weights) -> float:
+    """Return the score to expect among people.
 
     Such a message has all words of the question, but at most four of them: long questions have words that no answer
     has. A word that the scope does not have counts like the rarest word that it has, unless meanings are compared too:
@@ -589,7 +602,7 @@ def _likelihood(kind: _Kind, question: Question, weights: Weights) -> float:
         factor += weights.speaker
     if traits & IS_QUESTION and not kind.is_prompt:
         factor *= 1 - weights.question
-    if traits & IS_PERSONAL:
+    if traits & IS_PERSONAL and kind.role != "assistant":
         factor *= 1 + weights.personal
     if traits & IS_CORRECTION and kind.role == "user":
         factor *= 1 + weights.correction
@@ -602,13 +615,14 @@ def _likelihood(kind: _Kind, question: Question, weights: Weights) -> float:
 
 def _likelihood_of_details(kind: _Kind, question: Question, weights: Weights) -> float:
     factor = 1.0
+    detail = weights.detail_for_assistant if kind.is_prompt else weights.detail
     if kind.traits & HAS_TIME:
         if question.asks_when:
             factor *= 1 + weights.time
         elif kind.role == "user":
-            factor *= 1 + weights.detail
+            factor *= 1 + detail
     if kind.traits & HAS_NAME and kind.role == "user":
-        factor *= 1 + weights.detail
+        factor *= 1 + detail
     return factor
 
 

@@ -200,7 +200,7 @@ async def test_a_person_forgets_a_memory_and_finds_no_trace(
         page = visitor.page
         await visitor.open("/memory?user=ana&q=window+seats")
         memory = page.locator(".message", has_text="I only fly after nine")
-        await memory.get_by_role("link", name="Forget this turn").click()
+        await memory.get_by_role("link", name="Forget this turn").first.click()
         await page.get_by_role("button", name="Forget these memories").click()
         await visitor.open("/memory?user=ana&q=window+seats")
         await expect(page.get_by_role("heading", name="What is found")).to_be_visible()
