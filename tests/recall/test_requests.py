@@ -14,6 +14,7 @@ Could you plan my trip to Rome?
 Write me a letter to the landlord
 What should I cook for eight people?
 Any ideas for a present?
+Find me a quiet hotel
 please translate this: good morning
 My back hurts. Suggest some exercises.
 ¿Podrías planear mi viaje a Roma?
@@ -24,6 +25,9 @@ Schreib mir einen Brief an den Vermieter.
 Was soll ich für acht Leute kochen?
 Peux-tu organiser mon voyage à Rome ?
 Écris une lettre au propriétaire.
+Écrivez-moi une lettre.
+Donne-moi une idée.
+Würdest du mir beim Packen helfen?
 Você poderia planejar minha viagem?
 Potresti organizzare il mio viaggio a Roma?
 Scrivimi una lettera al padrone di casa.
@@ -54,9 +58,16 @@ Could you tell me where I live?
 ¿Dónde vivo?
 Resúmeme por favor la mudanza.
 Wo wohne ich?
+Wo wurde ich geboren?
+Wo haben wir gemeinsam gewohnt?
+Welches Schlagzeug habe ich?
+Machine number of the lathe
+Montreal hotel name
+Hazel birthday
 Où est mon passeport ?
 Dove abito?
 Где я живу?
+Сколько стоит моя квартира?
 我住在哪里\uff1f
 私の犬の名前は何ですか
 """
