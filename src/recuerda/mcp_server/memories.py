@@ -24,7 +24,7 @@ from recuerda.messages.message import ChatMessage, Turn
 from recuerda.providers.observing import on_memories
 from recuerda.recall.checking import Tell
 from recuerda.recall.erasing import IndexFollower
-from recuerda.recall.forgotten import FORGOTTEN_KEY
+from recuerda.recall.forgotten import FORGOTTEN_KEY, is_forgotten
 from recuerda.recall.index import RecallIndex
 from recuerda.recall.memory import MIN_RELEVANCE, Filters, Memory
 from recuerda.recall.quoting import excerpt
@@ -107,7 +107,7 @@ class Memories:
         standing = await self.recollection.standing(scope.whose, limit=_RECENT, filters=Filters())
         found = await self.storage.read(scope.memories_thread, last_turns=_RECENT)
         kept = found.records if found.info is not None and scope.may_read(found.info) else ()
-        turns = [turn for turn in readable_turns(kept, scope.memories_thread) if FORGOTTEN_KEY not in turn.metadata]
+        turns = [turn for turn in readable_turns(kept, scope.memories_thread) if not is_forgotten(turn)]
         ids = [Place(scope.memories_thread, turn.id).id for turn in reversed(turns)]
         chosen = [(await self.find(scope, memory)).words for memory in ids]
         places = {(one.thread_id, one.turn_id) for one in chosen}

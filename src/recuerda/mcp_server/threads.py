@@ -28,7 +28,7 @@ from recuerda.mcp_server.references import Place
 from recuerda.mcp_server.scope import Scope
 from recuerda.messages.message import ChatMessage, FunctionCallContent, FunctionResultContent, TextContent
 from recuerda.recall.following import REMEMBERED_ROLES
-from recuerda.recall.forgotten import FORGOTTEN_KEY
+from recuerda.recall.forgotten import is_forgotten
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, NAMESPACE_KEY
 from recuerda.storage.contract import Storage
 from recuerda.storage.records import from_microseconds
@@ -121,7 +121,7 @@ class Threads:
         found = await scope.view(self.storage).read(thread_id, before=_turn_at(cursor), last_turns=limit + 1)
         if found.info is None:
             raise no_thread(thread_id)
-        turns = [turn for turn in readable_turns(found.records, thread_id) if FORGOTTEN_KEY not in turn.metadata]
+        turns = [turn for turn in readable_turns(found.records, thread_id) if not is_forgotten(turn)]
         wanted = [_turn_item(turn, thread_id) for turn in reversed(turns[-limit:])]
         items = fitting(wanted, self.max_tokens, shorten=_shortened)
         items.reverse()

@@ -7,10 +7,11 @@ is used, and in copies and forks of its thread. The messages of the turn do not 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from msgspec import structs
 
-from recuerda.errors import CorruptTurn, DecryptionError, ThreadConflict
+from recuerda.errors import CorruptTurn, DecryptionError
 from recuerda.messages.codec import decode_turn, encode_turn
 from recuerda.recall.following import is_current
 from recuerda.recall.forgotten import FORGOTTEN_KEY
@@ -18,7 +19,7 @@ from recuerda.recall.index import Forgetting, Position
 from recuerda.storage.contract import Storage
 from recuerda.storage.operations import ThreadSlice
 from recuerda.storage.records import TurnRecord
-from recuerda.threads.conflicts import MAX_TRIES
+from recuerda.threads.conflicts import repeated
 
 _TURNS_AT_ONCE = 250
 
@@ -43,7 +44,7 @@ async def mark_forgotten(
     for forgetting in forgettings:
         before: int | None = forgetting.last + 1
         while before is not None and before > forgetting.first:
-            before, position = await _mark_before(storage, forgetting, before, position)
+            before, position = await repeated(partial(_mark_before, storage, forgetting, before, position))
     return position
 
 
@@ -51,17 +52,6 @@ async def _mark_before(
     storage: Storage, forgetting: Forgetting, before: int, position: Position | None
 ) -> tuple[int | None, Position | None]:
     """Mark the last turns before a number; return the number of the first one, or None, and the new position."""
-    for _ in range(MAX_TRIES - 1):
-        try:
-            return await _mark_once(storage, forgetting, before, position)
-        except ThreadConflict:
-            continue
-    return await _mark_once(storage, forgetting, before, position)
-
-
-async def _mark_once(
-    storage: Storage, forgetting: Forgetting, before: int, position: Position | None
-) -> tuple[int | None, Position | None]:
     try:
         found = await storage.read(forgetting.thread_id, before=before, last_turns=_TURNS_AT_ONCE)
     except DecryptionError:

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import msgspec
 
@@ -27,6 +27,7 @@ from recuerda.storage.contract import Storage
 from recuerda.storage.operations import ThreadSlice
 from recuerda.storage.records import NO_BLOBS, NewTurn, TurnRecord
 from recuerda.storage.thread_info import Expected, ThreadInfo
+from recuerda.threads.conflicts import repeated
 from recuerda.threads.forking import ForkPlace, fork_thread
 from recuerda.threads.history import History, StoredTurn, stored_turn, title_of
 from recuerda.threads.new_turn import new_turn, rewritten_body
@@ -36,13 +37,8 @@ from recuerda.threads.warm_histories import WarmHistories
 METADATA = "conversation"
 """The key in a thread's metadata under which the client's own metadata is kept."""
 
-MAX_TRIES = 8
-"""The number of tries after which a change gives up because other writers change the thread each time."""
-
 LEASE = timedelta(seconds=4)
 """The time after which the lease of a server that was killed ends. A living server renews its leases in time."""
-
-T = TypeVar("T")
 
 
 class View(msgspec.Struct, frozen=True):
@@ -425,18 +421,6 @@ def client_metadata(info: ThreadInfo) -> dict[str, str]:
     """Return the client's own metadata of a conversation."""
     kept = info.metadata.get(METADATA)
     return cast("dict[str, str]", kept) if isinstance(kept, dict) else {}
-
-
-async def repeated(step: Callable[[], Awaitable[T]]) -> T:
-    """Return the result of a step that reads a thread and changes it. Repeat the step if another writer came between.
-
-    Raises:
-        ThreadConflict: another writer came between each time.
-    """
-    for _ in range(MAX_TRIES - 1):
-        with suppress(ThreadConflict):
-            return await step()
-    return await step()
 
 
 async def _new_turn(turn: Turn, storage: Storage, turn_id: str) -> NewTurn:

@@ -19,7 +19,8 @@ from recuerda.server.faults import ApiFault, bad_request, not_found
 from recuerda.server.items import REQUEST, Uploaded, uploaded_parts
 from recuerda.server.names import Tenancy
 from recuerda.server.requests import Item
-from recuerda.server.threads import Threads, View, repeated
+from recuerda.server.threads import Threads, View
+from recuerda.threads.conflicts import repeated
 from recuerda.threads.history import StoredTurn
 
 FILES = "uploaded_files"

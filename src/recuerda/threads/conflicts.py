@@ -7,19 +7,35 @@ the conversation, so a turn may be appended after it. In the same way a summary 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
 
 from recuerda.errors import ThreadConflict, ThreadOwnershipError
 from recuerda.storage.contract import Storage
 from recuerda.storage.operations import Appended, ThreadSlice
 from recuerda.storage.thread_info import Expected, Version, revision_of
 
+T = TypeVar("T")
+
 MAX_TRIES = 8
-"""The number of appends after which a conflict is raised."""
+"""The number of tries after which a conflict is raised."""
 
 
 def exact_version(expected: Expected, incarnation: str) -> Expected:
     """Return the version of a thread without a record, whose incarnation is known now. Any other one stays as it is."""
     return Version(incarnation, 0, "") if expected == 0 else expected
+
+
+async def repeated(step: Callable[[], Awaitable[T]]) -> T:
+    """Return the result of a step that reads a thread and changes it. Repeat the step if another writer came between.
+
+    Raises:
+        ThreadConflict: another writer came between each time.
+    """
+    for _ in range(MAX_TRIES - 1):
+        with suppress(ThreadConflict):
+            return await step()
+    return await step()
 
 
 async def append_checked(

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 
 import msgspec
 
-from recuerda.errors import InvalidInput, ThreadConflict
+from recuerda.errors import InvalidInput
 from recuerda.json_value import Json, JsonObject, to_json_object
 from recuerda.messages.codec import decode_turn, encode_turn
 from recuerda.messages.message import Turn
 from recuerda.storage.contract import Storage
 from recuerda.storage.operations import ThreadSlice
 from recuerda.storage.records import TurnRecord
-from recuerda.threads.conflicts import MAX_TRIES
+from recuerda.threads.conflicts import repeated
 from recuerda.threads.forking import TurnReference
 from recuerda.threads.history import StoredTurn
 
@@ -38,12 +38,7 @@ async def update_turn(storage: Storage, thread_id: str, turn: TurnReference, cha
         ThreadConflict: other writers changed the thread at each try.
     """
     wanted = to_json_object(changes, "metadata")
-    for _ in range(MAX_TRIES - 1):
-        try:
-            return await _updated(storage, thread_id, turn, wanted)
-        except ThreadConflict:
-            continue
-    return await _updated(storage, thread_id, turn, wanted)
+    return await repeated(lambda: _updated(storage, thread_id, turn, wanted))
 
 
 async def _updated(storage: Storage, thread_id: str, turn: TurnReference, changes: JsonObject) -> JsonObject:
