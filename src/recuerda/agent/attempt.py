@@ -21,7 +21,7 @@ from recuerda.agent.exchange import Exchange
 from recuerda.agent.failed import failure_text, is_lost_race
 from recuerda.agent.inbox import decided_before
 from recuerda.agent.journal import Journal, durable_store
-from recuerda.agent.prompt import Prompt, prompt_of, show_thread
+from recuerda.agent.prompt import Prompt, least_overhead_of, prompt_of, show_thread
 from recuerda.agent.queue import QueueTicket
 from recuerda.agent.reading import Reading
 from recuerda.agent.request import RunRequest
@@ -125,14 +125,23 @@ class Attempt:
         thread, said = self._request.thread, self._turn.input
         if tools := self._settings.context_tools:
             check_context(tools, self._request.context)
+        form = self._request.form
+        least_overhead = least_overhead_of(self._settings, self._reading, form)
         if self._settings.providers:
-            show_thread(thread, self._settings, self._reading, said, form=self._request.form)
+            show_thread(thread, self._settings, self._reading, said, least_overhead=least_overhead)
             thread.replaced = self._turn.replaces
         given = await gather(
             self._settings.providers, lambda provider: self._ticket.inside(provider.invoking(said, thread=thread))
         )
         self._warnings += given.warnings
-        return prompt_of(self._settings, given, self._reading, is_kept=self._exchange.is_kept, form=self._request.form)
+        return prompt_of(
+            self._settings,
+            given,
+            self._reading,
+            is_kept=self._exchange.is_kept,
+            least_overhead=least_overhead,
+            form=form,
+        )
 
     async def _settle(self, tools: Mapping[str, FunctionTool]) -> Sequence[int] | None:
         """Record the caller's decisions; return the calls to run first, or None when the turn waits for a decision."""

@@ -14,7 +14,7 @@ import msgspec
 
 from recuerda.agent.chat import ChatRequest
 from recuerda.agent.past import asked_with, read_before, read_turn, requests_of
-from recuerda.agent.prompt import Prompt, prompt_of, show_thread
+from recuerda.agent.prompt import Prompt, least_overhead_of, prompt_of, show_thread
 from recuerda.agent.reading import Reading, read_thread
 from recuerda.agent.request import RunRequest
 from recuerda.agent.settings import AgentSettings
@@ -149,8 +149,9 @@ async def preview_run(settings: AgentSettings, wanted: PreviewRequest) -> RunPre
         said = wanted.messages or asked_with(past, wanted.request)
         reading = await read_before(_turns_of(thread), past.number, settings, spare=SPARE)
     asking = said if past is None else past.messages[: past.turn.input_count] or said
-    given, providers = await _asked(settings, thread, reading, asking, past)
-    prompt = prompt_of(settings, given, reading, is_kept=False)
+    least_overhead = least_overhead_of(settings, reading)
+    given, providers = await _asked(settings, thread, reading, asking, past, least_overhead=least_overhead)
+    prompt = prompt_of(settings, given, reading, is_kept=False, least_overhead=least_overhead)
     return _preview(
         settings, reading, prompt, wanted, said=said, providers=providers, past=past, warnings=given.warnings
     )
@@ -189,6 +190,8 @@ async def _asked(
     reading: Reading,
     said: Sequence[ChatMessage],
     past: StoredTurn | None,
+    *,
+    least_overhead: int,
 ) -> tuple[Gathered, tuple[ProviderReport, ...]]:
     """Ask the providers, and return their contexts together and one by one."""
     before = None if past is None else past.created_at
@@ -199,7 +202,7 @@ async def _asked(
         return context
 
     if settings.providers:
-        show_thread(thread, settings, reading, said)
+        show_thread(thread, settings, reading, said, least_overhead=least_overhead)
     given = await gather(settings.providers, ask)
     return given, tuple(_reported(provider, contexts.get(id(provider)), before) for provider in settings.providers)
 

@@ -135,18 +135,21 @@ def show_thread(
     reading: Reading,
     said: Sequence[ChatMessage],
     *,
-    form: OutputForm | None = None,
+    least_overhead: int,
 ) -> None:
-    """Set what the providers of a run may know of its thread; it is done before they are asked."""
+    """Set what the providers of a run may know of its thread; it is done before they are asked.
+
+    `least_overhead` is that of the prompt; see `least_overhead_of`.
+    """
     history = reading.loaded.history
-    thread.sent_from = _first_sent(settings, reading, said, form)
+    thread.sent_from = _first_sent(settings, reading, said, least_overhead)
     thread.sent_pinned = _sent_pinned(reading)
     thread.context_room = _context_room(settings)
     thread.previous = history.turns[-1] if history is not None and history.turns else None
 
 
 def _first_sent(
-    settings: AgentSettings, reading: Reading, said: Sequence[ChatMessage], form: OutputForm | None
+    settings: AgentSettings, reading: Reading, said: Sequence[ChatMessage], least_overhead: int
 ) -> int | None:
     """Return the number of the first turn that a run sends beside the room for the contexts of providers.
 
@@ -155,8 +158,7 @@ def _first_sent(
     window = settings.window
     if window is None:
         return reading.loaded.first_sent(None)
-    overhead = _least_overhead(settings, reading, form)
-    return reading.loaded.first_sent(window, overhead_tokens=overhead, input_tokens=window.tokens(said))
+    return reading.loaded.first_sent(window, overhead_tokens=least_overhead, input_tokens=window.tokens(said))
 
 
 def _context_room(settings: AgentSettings) -> ContextRoom | None:
@@ -169,7 +171,7 @@ def _context_room(settings: AgentSettings) -> ContextRoom | None:
     return ContextRoom(min(wanted, share), window.counter or ESTIMATES)
 
 
-def _least_overhead(settings: AgentSettings, reading: Reading, form: OutputForm | None) -> int:
+def least_overhead_of(settings: AgentSettings, reading: Reading, form: OutputForm | None = None) -> int:
     """Return the tokens of all that is sent besides thread and turn, with the room for the contexts of providers."""
     window, room = settings.window, _context_room(settings)
     if window is None or room is None:
@@ -187,7 +189,13 @@ def _sent_pinned(reading: Reading) -> Sequence[ChatMessage]:
 
 
 def prompt_of(
-    settings: AgentSettings, given: Gathered, reading: Reading, *, is_kept: bool, form: OutputForm | None = None
+    settings: AgentSettings,
+    given: Gathered,
+    reading: Reading,
+    *,
+    is_kept: bool,
+    least_overhead: int,
+    form: OutputForm | None = None,
 ) -> Prompt:
     """Return the prompt of a run.
 
@@ -196,6 +204,7 @@ def prompt_of(
         given: the contexts of the providers.
         reading: the result of reading the thread.
         is_kept: True when the service keeps the thread.
+        least_overhead: the least number of tokens besides thread and turn; see `least_overhead_of`.
         form: the form of the answer; None for text.
 
     Raises:
@@ -217,7 +226,7 @@ def prompt_of(
         kept=reading.loaded.pinned.messages,
         history=partial(reading.loaded.select, settings.window),
         context=context,
-        least_overhead=_least_overhead(settings, reading, form),
+        least_overhead=least_overhead,
         window=settings.window,
         tools=tools_by_name([*settings.tools, *given.tools]),
         options=settings.options,
