@@ -17,6 +17,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
+from functools import cache
 from typing import TypeAlias
 
 from recuerda.recall.standing_words import (
@@ -59,7 +60,7 @@ _ORDERED = re.compile(rf"(?:{_BEHIND_MARK}|(?<!\w){_ASKED},? )(?:{ORDERS['en']})
 _MARGIN = 120
 """The number of characters before a sign that are looked at."""
 
-_ORDER = re.compile(rf"\b(?:{_ANY_ORDER})\b")
+_ORDER = rf"\b(?:{_ANY_ORDER})\b"
 _DIRECT = re.compile(rf"\W*(?:(?:{PLEASE}),? )?{_TO_USER}(?:{_ANY_ORDER})\b")
 _WISH = re.compile(
     rf"\b(?:{PLEASE}|{REQUESTS}|{REPLIES}|you (?:should|must|have to|need to)|want you|like you|need you|"
@@ -88,6 +89,8 @@ _THEN = (
 )
 
 _Where: TypeAlias = re.Pattern[str] | None
+_Sign: TypeAlias = tuple[_Where, str]
+"""What has to stand before a sign, and the pattern of the sign. It is compiled when it is first looked for."""
 _SIGNS: tuple[tuple[str, _Where, str], ...] = (
     # orders that last
     ("always never", _START, rf"\b(?:always|never) {_NO_ENGLISH_ORDER}[\w-]+ \w"),
@@ -298,16 +301,12 @@ _ATTRIBUTION = 15
 """The number of characters behind "said" that are too few for a sentence: they stand behind what was said."""
 
 
-_Sign: TypeAlias = tuple[_Where, re.Pattern[str]]
-
-
 def _by_word(signs: Iterable[tuple[str, _Where, str]]) -> dict[str, list[_Sign]]:
     """Return the signs by the words of which each has one."""
     found: defaultdict[str, list[_Sign]] = defaultdict(list)
     for words, where, pattern in signs:
-        sign = (where, re.compile(pattern))
         for word in words.split():
-            found[word].append(sign)
+            found[word].append((where, pattern))
     return dict(found)
 
 
@@ -329,7 +328,7 @@ def _beside_orders() -> Iterator[tuple[str, _Where, str]]:
 _LASTING = _by_word((words, None, rf"\b(?:{pattern})\b") for words, pattern in LASTING.items())
 _OTHERS = _by_word((*_SIGNS, *((words, None, pattern) for words, pattern in PREFERENCES.items()), *_beside_orders()))
 _CUES = frozenset(_LASTING.keys() | _OTHERS.keys())
-_CHARACTERS = tuple((part, (None, re.compile(sign))) for part, sign in CHARACTERS.items())
+_CHARACTERS = tuple((part, (None, sign)) for part, sign in CHARACTERS.items())
 
 
 def is_standing(folded: str, words: AbstractSet[str] | None = None) -> bool:
@@ -355,16 +354,22 @@ def is_standing(folded: str, words: AbstractSet[str] | None = None) -> bool:
     )
 
 
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
 def _has(text: str, sign: _Sign) -> bool:
     where, pattern = sign
     if where is None:
-        return pattern.search(text) is not None
-    return any(where.search(text, max(0, match.start() - _MARGIN), match.start()) for match in pattern.finditer(text))
+        return _compiled(pattern).search(text) is not None
+    found = _compiled(pattern).finditer(text)
+    return any(where.search(text, max(0, match.start() - _MARGIN), match.start()) for match in found)
 
 
-def _lasts(sentence: str, pattern: re.Pattern[str]) -> bool:
+def _lasts(sentence: str, pattern: str) -> bool:
     """Return True if a sentence has words that make an order last, and an order."""
-    found = pattern.search(sentence)
+    found = _compiled(pattern).search(sentence)
     if found is None:
         return False
     return bool(_DIRECT.match(sentence, found.end()) or _has(sentence, (_LOOSE, _ORDER)) or _WISH.search(sentence))
