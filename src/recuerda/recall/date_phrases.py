@@ -12,8 +12,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
 from typing import TypeAlias
 
-from recuerda.recall.date_words import MONTHS, NUMBERS, WEEKDAYS
-from recuerda.recall.further_date_words import FURTHER_MONTHS, FURTHER_NUMBERS
+from recuerda.recall.date_words import NUMBERS, WEEKDAYS
+from recuerda.recall.further_date_words import FURTHER_NUMBERS, MONTH_NAMES, NUMBER_WORDS, count_of
 
 Period: TypeAlias = tuple[datetime, datetime]
 """The start of a period and its end, which does not belong to it."""
@@ -155,7 +155,6 @@ _PLACED = re.compile(
     r"(?:(?:of|in|im|de|d'|di|do|da|van|des|del|el|le|du)[ ']?){1,2}(\w+)(?: (?:of |de |del |do )?((?:19|20)\d\d))?\b"
     rf"|\b(ultim[oa]|prim[oa]) ({'|'.join((*WEEKDAYS, *_WEEK_WORDS))}) (?:de|di|do) (\w+)()"
 )
-_MONTH_NAMES = FURTHER_MONTHS | MONTHS
 _WEEK = 7
 _WORD = re.compile(r"\w+")
 
@@ -221,16 +220,14 @@ def _decade(match: re.Match[str], now: datetime) -> Period | None:
 
 def _and_a_half(match: re.Match[str], today: datetime) -> Period | None:
     amount, unit = [group for group in match.groups() if group is not None]
-    number = _HALF_NUMBERS.get(amount) or NUMBERS.get(amount) or FURTHER_NUMBERS.get(amount)
-    count = number or (int(amount) if amount.isdecimal() else 1)
+    count = _HALF_NUMBERS.get(amount) or NUMBER_WORDS.get(amount) or (int(amount) if amount.isdecimal() else 1)
     length = _DAYS_OF_UNIT[unit]
     return _around(today, (count + 0.5) * length, length / 5)
 
 
 def _to_the_day(match: re.Match[str], today: datetime) -> Period | None:
     amount, unit = [group for group in match.groups() if group is not None]
-    count = NUMBERS.get(amount) or FURTHER_NUMBERS.get(amount) or int(amount)
-    return _around(today, count * _DAYS_OF_UNIT[unit], 2)
+    return _around(today, count_of(amount) * _DAYS_OF_UNIT[unit], 2)
 
 
 def _half_of_year(match: re.Match[str], now: datetime) -> Period:
@@ -255,7 +252,7 @@ def _around(today: datetime, back: float, margin: float) -> Period | None:
 def _placed(match: re.Match[str], now: datetime) -> Period | None:
     """Return the week or the day of a month, as in "the first Monday of May", or None if no month is named."""
     place, name, of, year = match.groups()[:4] if match[1] else match.groups()[4:]
-    month = _MONTH_NAMES.get(of)
+    month = MONTH_NAMES.get(of)
     if month is None:
         return None
     starts = [int(year)] if year else [now.year, now.year - 1]

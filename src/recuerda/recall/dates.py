@@ -31,7 +31,6 @@ from recuerda.recall.date_words import (
     DAYS_BACK_IN_FRENCH,
     LAST,
     LAST_NIGHT,
-    MONTHS,
     NAMED_UNITS,
     NUMBERS,
     PARTS_OF_MONTHS,
@@ -56,10 +55,11 @@ from recuerda.recall.further_date_words import (
     FURTHER_AGO_WORDS,
     FURTHER_DAYS,
     FURTHER_DAYS_BACK,
-    FURTHER_MONTHS,
-    FURTHER_NUMBERS,
     FURTHER_UNITS,
     FURTHER_WEEKDAYS,
+    MONTH_NAMES,
+    NUMBER_WORDS,
+    count_of,
 )
 from recuerda.recall.holidays import holidays_of
 from recuerda.recall.languages import ENGLISH, languages_of
@@ -67,9 +67,7 @@ from recuerda.recall.numeric_dates import numeric_dates
 from recuerda.recall.seasons import seasons_of
 from recuerda.storage.records import to_microseconds
 
-_MONTH_NAMES = FURTHER_MONTHS | MONTHS
 _WEEKDAY_NAMES = FURTHER_WEEKDAYS | WEEKDAYS
-_NUMBER_WORDS = FURTHER_NUMBERS | NUMBERS
 _UNIT_WORDS = FURTHER_UNITS | UNITS
 _DAYS_BACK = FURTHER_DAYS_BACK | DAYS_BACK
 _UNIT_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365, "decade": 3652}
@@ -104,7 +102,7 @@ _ABOUT = re.compile(
     r"\b(vor|hace|il y a|ha) (?:gut|etwa|ungefahr|rund|circa|ca\.?|fast|knapp|uber|mehr als|cerca de|unos|unas|"
     r"casi|mas de|"
     r"aproximadamente|environ|presque|plus d[e']|a peu pres|quase|mais de) ?"
-    rf"(?=(?:{'|'.join(_NUMBER_WORDS)}|\d+)\b)"
+    rf"(?=(?:{'|'.join(NUMBER_WORDS)}|\d+)\b)"
 )
 _TENS = (
     (re.compile(r"\bune? (?:petite )?dizaine d[e']"), "10 "), (re.compile(r"\bune? vingtaine d[e']"), "20 "),
@@ -135,7 +133,7 @@ _BEFORE_LAST = re.compile(
     rf"\b(?:vorletzte[nrs]?|avant-derniere?|penultim[oa]|voorlaatste) ({_WEEKENDS}|{'|'.join(UNITS)})\b"
 )
 _BESIDE_TIME = re.compile(
-    rf"\b(?:({'|'.join(_NUMBER_WORDS)}|\d{{1,2}}) )?({'|'.join(_UNIT_WORDS)}|{_WEEKENDS})s? "
+    rf"\b(?:({'|'.join(NUMBER_WORDS)}|\d{{1,2}}) )?({'|'.join(_UNIT_WORDS)}|{_WEEKENDS})s? "
     rf"(?:({BOUNDS['before']})|({BOUNDS['after']}|following|na|po)|of|vom|del|du|van|de) (?=\w)"
 )
 """A time some units before or after another one, as in "the week after Easter" and "two days before yesterday"."""
@@ -273,7 +271,7 @@ def _as_year(match: re.Match[str], now: datetime) -> str:
         groups = match.groups()
         amount, unit = groups[:2] if groups[1] else groups[2:]
         amount = amount or "1"
-        back = 0 if amount in VAGUE_NUMBERS else _count(amount)
+        back = 0 if amount in VAGUE_NUMBERS else count_of(amount)
     else:
         unit, back = next(filter(None, match.groups())), int(match.re is _LAST)
     is_year = _UNIT_WORDS[unit] == "year" and (back or match.re is _THIS)
@@ -322,10 +320,10 @@ def _beside(match: re.Match[str], anchor: Period) -> Period:
         return _days(saturday, 0 if not is_before else 14 if (saturday - day).days > 5 else 7, 2)
     count = 2 * _UNIT_DAYS["week"] if unit == "fortnight" else _UNIT_DAYS[unit]
     if unit == "day":
-        return _days(day, -sign * (_count(match[1]) if match[1] else 1), 1)
+        return _days(day, -sign * (count_of(match[1]) if match[1] else 1), 1)
     if match[1]:
         before, nearly = _NEARLY.get(unit, (2, 4))
-        return _days(day, before - sign * count * _count(match[1]), nearly + 1)
+        return _days(day, before - sign * count * count_of(match[1]), nearly + 1)
     return _days(day, count, count) if is_before else _days(day, -1, count)
 
 
@@ -337,7 +335,7 @@ def _begins_with_date(text: str) -> bool:
 
 
 def _is_of_date(word: str) -> bool:
-    return word[:1].isdecimal() or word in _MONTH_NAMES or word in _WEEKDAY_NAMES
+    return word[:1].isdecimal() or word in MONTH_NAMES or word in _WEEKDAY_NAMES
 
 
 def _times_of(text: str, now: datetime) -> NamedTimes:
@@ -372,7 +370,7 @@ def _named_dates(words: list[str]) -> tuple[set[int], set[int], set[int]]:
     months: set[int] = set()
     days: set[int] = set()
     for at, word in enumerate(words):
-        if (month := _MONTH_NAMES.get(word)) is None:
+        if (month := MONTH_NAMES.get(word)) is None:
             continue
         beside = _days_of([*reversed(words[:at])], is_reversed=True) | _days_of(words[at + 1 :])
         before = words[at - 1] if at else ""
@@ -383,7 +381,7 @@ def _named_dates(words: list[str]) -> tuple[set[int], set[int], set[int]]:
         if word not in AMBIGUOUS_MONTHS or beside or before in BEFORE_TIMES or has_year or is_in_range or starts_range:
             months.add(month)
             if is_in_range:
-                first = _MONTH_NAMES[words[at - 2]]
+                first = MONTH_NAMES[words[at - 2]]
                 months.update((first + further - 1) % 12 + 1 for further in range((month - first) % 12))
             days |= beside
     return years, months, days
@@ -391,7 +389,7 @@ def _named_dates(words: list[str]) -> tuple[set[int], set[int], set[int]]:
 
 def _is_range_of_months(words: Sequence[str]) -> bool:
     """Return True if four words are a range such as "from March to May"."""
-    if len(words) < 4 or words[0] not in RANGE_STARTS or not {words[1], words[3]} <= _MONTH_NAMES.keys():
+    if len(words) < 4 or words[0] not in RANGE_STARTS or not {words[1], words[3]} <= MONTH_NAMES.keys():
         return False
     return words[2] in RANGES or words[2] in BESIDE_DAYS
 
@@ -500,14 +498,14 @@ def _days_of_a_week(text: str, today: datetime) -> list[Period] | None:
     weekdays = [_WEEKDAY_NAMES[word] for word in _WORD.findall(text) if word in _WEEKDAY_NAMES]
     ago = _AGO.search(text) if weekdays else None
     if ago is not None and _UNIT_WORDS[ago[2] or ago[4]] == "week":
-        weeks = _count(ago[1] or ago[3])
+        weeks = count_of(ago[1] or ago[3])
     elif weekdays and any(UNITS[match[1] or match[2]] == "week" for match in _LAST.finditer(text)):
         weeks = 1
     else:
         ago = _WEEKDAYS_AGO.search(text)
         if ago is None:
             return None
-        weekday, count = _WEEKDAY_NAMES[ago[2] or ago[4]], _count(ago[1] or ago[3])
+        weekday, count = _WEEKDAY_NAMES[ago[2] or ago[4]], count_of(ago[1] or ago[3])
         return [_days(today, (today.weekday() - weekday - 1) % 7 + 1 + 7 * (count - 1), 1)]
     return [_days(today, today.weekday() - weekday + 7 * weeks, 1) for weekday in weekdays]
 
@@ -541,10 +539,6 @@ def _newest_part(part: str, unit: str, today: datetime) -> Iterator[Period]:
         yield found if found[0] <= today else _part(_unit(today, unit, back=1), unit, [part])
 
 
-def _count(amount: str) -> int:
-    return int(amount) if amount.isdecimal() else _NUMBER_WORDS[amount]
-
-
 def _times_ago(text: str, today: datetime) -> Iterator[Period]:
     for match in _AGO.finditer(text):
         yield from _ago(today, match[1] or match[3], match[2] or match[4])
@@ -557,7 +551,7 @@ def _trailing(text: str, today: datetime) -> Iterator[Period]:
     """Yield the periods that end now, such as "the last three weeks"."""
     for match in _TRAILING.finditer(text):
         amount, unit = match[1] or match[3], match[2] or match[4]
-        count = _count(amount)
+        count = count_of(amount)
         if unit in _HOURS:
             yield _days(today, -(-count // 24), 1 - (-count // 24))
         else:
@@ -640,7 +634,7 @@ def _ago(today: datetime, amount: str, unit: str) -> Iterator[Period]:
 
     It is also the week or the month of the calendar: "two months ago" may be any day of that month.
     """
-    count, name = _count(amount), _UNIT_WORDS[unit]
+    count, name = count_of(amount), _UNIT_WORDS[unit]
     if name == "fortnight":
         count, name = 2 * count, "week"
     back = _UNIT_DAYS[name] * count

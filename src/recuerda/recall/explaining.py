@@ -12,10 +12,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from recuerda.recall.index import THREAD_BITS, Candidate, Candidates, Document, ScopeInfo
+from recuerda.recall.index import Candidate, Candidates, Document, ScopeInfo
 from recuerda.recall.memory import Memory
 from recuerda.recall.ranking import (
-    DAY_US,
     WEIGHTS,
     Likelihoods,
     Question,
@@ -24,6 +23,7 @@ from recuerda.recall.ranking import (
     is_reply_to,
     own_scores,
     score_of_words,
+    session_of,
     session_support,
     span_of,
     supported_scores,
@@ -205,8 +205,7 @@ class _Scores:
         yield ScorePart(reason="neighbour", points=sum(self._support(key, step) for step in _NEIGHBOURS))
         if is_reply_to(candidate, self._found, self._echoes):
             yield ScorePart(reason="reply", points=self._weights.echoed * self._own[key - 1])
-        support = self._sessions.get((key >> THREAD_BITS, candidate.created_us // DAY_US), 0.0)
-        yield ScorePart(reason="conversation", points=support)
+        yield ScorePart(reason="conversation", points=self._sessions.get(session_of(candidate), 0.0))
 
     def _words(self, candidate: Candidate) -> Iterator[ScorePart]:
         """Yield the points of each word of the query, and what the message loses for the other words."""

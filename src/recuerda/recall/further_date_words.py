@@ -5,6 +5,8 @@ The words are folded. They name a time in a question only, because some of them 
 
 from __future__ import annotations
 
+from recuerda.recall.date_words import MONTHS, NUMBERS
+
 _MONTHS = """
     januari februari mars april maj juni juli augusti september oktober november december
     januar februar mars april mai juni juli august september oktober november desember
@@ -33,6 +35,8 @@ _MONTHS = """
 """
 FURTHER_MONTHS: dict[str, int] = {name: at % 12 + 1 for at, name in enumerate(_MONTHS.split())}
 """Maps the name of a month to its number, as `date_words.MONTHS` does."""
+MONTH_NAMES: dict[str, int] = FURTHER_MONTHS | MONTHS
+"""The same for all languages."""
 
 _WEEKDAYS = """
     mandag tisdag onsdag torsdag fredag lordag sondag
@@ -77,6 +81,8 @@ _NUMBERS: dict[int, str] = {
 }
 FURTHER_NUMBERS: dict[str, int] = {word: number for number, words in _NUMBERS.items() for word in words.split()}
 """Maps a number word to its number."""
+NUMBER_WORDS: dict[str, int] = FURTHER_NUMBERS | NUMBERS
+"""The same for all languages."""
 
 FURTHER_UNITS: dict[str, str] = {
     word: unit
@@ -116,3 +122,8 @@ FURTHER_AGO = (
     rf"\b(?:pred|acum|fa|πριν(?: απο)?) (?:{_AMOUNT} )?({_UNIT})\b",
 )
 """Patterns for a time some units ago. Each has the amount, which is None if it is one, and the unit."""
+
+
+def count_of(amount: str) -> int:
+    """Return the number of a number word, or of digits."""
+    return int(amount) if amount.isdecimal() else NUMBER_WORDS[amount]

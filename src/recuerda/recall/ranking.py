@@ -325,7 +325,7 @@ def rank(
     for key, supported in scores.items():
         candidate = found[key]
         created = candidate.created_us
-        score = supported + sessions.get((key >> THREAD_BITS, created // DAY_US), 0.0)
+        score = supported + sessions.get(session_of(candidate), 0.0)
         is_reply = bool(echoes) and is_reply_to(candidate, found, echoes)
         likelihood = likelihoods.of(candidate, is_reply=is_reply)
         scored.append((score * likelihood * (1 + recent * ((created - oldest) / age)), created, key))
@@ -537,18 +537,19 @@ def _support_weight(role: str, beside: str, step: int, weights: Weights, *, is_q
     return weights.second_before if step < 0 else weights.second_after
 
 
+def session_of(candidate: Candidate) -> tuple[int, int]:
+    """Return the conversation of a message: its thread and its day."""
+    return candidate.key >> THREAD_BITS, candidate.created_us // DAY_US
+
+
 def session_support(
     found: Mapping[int, Candidate], own: Mapping[int, float], weights: Weights
 ) -> dict[tuple[int, int], float]:
-    """Return the support that each message of a conversation has from its best ones, by its thread and its day."""
-    assisted = {
-        (key >> THREAD_BITS, candidate.created_us // DAY_US)
-        for key, candidate in found.items()
-        if candidate.role == "assistant"
-    }
+    """Return the support that each message of a conversation has from its best ones, by `session_of`."""
+    assisted = {session_of(candidate) for candidate in found.values() if candidate.role == "assistant"}
     scores: defaultdict[tuple[int, int], list[float]] = defaultdict(list)
     for key, score in own.items():
-        scores[key >> THREAD_BITS, found[key].created_us // DAY_US].append(score)
+        scores[session_of(found[key])].append(score)
     return {
         session: sum(heapq.nlargest(3, values)) * (weights.assisted if session in assisted else weights.session)
         for session, values in scores.items()

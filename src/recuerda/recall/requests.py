@@ -20,28 +20,28 @@ _WISHES = r"""
     pourr\w+|peux|pouvez|devr\w+|dois-je|faut-il|s'il (?:te|vous) plait|conseil\w*|recommand\w+|sugger\w+|idees?|aide\w*
     voudrais|besoin
     poderia\w*|podes?|deveria\w*|devo|sugest\w+|sugir\w+|ideias?|conselhos?|ajud\w+|preciso|gostaria
-    potresti|potrebbe|puoi|dovre\w+|devo|consigli\w*|suggeri\w*|raccomand\w+|idee?a?|aiut\w+|per favore|vorrei|bisogno
-    kun je|kunt u|zou|zouden|moet|moeten|alsjeblieft|alstublieft|help|advies|raad|tips?|aanraden|aanbevelen|voorstel\w*
+    potresti|potrebbe|puoi|dovre\w+|consigli\w*|suggeri\w*|raccomand\w+|idee?a?|aiut\w+|per favore|vorrei|bisogno
+    kun je|kunt u|zou|zouden|moet|moeten|alsjeblieft|alstublieft|advies|raad|tips?|aanraden|aanbevelen|voorstel\w*
     kan du|skulle|borde?|bor jag|skal jeg|ska jag|hjalp\w*|hjaelp\w*|hjelp\w*|forslag|forslar?|foresla\w*|anbefal\w*
     rekommend\w*|snalla|behover
     mozesz|moglbys|moglabys|powinn\w+|pomoz\w*|polec\w*|zapropon\w*|pomysl\w*|prosze|potrzebuje|doradz\w*
     можешь|можете|мог бы|могла бы|помоги\w*|посовету\w*|порекоменду\w*|предложи\w*|идеи|совет\w*|пожалуйста|нужно
-    ebilir misin\w*|\w+[ae]bilir misin\w*|oner\w*|tavsiye\w*|fikir\w*|lutfen|yardim\w*|\w+m[ae]liyim
+    \w+[ae]bilir misin\w*|oner\w*|tavsiye\w*|fikir\w*|lutfen|yardim\w*|\w+m[ae]liyim
     من فضلك|لو سمحت|اقترح\w*|ساعدن\w+|هل يمكنك|انصح\w*|نصيحه|نصيحة|احتاج
 """
 _ORDERS = r"""
-    write draft plan give show make create explain set lay design build translate prepare compose generate add fix
-    improve check rewrite refactor implement choose pick escrib\w+ redacta\w* haz(?:me)? dame muestra\w*
-    explica(?:me)? crea(?:me)? prepara(?:me)? planea\w* planifica\w* traduce\w* disena\w* mejora corrige\w* propon\w*
-    schreib\w* entwirf plane? gib zeige? mach(?:e|en)? erstell\w* erklar\w* ubersetze? bereite formulier\w*
-    verbesser\w* ecri(?:s|vez)(?:-moi|-nous)? redige\w* donnez?(?:-moi|-nous)? fai(?:s|tes) montrez?(?:-moi|-nous)?
-    expliquez?(?:-moi|-nous)? creez? prepare\w* planifie\w* tradui\w+ ameliore\w* propose\w* corrige\w* escreva\w*
-    faca\w* faz de-me da-me mostre explique crie prepare planeje traduza melhore sugira scrivi\w* dammi fammi fai
-    mostra(?:mi|ci)? spiega(?:mi)? crea prepara(?:me)? pianifica traduci migliora correggi proponi schrijf geef maak
-    toon vertaal bedenk verbeter skriv ge gi giv visa vis lag lav gjor planera planlegg planlaeg forklar oversatt
-    oversett napisz zaplanuj daj pokaz zrob stworz wyjasnij przetlumacz przygotuj ulozl? popraw напиши\w* составь\w*
-    дай\w* покажи\w* сделай\w* создай\w* объясни\w* переведи\w* подготовь\w* спланируй\w* придумай\w* исправь\w* yaz
-    hazirla goster planla acikla cevir اكتب اعطني خطط اشرح ترجم
+    write draft plan give show make create explain set lay design build translate compose generate add fix improve
+    check rewrite refactor implement choose pick escrib\w+ redacta\w* haz(?:me)? dame muestra\w* explica(?:me)?
+    crea(?:me)? prepara(?:me)? planea\w* planifica\w* traduce\w* disena\w* mejora corrige\w* propon\w* schreib\w*
+    entwirf plane? gib zeige? mach(?:e|en)? erstell\w* erklar\w* ubersetze? bereite formulier\w* verbesser\w*
+    ecri(?:s|vez)(?:-moi|-nous)? redige\w* donnez?(?:-moi|-nous)? fai(?:s|tes) montrez?(?:-moi|-nous)?
+    expliquez?(?:-moi|-nous)? creez? prepare\w* planifie\w* tradui\w+ ameliore\w* propose\w* escreva\w* faca\w* faz
+    de-me da-me mostre crie planeje traduza melhore sugira scrivi\w* dammi fammi fai mostra(?:mi|ci)? spiega(?:mi)?
+    pianifica traduci migliora correggi proponi schrijf geef maak toon vertaal bedenk verbeter skriv ge gi giv visa
+    vis lag lav gjor planera planlegg planlaeg forklar oversatt oversett napisz zaplanuj daj pokaz zrob stworz
+    wyjasnij przetlumacz przygotuj ulozl? popraw напиши\w* составь\w* дай\w* покажи\w* сделай\w* создай\w* объясни\w*
+    переведи\w* подготовь\w* спланируй\w* придумай\w* исправь\w* yaz hazirla goster planla acikla cevir اكتب اعطني خطط
+    اشرح ترجم
 """
 _CHARACTERS = (
     r"请(?!问)|請(?!問)|帮我|幫我|帮忙|能不能|可以.{0,12}[吗嗎]|建议|建議|推荐|推薦|应该|應該|怎么办|怎麼辦|写一|寫一|我想要?|"

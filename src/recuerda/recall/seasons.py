@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime, tzinfo
 
 from recuerda.recall.date_words import NUMBERS
+from recuerda.recall.further_date_words import count_of
 
 _FIRST_MONTHS = {
     word: month
@@ -124,8 +125,8 @@ def _counted_back(text: str, now: datetime) -> Iterator[tuple[datetime, datetime
         yield _season(match[1] or match[2], start.year - 1, now.tzinfo)
     for match in _AGO.finditer(text):
         start, _ = _newest(_SINGULAR[match[2] or match[4]], now, is_over=True)
-        count = NUMBERS.get(match[1] or match[3]) or int(match[1] or match[3])
-        yield _season(_SINGULAR[match[2] or match[4]], start.year - count + 1, now.tzinfo)
+        years = count_of(match[1] or match[3])
+        yield _season(_SINGULAR[match[2] or match[4]], start.year - years + 1, now.tzinfo)
     for match in _LAST_YEARS.finditer(text):
         back, season = divmod((match.lastindex or 1) - 1, len(_NAMES))
         yield _season(_NAMES[season], now.year - 1 - back, now.tzinfo)
