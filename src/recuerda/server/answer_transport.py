@@ -1,12 +1,19 @@
 """The head of an answer and the first part of its body, in one write.
 
-uvicorn writes them one after the other. Each write is a call of the system, and wakes the client.
+uvicorn writes them one after the other. Each write is a call of the system, and wakes the client. A long first part is
+written after the head instead, because a copy of it would cost more than the call.
+
+`writelines` of asyncio's transports is not used. In the first versions of Python 3.12 and 3.13 it never tells the
+protocol to pause (https://github.com/python/cpython/issues/127655), so a client that does not read would never be cut
+off.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+
+_JOINED_BYTES = 65_536
 
 
 class AnswerTransport:
@@ -33,10 +40,11 @@ class AnswerTransport:
         if not self._has_begun:
             self._has_begun, self._head = True, data
             self._loop.call_soon(self._flush)
-        elif self._head:
+        elif len(data) <= _JOINED_BYTES:
             head, self._head = self._head, b""
-            self._transport.writelines((head, data))
+            self._transport.write(head + data if head else data)
         else:
+            self._flush()
             self._transport.write(data)
 
     def close(self) -> None:
