@@ -30,6 +30,17 @@ ASKED: Sequence[tuple[str, str]] = [
     ("Mano dukra alergiška riešutams.", "alergija"),
     ("Mu tütar on allergiline pähklite vastu.", "pähkel"),
     ("Моја ћерка је алергична.", "алергија"),
+    ("Dental hygiene costs 80 euros.", "hygene"),
+    ("The minuscule font hurts my eyes.", "miniscule"),
+    ("I was disappointed by the hotel.", "dissapointed"),
+    ("The gynecologist called.", "ginecologist"),
+    ("We visited Philadelphia.", "Filadelfia"),
+    ("Our guarantee ended.", "garantee"),
+    ("Der Rhabarber ist reif.", "Rabarber"),
+    ("Het abonnement loopt af.", "abbonement"),
+    ("A minha mensagem chegou.", "mansagem"),
+    ("Винегрет готов.", "венегрет"),
+    ("Η εγκυμοσύνη πάει καλά.", "εγγυμοσυνη"),
     ("ჩემს ქალიშვილს ალერგია აქვს.", "ალერგიები"),
 ]
 
@@ -87,14 +98,17 @@ def test_the_most_similar_terms_stand_for_a_word() -> None:
 
 def test_other_words_are_not_similar() -> None:
     pairs = [("horror", "horse"), ("bread", "breakfasts"), ("cat", "car"), ("wine", "line"), ("market", "mart")]
+    pairs += [("tailor", "sailor"), ("bitter", "butter"), ("kirch", "kirsch"), ("chicken", "kitchen")]
+    pairs += [("honey", "money"), ("passion", "mission"), ("leather", "weather"), ("барон", "баран")]
     assert [pair for pair in pairs if similar_terms(pair[:1], pair[1:])] == []
     assert [word for word in ("1234567", "ord-2024", "car", "猫が好き") if can_be_similar(word)] == []
 
 
 def test_few_terms_are_looked_up() -> None:
     wanted = to_look_up(["accomodation", "accomod"])
-    assert wanted.starts == ("acco",)
-    assert len(wanted.spellings) == 20
+    assert "acco" in wanted.starts
+    assert len(wanted.starts) < 20
+    assert len(wanted.spellings) < 400
     assert wanted.has("accommod")
     assert not wanted.has("ascent")
 

@@ -2,15 +2,17 @@
 
 "Jegyek" finds "jegyet" although a short message did not tell its language, "alergija" finds "alergiška" in a language
 without rules, and "penicilin" finds "penicillin". An index looks for such terms only if it has no term of the word, and
-only where its terms begin alike or differ near the beginning, so that it reads a small part of them.
+only where its terms begin alike, sound alike or differ near the beginning, so that it reads a small part of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-START = 4
+from recuerda.recall.misspelling import EARLY, early_errors, respelt_starts, sound
+
+START = EARLY
 """The number of letters with which a similar term begins alike, unless it differs in one of these letters."""
 
 SIMILAR = 0.5
@@ -24,6 +26,9 @@ LAST_CHARACTER = "\U0010ffff"
 
 _SHORTEST = 5
 """The smallest number of letters of a word for which similar terms are looked for."""
+
+_LONG_SOUND = 7
+"""The smallest number of letters of two sounds that may differ in one letter."""
 
 _LONGEST_ENDING = 4
 """The largest number of letters that an ending has behind the letters that two forms of a word share."""
@@ -60,40 +65,59 @@ def can_be_similar(word: str) -> bool:
 
 
 def to_look_up(terms: Iterable[str]) -> LookedUp:
-    """Return what to look up for the terms of a word.
-
-    A spelling differs near its beginning by a letter that is too much or stands twice, or by two letters that have
-    changed places. Other letters are not tried, because there are too many.
-    """
+    """Return what to look up for the terms of a word; see `misspelling.py`."""
     long = [term for term in terms if len(term) >= START]
-    spellings = {spelling for term in long if len(term) >= _SHORTEST for spelling in _spellings(term)}
-    return LookedUp(tuple(sorted({term[:START] for term in long})), frozenset(spellings))
+    word_length = max(map(len, long), default=0)
+    starts, spellings = {term[:START] for term in long}, set[str]()
+    for term in long:
+        if len(term) >= _SHORTEST:
+            starts |= respelt_starts(term)
+            spellings.update(early_errors(term, word_length))
+    return LookedUp(tuple(sorted(starts)), frozenset(spellings))
 
 
 def similar_terms(terms: Collection[str], known: Iterable[str]) -> list[str]:
     """Return the known terms that are most similar to the terms of a word, the most similar first."""
     looked_up = to_look_up(terms)
-    found = {other: max(_likeness(term, other) for term in terms) for other in known if looked_up.has(other)}
+    found = {
+        other: max(_likeness(term, other, is_early=other in looked_up.spellings) for term in terms)
+        for other in known
+        if looked_up.has(other)
+    }
     least = max(found.values(), default=0.0) - _NEARLY
     alike = [other for other, likeness in found.items() if likeness and likeness >= least]
     return sorted(alike, key=lambda other: (-found[other], other))[:_MOST]
 
 
-def _spellings(term: str) -> Iterator[str]:
-    for at in range(START):
-        yield term[:at] + term[at + 1 :]
-        yield term[:at] + term[at + 1] + term[at] + term[at + 2 :]
-        yield term[: at + 1] + term[at:]
+def _likeness(term: str, other: str, *, is_early: bool) -> float:
+    """Return how much two terms are alike, from 0 to 1; 0 if they are hardly forms or spellings of one word.
 
-
-def _likeness(term: str, other: str) -> float:
-    """Return how much two terms are alike, from 0 to 1; 0 if they are hardly forms or spellings of one word."""
+    `is_early` is True for a term that was looked up because it differs near the beginning.
+    """
     shorter, longer = sorted((len(term), len(other)))
     shared = next((at for at in range(shorter) if term[at] != other[at]), shorter)
-    if shorter >= _SHORTEST and _differ_once(term[shared:], other[shared:]):
+    is_looked_up = shared >= START or is_early
+    if shorter >= _SHORTEST and is_looked_up and _differ_once(term[shared:], other[shared:]):
         return (longer - 1) / longer
+    if shorter >= _SHORTEST and (alike := _sound_alike(term, other)):
+        return (longer - alike) / longer
     is_form = shared >= START and (longer - shared <= _LONGEST_ENDING or shared == len(other) >= _WHOLE)
     return shared / longer if is_form else 0.0
+
+
+def _sound_alike(term: str, other: str) -> int:
+    """Return how many letters of two terms differ at least if they sound alike, or nearly so if they are long; else 0.
+
+    Other words than those that begin alike are compared only if they sound alike at the beginning.
+    """
+    first, second = sound(term), sound(other)
+    shorter = min(len(first), len(second))
+    # The sounds of other scripts are those of vowels, and short words differ in these.
+    if first == second:
+        return int(shorter >= _LONG_SOUND or term.isascii())
+    shared = next((at for at in range(shorter) if first[at] != second[at]), shorter)
+    is_near = shorter >= _LONG_SOUND and shared >= START and _differ_once(first[shared:], second[shared:])
+    return 2 if is_near else 0
 
 
 def _differ_once(term: str, other: str) -> bool:

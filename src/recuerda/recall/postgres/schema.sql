@@ -285,8 +285,8 @@ BEGIN
         ) p;
 END $$;
 
--- The rows that have the terms with these starts or these terms, if the scope has them, and the pending documents that may
--- have such a term. At most `p_rows` rows of each start are returned.
+-- The rows that have the terms with these starts or these terms, if the scope has them, and the pending documents, which
+-- are few. At most `p_rows` rows of each start are returned.
 CREATE OR REPLACE FUNCTION {schema}.recall_terms_like(p_scope text, p_starts text[], p_terms text[], p_rows integer)
 RETURNS TABLE (is_waiting boolean, data bytea)
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
@@ -296,10 +296,7 @@ DECLARE
 BEGIN
     RETURN QUERY
         SELECT true, convert_to(w.counts, 'UTF8') FROM {schema}.recall_pending w
-        WHERE w.scope = v_scope AND (
-            EXISTS (SELECT FROM unnest(p_starts) AS a (start) WHERE strpos(w.counts, '"' || a.start) > 0)
-            OR EXISTS (SELECT FROM unnest(p_terms) AS a (term) WHERE strpos(w.counts, '"' || a.term || '"') > 0)
-        );
+        WHERE w.scope = v_scope;
     RETURN QUERY
         SELECT false, p.data FROM unnest(p_starts) AS a (start)
         CROSS JOIN LATERAL (
@@ -308,9 +305,10 @@ BEGIN
             ORDER BY p.term, p.first LIMIT p_rows
         ) p;
     RETURN QUERY
-        SELECT false, p.data FROM unnest(p_starts || p_terms) AS a (term)
+        -- Most of the terms would stand in the same few rows.
+        SELECT DISTINCT ON (p.term, p.first) false, p.data FROM unnest(p_starts || p_terms) AS a (term)
         CROSS JOIN LATERAL (
-            SELECT p.data FROM {schema}.recall_postings p WHERE p.scope = v_scope AND p.term <= a.term
+            SELECT p.term, p.first, p.data FROM {schema}.recall_postings p WHERE p.scope = v_scope AND p.term <= a.term
             ORDER BY p.term DESC, p.first DESC LIMIT 1
         ) p;
 END $$;
