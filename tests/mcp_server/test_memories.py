@@ -8,6 +8,7 @@ from mcp.shared.exceptions import MCPError
 
 from recuerda import ChatMessage, ChatMessageStore
 from recuerda.mcp_server import Scope
+from recuerda.recall.scopes import NAMESPACE_KEY
 from tests.mcp_server.conftest import ANA, BOB, Served, answer, failure, text_of
 
 
@@ -213,6 +214,25 @@ async def test_a_thread_of_memories_that_is_deleted_meanwhile_gets_its_namespace
     assert (await served.call("recall", query="launch"))["memories"] == []
     (found,) = (await served.call("recall", work, query="launch"))["memories"]
     assert found["text"] == "The launch is in June."
+
+
+async def test_memories_are_kept_in_another_thread_when_theirs_is_another_s(served: Served) -> None:
+    first = await served.call("remember", text="The launch is in May.")
+    await served.storage.update_thread(first["thread"], user_id="bob")
+    second = await served.call("remember", text="The launch is in June.", idempotency_key="june")
+    again = await served.call("remember", text="The launch is in June.", idempotency_key="june")
+    assert (again["memory"], again["is_new"]) == (second["memory"], False)
+    await served.storage.update_thread(second["thread"], metadata={NAMESPACE_KEY: "work"})
+    third = await served.call("remember", text="The launch is in July.")
+    assert len({one["thread"] for one in (first, second, third)}) == 3
+    for scope, month in ((ANA, "July"), (Scope(user_id="ana", namespace="work"), "June"), (BOB, "May")):
+        (found,) = (await served.call("recall", scope, query="launch"))["memories"]
+        assert found["text"] == f"The launch is in {month}."
+    served.scope = ANA
+    async with served.client() as client:
+        page = await client.read_resource("recuerda://memory/about-me")
+    assert "July" in str(page)
+    assert "June" not in str(page)
 
 
 async def test_characters_that_no_database_keeps_are_left_out(client: Client) -> None:

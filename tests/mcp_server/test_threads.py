@@ -336,7 +336,7 @@ async def test_a_scope_needs_names_that_can_be_ids() -> None:
     for user, namespace, agent in (("", "default", None), ("a", "", None), ("a", "default", "\0")):
         with pytest.raises(InvalidInput):
             Scope(user_id=user, namespace=namespace, agent=agent)
-    assert ANA.memories_thread != Scope(user_id="ana").memories_thread
+    assert ANA.memories_thread() != Scope(user_id="ana").memories_thread()
 
 
 async def _read(client: Client, uri: str) -> str:

@@ -18,6 +18,7 @@ from recuerda.recall.forgotten import FORGOTTEN_KEY
 from recuerda.sqlite import SQLiteStorage
 from recuerda.storage.operations import ReadQuery, ThreadSlice
 from recuerda.testing.scripted import ScriptedChatClient
+from recuerda.threads.history import stored_turn
 from tests.recall.talking import holds_bytes, pair, say
 from tests.recall.test_facts import finds
 from tests.recall.test_meaning import Meanings
@@ -176,6 +177,43 @@ async def test_a_provider_of_one_user_forgets_nothing_of_another(filled: SQLiteS
     everybodys = RecallProvider(storage=filled)
     assert "I collect basalt too." in await words(everybodys, "basalt", user="ben")
     await everybodys.close()
+
+
+@pytest.mark.parametrize("way", ["turn", "thread", "query", "user"])
+async def test_a_fork_that_was_given_to_another_user_is_not_forgotten_with_its_parent(
+    storage: SQLiteStorage, recall: RecallProvider, way: str
+) -> None:
+    await say(storage, "one", *pair("My cat is called Mochi."), turn_id="told")
+    await ChatMessageStore(storage=storage, thread_id="one", user_id="ana").fork(thread_id="two")
+    assert len(await recall.search("What is my cat called?", roles=["user"])) == 1
+    await storage.update_thread("two", user_id="ben")  # by another process, so the index does not know it
+    named: dict[str, Any] = {
+        "turn": {"thread": "one", "turn": "told"}, "thread": {"thread": "one"}, "query": {"query": "Mochi"},
+        "user": {"user": "ana"},
+    }  # fmt: skip
+    await recall.forget(**named[way])
+    assert await words(recall, "What is my cat called?") == set()
+    (left,) = (await storage.read("two")).records
+    assert FORGOTTEN_KEY not in stored_turn(left, "two").metadata
+    bens = RecallProvider(recall._of().index, storage=storage, user_id="ben")  # pyright: ignore[reportPrivateUsage]
+    assert "My cat is called Mochi." in await words(bens, "What is my cat called?")
+    await bens.close()
+
+
+async def test_a_thread_that_is_given_away_during_the_forgetting_is_left_alone(
+    storage: SQLiteStorage, recall: RecallProvider
+) -> None:
+    await say(storage, "one", *pair("My cat is called Mochi."))
+    of = recall._of()  # pyright: ignore[reportPrivateUsage]
+    turns = await of.turns_to_forget("one", None, (await of.follow("one")).position)
+    await storage.update_thread("one", user_id="ben")
+    assert await of.forget(turns) == 0
+    await of.follow("one")
+    assert (await of.index.held(turns, 1)).count == await of.index.forget(turns) == 0
+    bens = RecallProvider(of.index, storage=storage, user_id="ben")
+    assert "My cat is called Mochi." in await words(bens, "What is my cat called?")
+    assert await bens.forgotten() == []
+    await bens.close()
 
 
 async def test_what_was_forgotten_stays_forgotten_when_the_index_is_made_anew(

@@ -85,20 +85,22 @@ async def find_memory(recollection: Recollection, storage: Storage, scope: Scope
     if info is None or record is None or not scope.may_read(info):
         raise no_memory(memory)
     document = _document(record, place)
-    followed = await recollection.follow(place.thread_id)
-    if document is None or followed.position is None:
+    position = (await recollection.follow(place.thread_id)).position
+    if document is None or position is None or position.scope not in scope.whose.scopes:
         raise no_memory(memory)
     turn = Forgetting(
-        thread_id=place.thread_id, incarnation=followed.position.incarnation, first=document.turn, last=document.turn
+        scope=position.scope,
+        thread_id=place.thread_id,
+        incarnation=position.incarnation,
+        first=document.turn,
+        last=document.turn,
     )
     if not (await recollection.index.held([turn], limit=0)).count:
         raise no_memory(memory)  # The turn was forgotten.
     own = memory_of(document, 0.0)
-    corrections = Corrections(await recollection.index.corrections(followed.position.scope))
+    corrections = Corrections(await recollection.index.corrections(position.scope))
     history = corrections.memories(0, document, 0.0, has_history=True)
-    return FoundMemory(
-        place=place, info=info, record=record, own=own, position=followed.position, history=tuple(history)
-    )
+    return FoundMemory(place=place, info=info, record=record, own=own, position=position, history=tuple(history))
 
 
 def _document(record: TurnRecord, place: Place) -> Document | None:

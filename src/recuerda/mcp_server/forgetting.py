@@ -142,7 +142,8 @@ class Forgetting:
     async def _forget(self, scope: Scope, found: FoundMemory) -> None:
         place = found.place
         recollection = self._memories.recollection
-        await recollection.forget(await recollection.turns_to_forget(place.thread_id, place.turn_id))
+        turns = await recollection.turns_to_forget(place.thread_id, place.turn_id, found.position)
+        await recollection.forget(turns)
         if found.is_kept_alone:
             await self._erase(scope, found)
         await recollection.follow(place.thread_id)

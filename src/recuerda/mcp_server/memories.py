@@ -61,7 +61,6 @@ class Memories:
         self.max_tokens: int = max_tokens
         self.recollection: Recollection = Recollection(index, storage, None, clock)
         self._caught_up: set[str] = set()
-        self._prepared: set[str] = set()
         self._follower = IndexFollower("MCP memories", self.recollection)
         storage.follow(self._follower)
 
@@ -105,10 +104,11 @@ class Memories:
     async def about_me(self, scope: Scope) -> list[Memory]:
         """Return the user's standing wishes and the newest memories that were stored on purpose, the newest first."""
         standing = await self.recollection.standing(scope.whose, limit=_RECENT, filters=Filters())
-        found = await self.storage.read(scope.memories_thread, last_turns=_RECENT)
+        thread_id, _ = await self._own_thread(scope)
+        found = await self.storage.read(thread_id, last_turns=_RECENT)
         kept = found.records if found.info is not None and scope.may_read(found.info) else ()
-        turns = [turn for turn in readable_turns(kept, scope.memories_thread) if not is_forgotten(turn)]
-        ids = [Place(scope.memories_thread, turn.id).id for turn in reversed(turns)]
+        turns = [turn for turn in readable_turns(kept, thread_id) if not is_forgotten(turn)]
+        ids = [Place(thread_id, turn.id).id for turn in reversed(turns)]
         chosen = [(await self.find(scope, memory)).words for memory in ids]
         places = {(one.thread_id, one.turn_id) for one in chosen}
         return [*chosen, *(one for one in standing if (one.thread_id, one.turn_id) not in places)]
@@ -136,8 +136,7 @@ class Memories:
             input_count=0,
             metadata={"about": subject} if subject else None,
         )
-        thread_id = scope.memories_thread
-        await self._prepare(scope)
+        thread_id = await self._prepared(scope)
         turn_id = turn_id_of(key)
         memory = Place(thread_id, turn_id).id
         new = new_turn(turn, self.storage, id=turn_id)
@@ -150,7 +149,7 @@ class Memories:
             records=lambda _: [(memory, words)],
         )
         if appended.created:
-            await self._prepare(scope, is_anew=True)
+            await self._prepare(scope, thread_id)
         if appended.replayed:
             _check_same(stored_turn(appended.record, thread_id).turn, turn)
         answer = Remembered(memory=memory, thread=thread_id, text=words, is_new=not appended.replayed)
@@ -160,19 +159,19 @@ class Memories:
         """Store memories of another program, and return the number of new ones. The same call stores nothing twice."""
         if not memories:
             return 0
-        await self._prepare(scope)
+        thread_id = await self._prepared(scope)
         new = [
             msgspec.structs.replace(new_turn(one.turn, self.storage, id=one.turn_id), created_us=one.created_us)
             for one in memories
         ]
         appended = await on_memories(
             "create_memory",
-            scope.view(self.storage).append_all(scope.memories_thread, new),
+            scope.view(self.storage).append_all(thread_id, new),
             store=store_of(scope),
             count=lambda appended: sum(not one.replayed for one in appended),
         )
         if any(one.created for one in appended):
-            await self._prepare(scope, is_anew=True)
+            await self._prepare(scope, thread_id)
         return sum(not one.replayed for one in appended)
 
     async def correct(self, scope: Scope, memory: str, text: str) -> Corrected:
@@ -206,16 +205,27 @@ class Memories:
         self.storage.followers.discard(self._follower)
         await self.recollection.index.close()
 
-    async def _prepare(self, scope: Scope, *, is_anew: bool = False) -> None:
-        """Give the thread of memories its title and its namespace before it has a turn."""
-        thread_id = scope.memories_thread
-        if thread_id in self._prepared and not is_anew:
-            return
-        view = scope.view(self.storage)
-        if is_anew or await view.head(thread_id) is None:
-            title = "Memories" if scope.agent is None else f"Memories of {scope.agent}"
-            await view.update_thread(thread_id, title=title, metadata={HOLDS: MEMORIES} | namespace_metadata(scope))
-        self._prepared.add(thread_id)
+    async def _own_thread(self, scope: Scope) -> tuple[str, bool]:
+        """Return the id of the thread for new memories, and whether the thread exists.
+
+        A thread that was given to another user, or put into another namespace, is followed by another one.
+        """
+        number = 0
+        while (info := await self.storage.head(scope.memories_thread(number))) and not scope.may_write(info):
+            number += 1
+        return scope.memories_thread(number), info is not None
+
+    async def _prepared(self, scope: Scope) -> str:
+        """Return the id of the thread for new memories. A new thread has its title and its namespace already."""
+        thread_id, exists = await self._own_thread(scope)
+        if not exists:
+            await self._prepare(scope, thread_id)
+        return thread_id
+
+    async def _prepare(self, scope: Scope, thread_id: str) -> None:
+        title = "Memories" if scope.agent is None else f"Memories of {scope.agent}"
+        metadata = {HOLDS: MEMORIES} | namespace_metadata(scope)
+        await scope.view(self.storage).update_thread(thread_id, title=title, metadata=metadata)
 
     def _fitting(self, items: Sequence[MemoryItem]) -> list[MemoryItem]:
         return fitting(items, self.max_tokens, shorten=shortened)

@@ -52,10 +52,13 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
         """The owner of the memories."""
         return Whose(user_id=self.user_id, namespaces=self.namespaces)
 
-    @property
-    def memories_thread(self) -> str:
-        """The id of the thread with the memories that the connection writes."""
-        return f"memories-{self.digest('memories')[:24]}"
+    def memories_thread(self, number: int = 0) -> str:
+        """Return the id of a thread for the memories that the connection writes.
+
+        Args:
+            number: the number of earlier such threads that are not the connection's own any more.
+        """
+        return f"memories-{self.digest('memories', *([number] if number else []))[:24]}"
 
     def view(self, storage: Storage) -> Storage:
         """Return the storage as the user sees it."""

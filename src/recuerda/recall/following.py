@@ -57,6 +57,11 @@ def scope_of(info: ThreadInfo, user_id: str | None, known: Position | None) -> s
     return thread_scope(info.id, namespace) if user_id is None else user_scope(user_id, namespace)
 
 
+def is_in_scope(info: ThreadInfo, scope: str) -> bool:
+    """Return True if the memories of a thread can be in a scope, as its user and its namespace are now."""
+    return scope == scope_of(info, owner_of(scope, ()).user_id, None)
+
+
 def is_current(info: ThreadInfo, known: Position | None) -> bool:
     """Return True if a position is that of the thread as it is now, so that nothing has to be followed."""
     if known is None or (known.incarnation, known.revision, known.record_id) != (

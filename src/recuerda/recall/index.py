@@ -235,12 +235,14 @@ class Forgetting(msgspec.Struct, frozen=True, kw_only=True):
     """A range of turns to forget. They stay forgotten when the index is rebuilt.
 
     Attributes:
+        scope: the scope of the thread. If the thread has been given to another owner, nothing is forgotten.
         thread_id: the thread's id.
         incarnation: the thread's incarnation.
         first: the number of the first turn.
         last: the number of the last turn.
     """
 
+    scope: str
     thread_id: str
     incarnation: str
     first: int

@@ -11,9 +11,9 @@ from functools import partial
 
 from msgspec import structs
 
-from recuerda.errors import CorruptTurn, DecryptionError
+from recuerda.errors import CorruptTurn, DecryptionError, ThreadOwnershipError
 from recuerda.messages.codec import decode_turn, encode_turn
-from recuerda.recall.following import is_current
+from recuerda.recall.following import is_current, is_in_scope
 from recuerda.recall.forgotten import FORGOTTEN_KEY
 from recuerda.recall.index import Forgetting, Position
 from recuerda.storage.contract import Storage
@@ -38,6 +38,7 @@ async def mark_forgotten(
         The position at which the index is when it has forgotten the turns, too; None if it has to follow the thread.
 
     Raises:
+        ThreadOwnershipError: the thread is not in the scope of the turns any more.
         ThreadConflict: other writers changed the thread at each try.
         StorageError: the storage failed, or cannot be written.
     """
@@ -58,6 +59,8 @@ async def _mark_before(
         return None, None  # Without its key, the thread is erased.
     if found.info is None or found.info.incarnation != forgetting.incarnation:
         return None, None
+    if not is_in_scope(found.info, forgetting.scope):
+        raise ThreadOwnershipError(f"thread {forgetting.thread_id!r} has been given to another owner meanwhile")
     if bodies := _marked(found, forgetting):
         edits = await storage.rewrite(forgetting.thread_id, bodies, expected=found.info.version)
         if position is None or edits is None or not is_current(found.info, position):

@@ -536,8 +536,9 @@ class RecallProvider(ContextProvider):
         if (thread_id is None) == (user is None):
             raise InvalidInput("forget needs one of thread=, thread= and turn=, user=, or query=")
         if thread_id is not None:
-            self._check_owner(thread_id, await self._of().follow(check_id(thread_id, "thread id")))
-            turns = await self._of().turns_to_forget(thread_id, turn)
+            followed = await self._of().follow(check_id(thread_id, "thread id"))
+            self._check_owner(thread_id, followed)
+            turns = await self._of().turns_to_forget(thread_id, turn, followed.position)
         else:
             turns = await self._of().turns_of_user(whose_memories(self._user(user), None, self.namespaces))
         return await self._forgotten(turns, query, dry_run=dry_run)

@@ -10,7 +10,7 @@ from itertools import chain
 from msgspec import structs
 
 from recuerda._events import fields
-from recuerda.errors import ConfigurationError, InvalidInput, StorageBusy
+from recuerda.errors import ConfigurationError, InvalidInput, StorageBusy, ThreadOwnershipError
 from recuerda.providers.embedding import Embedder
 from recuerda.recall.asking import questions_of
 from recuerda.recall.checking import ROUNDS, CheckedIndex, Known, Tell
@@ -255,22 +255,34 @@ class Recollection(CheckedIndex):
 
     # -- forgetting ----------------------------------------------------------------------------------------------------
 
-    async def turns_to_forget(self, thread_id: str, turn: int | str | None) -> list[Forgetting]:
+    async def turns_to_forget(
+        self, thread_id: str, turn: int | str | None, position: Position | None
+    ) -> list[Forgetting]:
         """Return all current turns of a thread, or one turn by its number or id, for `forget`.
 
-        One turn is forgotten in all threads that hold it.
+        One turn is forgotten in all threads of the owner that hold it.
+
+        Args:
+            thread_id: the thread.
+            turn: the turn; None for all turns.
+            position: the position of the thread, whose owner the caller has checked.
         """
         if isinstance(turn, str):
             found = (await self.home(thread_id).read(thread_id, last_turns=0, turn_id=turn)).found
             turn = -1 if found is None else found.number
-        position = (await self.follow(thread_id)).position
         if position is None or turn == -1:
             return []
         if turn is None:
             return [_forgetting(thread_id, position, 1, position.revision)]
         copies = [one for one in await self.index.holders(thread_id, turn) if one.thread_id != thread_id]
         forgotten = [
-            Forgetting(thread_id=one.thread_id, incarnation=one.incarnation, first=one.turn, last=one.turn)
+            Forgetting(
+                scope=position.scope,
+                thread_id=one.thread_id,
+                incarnation=one.incarnation,
+                first=one.turn,
+                last=one.turn,
+            )
             for one in copies
         ]
         return [_forgetting(thread_id, position, turn, turn), *forgotten]
@@ -319,7 +331,7 @@ class Recollection(CheckedIndex):
         return [
             _forgetting(thread_id, positions[thread_id], turn, turn)
             for thread_id, turn in chosen
-            if thread_id in positions
+            if thread_id in positions and positions[thread_id].scope in whose.scopes
         ]
 
     async def _catch_up(self, whose: Whose) -> None:
@@ -340,7 +352,8 @@ class Recollection(CheckedIndex):
     async def forget(self, turns: Sequence[Forgetting], *, dry_run: bool = False) -> int:
         """Forget turns, and return the number of their messages in the index. A dry run only counts them.
 
-        The turns are marked in the log first, so an interruption leaves nothing that comes back.
+        The turns are marked in the log first, so an interruption leaves nothing that comes back. A thread that has been
+        given to another owner meanwhile is left alone.
         """
         if dry_run:
             return (await self.index.held(turns, limit=0)).count
@@ -350,7 +363,11 @@ class Recollection(CheckedIndex):
         count = 0
         for thread_id, some in of_threads.items():
             known = (await self.index.positions([thread_id])).get(thread_id)
-            position = await mark_forgotten(self.home(thread_id), some, known)
+            try:
+                position = await mark_forgotten(self.home(thread_id), some, known)
+            except ThreadOwnershipError:
+                await self._follow_or_skip(thread_id)
+                continue
             count += await self.index.forget(some)
             if position is not None and position != known:
                 await self.index.apply(ThreadUpdate(thread_id=thread_id, expected=known, position=position))
@@ -383,4 +400,6 @@ def whose_memories(user_id: str | None, thread_id: str | None, namespaces: tuple
 
 
 def _forgetting(thread_id: str, position: Position, first: int, last: int) -> Forgetting:
-    return Forgetting(thread_id=thread_id, incarnation=position.incarnation, first=first, last=last)
+    return Forgetting(
+        scope=position.scope, thread_id=thread_id, incarnation=position.incarnation, first=first, last=last
+    )

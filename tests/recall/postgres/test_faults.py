@@ -337,7 +337,7 @@ async def test_no_password_is_in_an_error_a_repr_or_a_log(caplog: pytest.LogCapt
     caplog.set_level(logging.DEBUG)
     async with PostgresRecallIndex("postgresql://ana:s3cr%25ct@127.0.0.1:1/talk") as index:
         with pytest.raises(StorageUnavailable, match=r"127\.0\.0\.1:1/talk cannot be reached") as failure:
-            await index.forget([Forgetting(thread_id="a", incarnation="1", first=1, last=1)])
+            await index.forget([Forgetting(scope="user:ana", thread_id="a", incarnation="1", first=1, last=1)])
         assert SECRET not in chain(failure.value) + repr(index) + str(vars(index)) + caplog.text
         assert repr(index) == "PostgresRecallIndex('127.0.0.1:1/talk', schema='recuerda')"
         with pytest.raises((TypeError, AttributeError, pickle.PicklingError)):

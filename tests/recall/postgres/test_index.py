@@ -38,6 +38,10 @@ from tests.recall.test_meaning import Meanings
 from tests.servers.transaction_pooler import transaction_pooler
 
 
+def of_turns(thread_id: str, *, first: int, last: int) -> Forgetting:
+    return Forgetting(scope="user:ana", thread_id=thread_id, incarnation="1", first=first, last=last)
+
+
 async def found(index: RecallIndex, *words: str, scope: str = "user:ana", **options: Any) -> Candidates:
     return await index.candidates(CandidateQuery(scope=scope, terms=words, **options))
 
@@ -150,14 +154,10 @@ async def test_an_operation_is_one_trip_a_search_two_and_a_removal_up_to_seven(
             "candidates": lambda: found(index, "lantern", model_id="m", vector=[1.0, 0.0]),
             "documents": lambda: index.documents([key]),
             "stats": index.stats,
-            "forget": lambda: index.forget([Forgetting(thread_id="one", incarnation="1", first=1, last=1)]),
+            "forget": lambda: index.forget([of_turns("one", first=1, last=1)]),
             "add many turns": lambda: remember(index, "many", [f"ribbon {n}" for n in range(MANY)]),
-            "forget entered terms": lambda: index.forget(
-                [Forgetting(thread_id="many", incarnation="1", first=1, last=9)]
-            ),
-            "forget others too": lambda: index.forget(
-                [Forgetting(thread_id="many", incarnation="1", first=10, last=19)]
-            ),
+            "forget entered terms": lambda: index.forget([of_turns("many", first=1, last=9)]),
+            "forget others too": lambda: index.forget([of_turns("many", first=10, last=19)]),
         }
         trips: dict[str, int] = {}
         for name, call in calls.items():
@@ -253,7 +253,7 @@ async def test_terms_are_entered_and_are_taken_out_with_their_messages(
     candidates = await found(index, "ribbon", "number7", limit=1_000)
     assert candidates.frequencies == {"ribbon": 67, "number7": 1}
     assert all(candidate.turn not in undone for candidate in candidates.found.values())
-    await index.forget([Forgetting(thread_id="one", incarnation="1", first=1, last=len(said))])
+    await index.forget([of_turns("one", first=1, last=len(said))])
     left = await counts(db, schema)
     assert (left["documents"], left["blocks"], left["postings"], left["pending"], left["speakers"]) == (0, 0, 0, 0, 0)
 
@@ -272,7 +272,7 @@ async def test_terms_that_a_text_does_not_have_leave_with_their_message(
     words = ("lantern", "elsewhere1", "elsewhere2", "elsewhere3")
     assert (await found(index, *words)).frequencies == {"lantern": 3} | dict.fromkeys(words[1:], 1)
     assert (await counts(db, schema))["pending"] == 0
-    await index.forget([Forgetting(thread_id="one", incarnation="1", first=2, last=2)])
+    await index.forget([of_turns("one", first=2, last=2)])
     assert (await found(index, *words)).frequencies == {"lantern": 2, "elsewhere1": 1, "elsewhere3": 1}
     await index.erase([], "user:ana")
     left = await counts(db, schema)
@@ -284,7 +284,7 @@ async def test_a_large_update_is_entered_at_once_and_is_never_pending(
 ) -> None:
     await remember(index, "small", [f"lantern {n}" for n in range(MANY - 1)])
     assert (await counts(db, schema))["pending"] == MANY - 1
-    forgetting = Forgetting(thread_id="large", incarnation="1", first=2, last=3)
+    forgetting = of_turns("large", first=2, last=3)
     await index.forget([forgetting])
     await remember(index, "large", [f"lantern of ribbon {n}" for n in range(MANY)])
     assert (await counts(db, schema))["pending"] == MANY - 1
@@ -340,7 +340,7 @@ async def test_a_long_text_without_spaces_leaves_nothing_in_the_postings(
     )
     assert await index.apply(update)
     assert await texts(index, longest[900:902]) == {longest}
-    assert await index.forget([Forgetting(thread_id="one", incarnation="1", first=1, last=MANY + 1)]) == MANY + 1
+    assert await index.forget([of_turns("one", first=1, last=MANY + 1)]) == MANY + 1
     assert (await counts(db, schema))["postings"] == 0
 
 
@@ -454,7 +454,7 @@ async def test_threads_of_one_user_that_grow_and_shrink_at_once_are_counted_righ
         await remember(index, name, ["a lantern", "a ribbon"])
         add = [document(name, 3, "a saddle of velvet", speaker="Ben")]
         await index.apply(ThreadUpdate(thread_id=name, expected=position(2), position=position(4), added=add, first=2))
-        await index.forget([Forgetting(thread_id=other, incarnation="1", first=2, last=2) for other in (name, "t0")])
+        await index.forget([of_turns(other, first=2, last=2) for other in (name, "t0")])
         if name in ("t1", "t2"):
             await index.apply(ThreadUpdate(thread_id=name, expected=position(4), position=None))
 
@@ -497,7 +497,7 @@ async def test_what_is_forgotten_leaves_only_that_it_was(
     index: PostgresRecallIndex, db: Connection, schema: str
 ) -> None:
     await remember(index, "one", ["a lantern", "a ribbon"])
-    forgetting = Forgetting(thread_id="one", incarnation="1", first=1, last=2)
+    forgetting = of_turns("one", first=1, last=2)
     assert [await index.forget([forgetting]) for _ in range(2)] == [2, 0]
     left = await counts(db, schema)
     assert (left["documents"], left["speakers"], left["forgotten"]) == (0, 0, 1)

@@ -58,7 +58,7 @@ class Following:
         self._apply = self._applying(SQL("true"))
         self._apply_checked: dict[str, bytes] = {}
         self._forget = composed(
-            "SELECT {schema}.recall_forget(%s::integer, %s::text[], %s::text[], %s::bigint[], %s::bigint[])"
+            "SELECT {schema}.recall_forget(%s::integer, %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])"
         )
         self._add_vectors = composed(
             "SELECT {schema}.recall_add_vectors(%s::integer, %s, %s, %s::bigint[], %s::real[], %s::bytea[], %s::bigint)"
@@ -148,6 +148,7 @@ class Following:
 
     async def forget(self, forgettings: Sequence[Forgetting], connection: Connection) -> int:
         columns = (
+            [one.scope for one in forgettings],
             [one.thread_id for one in forgettings],
             [one.incarnation for one in forgettings],
             [one.first for one in forgettings],

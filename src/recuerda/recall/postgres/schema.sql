@@ -1125,7 +1125,8 @@ END $$;
 
 -- Delete the documents of turns and remember that these were forgotten; returns the number of documents.
 CREATE OR REPLACE FUNCTION {schema}.recall_forget(
-    p_lock_timeout_ms integer, p_thread_ids text[], p_incarnations text[], p_firsts bigint[], p_lasts bigint[]
+    p_lock_timeout_ms integer, p_scopes text[], p_thread_ids text[], p_incarnations text[], p_firsts bigint[],
+    p_lasts bigint[]
 ) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -1140,11 +1141,19 @@ BEGIN
     WHERE s.key IN (SELECT t.scope FROM {schema}.recall_threads t WHERE t.id = ANY (p_thread_ids))
     ORDER BY s.key FOR UPDATE;
     INSERT INTO {schema}.recall_forgotten (thread_id, incarnation, first, last)
-    SELECT * FROM unnest(p_thread_ids, p_incarnations, p_firsts, p_lasts) ON CONFLICT DO NOTHING;
+    SELECT f.thread_id, f.incarnation, f.first, f.last
+    FROM unnest(p_scopes, p_thread_ids, p_incarnations, p_firsts, p_lasts)
+    AS f (scope, thread_id, incarnation, first, last)
+    WHERE NOT EXISTS (
+        SELECT FROM {schema}.recall_threads t JOIN {schema}.recall_scopes s ON s.key = t.scope
+        WHERE t.id = f.thread_id AND s.id <> f.scope
+    ) ON CONFLICT DO NOTHING;
     FOR v_found IN
         SELECT t.key, f.first, f.last, t.id, t.incarnation, t.revision
-        FROM unnest(p_thread_ids, p_incarnations, p_firsts, p_lasts) AS f (thread_id, incarnation, first, last)
-        JOIN {schema}.recall_threads t ON t.id = f.thread_id AND t.incarnation = f.incarnation
+        FROM unnest(p_scopes, p_thread_ids, p_incarnations, p_firsts, p_lasts)
+        AS f (scope, thread_id, incarnation, first, last)
+        JOIN {schema}.recall_scopes s ON s.id = f.scope
+        JOIN {schema}.recall_threads t ON t.id = f.thread_id AND t.incarnation = f.incarnation AND t.scope = s.key
     LOOP
         v_count := v_count + {schema}.recall_remove(v_found.key, v_found.first, v_found.last);
         PERFORM {schema}.recall_remove_orphans(v_found.id, v_found.key, v_found.incarnation, v_found.revision);

@@ -65,9 +65,11 @@ class Searching:
         )
         self._documents = composed("SELECT * FROM {schema}.recall_documents_of(%s::bigint[])")
         self._held = composed(
-            "SELECT DISTINCT d.key FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::bigint[]) "
-            "AS f (thread_id, incarnation, first, last) "
-            "JOIN {schema}.recall_threads t ON t.id = f.thread_id AND t.incarnation = f.incarnation "
+            "SELECT DISTINCT d.key FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[]) "
+            "AS f (scope, thread_id, incarnation, first, last) "
+            "JOIN {schema}.recall_scopes s ON s.id = f.scope "
+            "JOIN {schema}.recall_threads t "
+            "ON t.id = f.thread_id AND t.incarnation = f.incarnation AND t.scope = s.key "
             "JOIN {schema}.recall_documents d ON d.key BETWEEN t.key << 32 AND (t.key << 32) + 4294967295 "
             "AND d.turn BETWEEN f.first AND f.last ORDER BY d.key"
         )
@@ -264,6 +266,7 @@ class Searching:
 
     async def held(self, turns: Sequence[Forgetting], limit: int, connection: Connection) -> HeldDocuments:
         columns = (
+            [one.scope for one in turns],
             [one.thread_id for one in turns],
             [one.incarnation for one in turns],
             [one.first for one in turns],
@@ -281,7 +284,7 @@ class Searching:
     async def forgotten(self, scope: str, limit: int, connection: Connection) -> list[Forgetting]:
         found = await rows(self._forgotten, (scope, limit), connection)
         return [
-            Forgetting(thread_id=thread_id, incarnation=incarnation, first=first, last=last)
+            Forgetting(scope=scope, thread_id=thread_id, incarnation=incarnation, first=first, last=last)
             for thread_id, incarnation, first, last in found
         ]
 

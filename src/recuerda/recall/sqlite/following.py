@@ -86,15 +86,16 @@ def forget(forgettings: Sequence[Forgetting], connection: sqlite3.Connection) ->
     """Delete documents and note their turns as forgotten; see `RecallIndex.forget`."""
     gone = 0
     for forgetting in forgettings:
-        row = (forgetting.thread_id, forgetting.incarnation, forgetting.first, forgetting.last)
-        connection.execute("INSERT OR IGNORE INTO forgotten VALUES (?, ?, ?, ?)", row)
         thread = connection.execute(
             "SELECT threads.key, scopes.id, incarnation, revision, record_id, edits "
-            "FROM threads JOIN scopes ON scopes.key = scope "
-            "WHERE threads.id = ? AND incarnation = ?",
-            row[:2],
+            "FROM threads JOIN scopes ON scopes.key = scope WHERE threads.id = ?",
+            (forgetting.thread_id,),
         ).fetchone()
-        if thread is not None:
+        if thread is not None and thread[1] != forgetting.scope:
+            continue
+        row = (forgetting.thread_id, forgetting.incarnation, forgetting.first, forgetting.last)
+        connection.execute("INSERT OR IGNORE INTO forgotten VALUES (?, ?, ?, ?)", row)
+        if thread is not None and thread[2] == forgetting.incarnation:
             gone += _remove(connection, thread[0], forgetting.first, forgetting.last)
             remove_orphans(connection, forgetting.thread_id, _position(*thread[1:]))
     return gone

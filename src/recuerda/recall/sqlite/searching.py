@@ -163,8 +163,9 @@ def held(turns: Sequence[Forgetting], limit: int, connection: sqlite3.Connection
         rows = connection.execute(
             "SELECT documents.key FROM threads JOIN documents "
             "ON documents.key BETWEEN threads.key << 32 AND (threads.key << 32) + 4294967295 "
-            "WHERE id = ? AND incarnation = ? AND turn BETWEEN ? AND ? ORDER BY documents.key",
-            (one.thread_id, one.incarnation, one.first, one.last),
+            "WHERE threads.id = ? AND threads.scope = (SELECT key FROM scopes WHERE scopes.id = ?) "
+            "AND incarnation = ? AND turn BETWEEN ? AND ? ORDER BY documents.key",
+            (one.thread_id, one.scope, one.incarnation, one.first, one.last),
         )
         keys += [key for (key,) in rows]
     keys = sorted(set(keys))
@@ -201,7 +202,7 @@ def forgotten(scope: str, limit: int, connection: sqlite3.Connection) -> list[Fo
         (scope, limit),
     )
     return [
-        Forgetting(thread_id=thread_id, incarnation=incarnation, first=first, last=last)
+        Forgetting(scope=scope, thread_id=thread_id, incarnation=incarnation, first=first, last=last)
         for thread_id, incarnation, first, last in rows
     ]
 

@@ -47,7 +47,7 @@ async def before_forget_thread(studio: Studio, request: Request) -> Confirmation
     """Show the memories of a thread, or of one of its turns, that are about to be forgotten."""
     info = await seen_thread(studio, request)
     number = whole(request.query_params.get("turn"), "turn")
-    turns = await _recall(studio).turns_to_forget(info.id, number)
+    turns = await _of_thread(studio, info.id, number)
     place = () if number is None else (Fact(label="change.turn", value=number),)
     hidden = () if number is None else (Hidden(name="turn", held_id=str(number)),)
     return await _before(studio, turns, (*thread_facts(info), *place), hidden, link("threads", info.id))
@@ -56,7 +56,7 @@ async def before_forget_thread(studio: Studio, request: Request) -> Confirmation
 async def forget_thread(studio: Studio, request: Request, fields: Fields) -> Done:
     """Forget the memories of a thread, or of one of its turns."""
     thread_id: str = request.path_params["thread_id"]
-    turns = await _recall(studio).turns_to_forget(thread_id, fields.number("turn"))
+    turns = await _of_thread(studio, thread_id, fields.number("turn"))
     async with audited(studio, "forget", thread_id=thread_id):
         await _forget(studio, turns, fields)
     return Done(href=link("threads", thread_id), done="forgotten")
@@ -86,6 +86,11 @@ async def forget_user(studio: Studio, request: Request, fields: Fields) -> Done:
     async with audited(studio, "forget", user_id=user_id):
         await _forget(studio, turns, fields)
     return Done(href=link("memory", user=user_id), done="forgotten")
+
+
+async def _of_thread(studio: Studio, thread_id: str, number: int | None) -> Sequence[Forgetting]:
+    recall = _recall(studio)
+    return await recall.turns_to_forget(thread_id, number, (await recall.follow(thread_id)).position)
 
 
 async def _of_user(studio: Studio, user_id: str, query: str) -> Sequence[Forgetting]:

@@ -62,7 +62,13 @@ async def show_turn_memories(studio: Studio, request: Request) -> TurnMemoryPage
 
 
 async def _filled(recall: Recollection, page: TurnMemoryPage, position: Position) -> TurnMemoryPage:
-    turn = Forgetting(thread_id=page.thread_id, incarnation=position.incarnation, first=page.number, last=page.number)
+    turn = Forgetting(
+        scope=position.scope,
+        thread_id=page.thread_id,
+        incarnation=position.incarnation,
+        first=page.number,
+        last=page.number,
+    )
     held = await recall.index.held([turn], SHOWN)
     whose = await _owner(recall, position)
     facts = [
