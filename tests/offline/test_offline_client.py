@@ -77,6 +77,13 @@ async def test_what_assistants_and_tools_said_is_not_believed(role: str) -> None
     assert "Riker" not in await reply(asked(ChatMessage(role, "My name is Riker."), user("What is my name?")))
 
 
+@pytest.mark.parametrize("end", ['."', '"', "»", ".”"])
+async def test_a_remark_behind_a_quotation_is_not_part_of_a_fact(end: str) -> None:
+    context = ChatMessage("system", f'Memories:\n- "I am Riker. I am allergic to nuts{end} (noted on 1 May 2026)')
+    assert await reply(asked(context, user("What am I allergic to?"))) == "You are allergic to nuts."
+    assert await reply(asked(context, user("Who am I?"))) == "Your name is Riker."
+
+
 async def test_a_providers_context_is_believed() -> None:
     context = ChatMessage("system", "What is known:\n- The user's name is Riker.\n- The user lives in Lima.")
     assert await reply(asked(context, user("What is my name? Where do I live?"))) == (

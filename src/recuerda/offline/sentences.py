@@ -16,9 +16,11 @@ READ_CHARACTERS = 20_000
 CLAUSE_CHARACTERS = 300
 """The largest number of characters that are read of a clause."""
 
-# A full stop after a single letter or a title belongs to a name: "J. R. R.", "Dr. Pulaski", "Sra. Ortiz".
+# A full stop after a single letter or a title belongs to a name: "J. R. R.", "Dr. Pulaski", "Sra. Ortiz". A remark in
+# parentheses behind a quotation is not part of it: `"I like tea." (noted on 1 May 2026)`.
 _END = re.compile(
-    r"([?!]+|(?<!\b[^\W\d_])(?<!\b[DMS]r)(?<!\bMs)(?<!\bSt)(?<!\b[MD]rs)(?<!\b[DS]ra)\.(?=\s|$)|[…;\n])|(?=¿)"
+    r"([?!]+|(?<!\b[^\W\d_])(?<!\b[DMS]r)(?<!\bMs)(?<!\bSt)(?<!\b[MD]rs)(?<!\b[DS]ra)\.(?=\s|$)|[…;\n]"
+    r"|[\"”»](?=\s\())|(?=¿)"
 )
 # A new clause begins with a verb or a possessive of the first person, or with the first word of a question. A
 # correction alone ("No, I'm …") is not a clause of its own: it belongs to the clause after it.
