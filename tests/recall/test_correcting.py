@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from recuerda import AgentThread, ChatMessage, ChatMessageStore, NewTurn, Storage, Turn
 from recuerda.errors import EmbedderError, InvalidInput, ThreadOwnershipError
@@ -85,6 +86,36 @@ async def test_corrections_come_along_when_a_thread_is_given_to_another_user(
     await say(storage, "one", *pair("I live in Oslo."), turn_id="told")
     assert await texts(recall, has_history=True) == ["I live in Oslo."]
     assert await texts(annas, has_history=True) == []
+    await annas.close()
+
+
+async def test_corrections_of_a_fork_come_along_and_stay(storage: SQLiteStorage, recall: RecallProvider) -> None:
+    await say(storage, "one", *pair("I live in Oslo."), at=START, turn_id="told")
+    ones = ChatMessageStore(storage=storage, thread_id="one", user_id="ana")
+    await ones.fork(thread_id="two")
+    await ones.fork(thread_id="three")
+    oslo = await the_one(recall)
+    await recall.correct(oslo, "I live in Bergen.")
+    # A memory of the fork is the same message, so its correction replaces the other one.
+    fork = "two" if oslo.thread_id != "two" else "three"
+    narvik = await recall.correct(structs.replace(oslo, thread_id=fork), "I live in Narvik.")
+    assert await texts(recall) == ["I live in Narvik."]
+    index = recall._of().index  # pyright: ignore[reportPrivateUsage] - one index for both
+    annas = RecallProvider(index, storage=storage, user_id="anna", clock=recall._clock)  # pyright: ignore[reportPrivateUsage]
+    await storage.update_thread(fork, user_id="anna")
+    for provider in (annas, recall):
+        assert await texts(provider, has_history=True) == ["I live in Narvik.", "I live in Bergen.", "I live in Oslo."]
+    # Each of them may correct it now; if the threads come together again, the newest correction is valid.
+    (annas_own,) = await annas.search(WHERE, roles=["user"])
+    await annas.correct(annas_own, "I live in Bodø.")
+    assert await texts(recall) == ["I live in Narvik."]
+    with pytest.raises((InvalidInput, ThreadOwnershipError)):
+        await annas.take_back(narvik)
+    await storage.update_thread("one", user_id="anna")
+    assert await texts(annas) == ["I live in Bodø."]
+    assert await texts(recall) == ["I live in Narvik."]
+    await storage.update_thread(fork, user_id="ana")
+    assert await texts(recall) == ["I live in Bodø."]
     await annas.close()
 
 

@@ -372,8 +372,8 @@ async def test_a_turn_that_goes_while_the_model_thinks_leaves_no_fact(
     finder.answers.append(finds({"text": "Ana has a dog."}))
     extract = FactExtractor.extract
 
-    async def extract_and_delete(self: FactExtractor, *arguments: object) -> object:
-        found = await extract(self, *arguments)  # pyright: ignore[reportArgumentType] - passed through
+    async def extract_and_delete(self: FactExtractor, *arguments: object, **options: object) -> object:
+        found = await extract(self, *arguments, **options)  # pyright: ignore[reportArgumentType] - passed through
         await storage.delete("one")
         await recall.search("dog")
         return found
@@ -392,3 +392,125 @@ async def test_facts_of_another_user_are_not_told(
     bens = RecallProvider(storage=storage, user_id="ben", facts=FactExtractor(finder))
     assert await bens.facts() == []
     await bens.close()
+
+
+@pytest.fixture
+async def annas(recall: RecallProvider, storage: SQLiteStorage) -> AsyncIterator[RecallProvider]:
+    index = recall._of().index  # pyright: ignore[reportPrivateUsage] - one index for both
+    annas = RecallProvider(index, storage=storage, user_id="anna")
+    yield annas
+    await annas.close()
+
+
+async def test_facts_come_along_when_a_thread_is_given_to_another_user(
+    agent: Agent, recall: RecallProvider, annas: RecallProvider, finder: ScriptedChatClient, storage: SQLiteStorage
+) -> None:
+    finder.answers.append(finds({"text": "Ana lives in Oslo."}, {"text": "Ana has a dog."}))
+    await tell(agent, recall, "I live in Oslo, with my dog.")
+    finder.answers.append(finds({"text": "Ana lives in Bergen.", "replaces": [1]}))
+    await tell(agent, recall, "I have moved to Bergen.")
+    finder.answers.append(finds({"text": "Ana has a cat."}))
+    await tell(agent, recall, "I have a cat.", "two")
+    before = [fact for fact in await recall.facts(has_history=True) if "cat" not in fact.text]
+    asked = len(finder.requests)
+    await storage.update_thread("one", user_id="anna")
+    assert await known(annas) == ["Ana has a dog.", "Ana lives in Bergen."]
+    after = await annas.facts(has_history=True)
+    times = [(fact.text, fact.valid_from_us, fact.valid_until_us, fact.sources) for fact in before]
+    assert [(fact.text, fact.valid_from_us, fact.valid_until_us, fact.sources) for fact in after] == times
+    assert after[0].superseded_by == after[2].id
+    assert await known(recall, has_history=True) == ["Ana has a cat."]
+    of = annas._of()  # pyright: ignore[reportPrivateUsage]
+    assert await of.learn_facts(FactExtractor(finder), "one") == 0
+    assert len(finder.requests) == asked
+    await storage.delete("one")
+    assert await known(annas, has_history=True) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        ("one", {"ana": ["Bergen", "Narvik"], "anna": ["Oslo"]}),
+        ("two", {"ana": ["Oslo", "Narvik"], "anna": ["Bergen"]}),
+        ("three", {"ana": ["Oslo", "Bergen"], "anna": ["Narvik"]}),
+    ],
+)
+async def test_a_fact_that_leaves_what_replaced_it_is_valid_again(
+    agent: Agent, annas: RecallProvider, finder: ScriptedChatClient, given: str, left: dict[str, list[str]]
+) -> None:
+    index = annas._of().index  # pyright: ignore[reportPrivateUsage] - one index for both
+    recall = RecallProvider(index, storage=agent.storage, user_id="ana", facts=FactExtractor(finder))
+    agent = OfflineChatClient().create_agent(storage=agent.storage, context_providers=[recall])
+    replaced: list[list[int]] = [[], [1], [2]]
+    for thread, town, numbers in zip(("one", "two", "three"), ("Oslo", "Bergen", "Narvik"), replaced, strict=True):
+        finder.answers.append(finds({"text": town, "replaces": numbers}))
+        await tell(agent, recall, f"I live in {town}.", thread)
+    assert await known(recall) == ["Narvik"]
+    await agent.storage.update_thread(given, user_id="anna")
+    for provider, user in ((recall, "ana"), (annas, "anna")):
+        facts = await provider.facts(has_history=True)
+        assert [fact.text for fact in facts] == left[user]
+        successors = [*(fact.id for fact in facts[1:]), None]
+        assert [fact.superseded_by for fact in facts] == successors
+        assert [fact.valid_until_us is None for fact in facts] == [one is None for one in successors]
+    await recall.close()
+
+
+async def test_a_fact_of_a_fork_goes_to_the_user_who_gets_the_fork_and_stays_with_the_other_one(
+    agent: Agent, recall: RecallProvider, annas: RecallProvider, finder: ScriptedChatClient, storage: SQLiteStorage
+) -> None:
+    finder.answers.append(finds({"text": "Ana has a dog."}))
+    await tell(agent, recall, "I have a dog.")
+    await ChatMessageStore(storage=storage, thread_id="one", user_id="ana").fork(thread_id="two")
+    await recall.catch_up()
+    await storage.update_thread("two", user_id="anna")
+    assert await known(annas) == await known(recall) == ["Ana has a dog."]
+    await storage.update_thread("one", user_id="anna")
+    assert await known(recall) == []
+    (dog,) = await annas.facts()
+    assert {source.thread_id for source in dog.sources} == {"one", "two"}
+    await storage.delete("one")
+    assert await known(annas) == ["Ana has a dog."]
+    await storage.update_thread("two", user_id="ana")
+    assert await known(annas) == []
+    assert await known(recall) == ["Ana has a dog."]
+    await storage.erase_user("ana")
+    assert await known(recall) == []
+
+
+async def test_facts_of_turns_that_changed_before_the_thread_was_given_away_do_not_come_along(
+    agent: Agent, recall: RecallProvider, annas: RecallProvider, finder: ScriptedChatClient, elsewhere: SQLiteStorage
+) -> None:
+    for thread in ("one", "two"):
+        finder.answers.append(finds({"text": f"Ana has a dog in {thread}."}))
+        await tell(agent, recall, "I have a dog.", thread)
+    await elsewhere.undo("one")
+    await say(elsewhere, "one", *pair("I have a cat."))
+    await elsewhere.delete("two")
+    await say(elsewhere, "two", *pair("I have a cat."))
+    for thread in ("one", "two"):
+        await elsewhere.update_thread(thread, user_id="anna")
+    assert await known(annas, has_history=True) == await known(recall, has_history=True) == []
+
+
+async def test_a_fact_that_is_found_while_the_thread_is_given_away_is_nobody_s(
+    agent: Agent, recall: RecallProvider, annas: RecallProvider, finder: ScriptedChatClient, storage: SQLiteStorage
+) -> None:
+    finder.answers.append(finds({"text": "Ana has a dog."}))
+    extract = FactExtractor.extract
+
+    async def extract_and_give(self: FactExtractor, *arguments: object, **options: object) -> object:
+        found = await extract(self, *arguments, **options)  # pyright: ignore[reportArgumentType] - passed through
+        await storage.update_thread("one", user_id="anna")
+        await annas.search("dog")
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FactExtractor, "extract", extract_and_give)
+        await tell(agent, recall, "I have a dog.")
+    assert await known(recall, has_history=True) == await known(annas, has_history=True) == []
+    # It is found for the new owner, because the turn was not noted as searched.
+    finder.answers.append(finds({"text": "Ana has a dog."}))
+    of = annas._of()  # pyright: ignore[reportPrivateUsage]
+    assert await of.learn_facts(FactExtractor(finder), "one") == 1
+    assert await known(annas) == ["Ana has a dog."]

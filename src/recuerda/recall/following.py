@@ -20,7 +20,7 @@ from recuerda._events import fields
 from recuerda.errors import CorruptTurn, DecryptionError, StorageBusy
 from recuerda.recall.about_me import facts_told
 from recuerda.recall.forgotten import is_forgotten
-from recuerda.recall.index import Correction, Document, NewDocument, Position, RecallIndex, ThreadUpdate
+from recuerda.recall.index import Document, NewDocument, Position, RecallIndex, ThreadUpdate
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, named_namespace, owner_of, thread_scope, user_scope
 from recuerda.recall.text import ABOUT_ASKER, IDENTITY, STANDING, clean_text, emoji_terms, speaker_terms, terms_of
 from recuerda.recall.traits import IS_IDENTITY, IS_PERSONAL, IS_QUESTION, IS_STANDING, traits_of
@@ -117,7 +117,6 @@ async def follow(
         ThreadOwnershipError: the thread belongs to another user than `user_id`.
         StorageBusy: other processes kept changing the index.
     """
-    moved: list[Correction] = []
     for _ in range(_TRIES):
         known = guess or (await index.positions([thread_id])).get(thread_id)
         guess = None
@@ -131,12 +130,6 @@ async def follow(
             if await _drop(index, thread_id, known):
                 return Followed(None, None, 0)
             continue
-        if known is not None and known.scope != scope_of(found.info, user_id, known):
-            # The facts of the thread belong to its earlier scope, so they are deleted, too. Corrections come along.
-            moved = await _corrections_of(index, found.info, known)
-            if not await _drop(index, thread_id, known):
-                continue
-            known = None
         position, added = known, 0
         for update, turns in _updates(found, known, user_id):
             documents = await _documents(thread_id, turns)
@@ -144,7 +137,6 @@ async def follow(
                 break
             position, added = update.position, added + len(documents)
         else:
-            await _correct_again(index, moved, position)
             return Followed(position, found.info.user_id, added, named_namespace(found.info), found.info.first)
     raise StorageBusy(
         f"the index of memories could not follow thread {thread_id!r}, because other processes keep changing it; "
@@ -209,20 +201,6 @@ async def _read(storage: Storage, thread_id: str, known: Position | None, user_i
     if scope_of(found.info, user_id, known) == known.scope:
         return found
     return await storage.read(thread_id, user_id=user_id)
-
-
-async def _corrections_of(index: RecallIndex, info: ThreadInfo, known: Position) -> list[Correction]:
-    """Return the corrections of the messages that a thread still has after it was moved, the oldest first."""
-    if info.incarnation != known.incarnation or info.rewritten > known.edits:
-        return []
-    return [one for one in await index.corrections(known.scope) if one.message.thread_id == info.id]
-
-
-async def _correct_again(index: RecallIndex, corrections: Sequence[Correction], position: Position | None) -> None:
-    if position is None:
-        return
-    for one in corrections:
-        await index.correct_message(one.message, position, one.fact.text, one.fact.valid_from_us)
 
 
 async def _drop(index: RecallIndex, thread_id: str, known: Position | None) -> bool:

@@ -328,7 +328,8 @@ class RecallIndex(ABC):
 
         Documents of forgotten turns are left out. A fact that came from a turn comes from each thread that holds the
         turn, so that it stays until the last of them is gone. Facts that came from an added turn when it had another id
-        or another text are removed, and the thread is searched for facts again.
+        or another text are removed, and the thread is searched for facts again. If the thread gets another scope, its
+        facts and corrections come along.
 
         If the index does not have the position that the update expects, because another process has followed the
         thread, nothing changes and the result is False.

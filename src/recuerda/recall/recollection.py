@@ -249,8 +249,8 @@ class Recollection(CheckedIndex):
         return [
             one
             for one in await self.index.corrections(position.scope)
-            if (one.message.thread_id, one.message.turn_id, one.message.position)
-            == (memory.thread_id, memory.turn_id, memory.position)
+            if (one.message.turn_id, one.message.position) == (memory.turn_id, memory.position)
+            and any((source.thread_id, source.turn) == (memory.thread_id, memory.turn) for source in one.fact.sources)
         ]
 
     # -- forgetting ----------------------------------------------------------------------------------------------------

@@ -681,6 +681,10 @@ BEGIN
     UPDATE {schema}.recall_threads t
     SET revision = p_revision, record_id = p_record_id, edits = p_edits, next = v_next + v_added, block = v_block
     WHERE t.key = v_thread;
+    IF v_known.scope_id <> p_scope THEN
+        v_removed := v_removed
+            + {schema}.recall_move_facts(p_thread_id, v_known.incarnation, v_known.scope_id, p_scope);
+    END IF;
     IF EXISTS (SELECT FROM {schema}.recall_fact_progress p WHERE p.thread_id = p_thread_id)
         OR EXISTS (SELECT FROM {schema}.recall_fact_sources s WHERE s.thread_id = p_thread_id) THEN
         PERFORM {schema}.recall_remove_changed(p_thread_id, v_thread, p_turns);
@@ -902,6 +906,80 @@ BEGIN
     RETURN {schema}.recall_remove_facts(v_facts);
 END $$;
 
+-- Let the facts of a thread come along to another scope; returns the number of facts that the first scope loses. A fact that
+-- comes from another thread, too, stays there, and the new scope gets a copy. A fact that the new scope has already gets
+-- only the sources. What replaced a fact and does not come along leaves the fact valid.
+CREATE OR REPLACE FUNCTION {schema}.recall_move_facts(p_thread_id text, p_incarnation text, p_scope text, p_to text)
+RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_old bigint[] := ARRAY[]::bigint[];
+    v_new bigint[] := ARRAY[]::bigint[];
+    v_found record;
+    v_copy bigint;
+    v_successor bigint;
+    v_until bigint;
+BEGIN
+    FOR v_found IN
+        SELECT f.id, f.text, f.valid_from_us, c.said
+        FROM {schema}.recall_facts f LEFT JOIN {schema}.recall_corrections c ON c.fact = f.id
+        WHERE f.scope = p_scope AND EXISTS (
+            SELECT FROM {schema}.recall_fact_sources s
+            WHERE s.fact = f.id AND s.thread_id = p_thread_id AND s.incarnation = p_incarnation
+        ) ORDER BY f.id
+    LOOP
+        SELECT g.id INTO v_copy
+        FROM {schema}.recall_fact_sources own
+        JOIN {schema}.recall_fact_sources other ON other.mark = own.mark
+        JOIN {schema}.recall_facts g ON g.id = other.fact
+        LEFT JOIN {schema}.recall_corrections c ON c.fact = g.id
+        WHERE own.fact = v_found.id AND own.thread_id = p_thread_id AND g.scope = p_to AND g.text = v_found.text
+            AND g.valid_from_us = v_found.valid_from_us AND c.said IS NOT DISTINCT FROM v_found.said
+        LIMIT 1;
+        IF v_copy IS NULL THEN
+            INSERT INTO {schema}.recall_facts (scope, text, valid_from_us)
+            VALUES (p_to, v_found.text, v_found.valid_from_us) RETURNING id INTO v_copy;
+            INSERT INTO {schema}.recall_corrections
+                (fact, turn, created_us, position, thread_id, turn_id, role, speaker, said)
+            SELECT v_copy, CASE WHEN c.said IS NOT NULL THEN s.turn END, c.created_us, c.position,
+                CASE WHEN c.said IS NOT NULL THEN p_thread_id END, c.turn_id, c.role, c.speaker, c.said
+            FROM {schema}.recall_corrections c JOIN {schema}.recall_fact_sources s
+            ON s.fact = c.fact AND s.thread_id = p_thread_id AND s.incarnation = p_incarnation
+            WHERE c.fact = v_found.id ORDER BY s.turn LIMIT 1;
+        END IF;
+        INSERT INTO {schema}.recall_fact_sources (fact, thread_id, incarnation, turn, mark)
+        SELECT v_copy, s.thread_id, s.incarnation, s.turn, s.mark FROM {schema}.recall_fact_sources s
+        WHERE s.fact = v_found.id AND s.thread_id = p_thread_id AND s.incarnation = p_incarnation
+        ON CONFLICT DO NOTHING;
+        v_old := v_old || v_found.id;
+        v_new := v_new || v_copy;
+    END LOOP;
+    FOR i IN 1 .. cardinality(v_old) LOOP
+        SELECT f.superseded_by, f.valid_until_us INTO v_successor, v_until
+        FROM {schema}.recall_facts f WHERE f.id = v_old[i];
+        WHILE v_successor IS NOT NULL AND array_position(v_old, v_successor) IS NULL LOOP
+            SELECT f.superseded_by, f.valid_until_us INTO v_successor, v_until
+            FROM {schema}.recall_facts f WHERE f.id = v_successor;
+        END LOOP;
+        UPDATE {schema}.recall_facts f
+        SET superseded_by = v_new[array_position(v_old, v_successor)], valid_until_us = greatest(f.valid_from_us, v_until)
+        WHERE f.id = v_new[i] AND f.superseded_by IS NULL AND v_successor IS NOT NULL;
+    END LOOP;
+    -- The newer one of two valid corrections of one message replaces the older one.
+    FOREACH v_copy IN ARRAY v_new LOOP
+        UPDATE {schema}.recall_facts older SET superseded_by = newer.id, valid_until_us = newer.valid_from_us
+        FROM {schema}.recall_corrections its, {schema}.recall_corrections other, {schema}.recall_facts newer
+        WHERE its.fact = older.id AND newer.id = other.fact AND v_copy IN (older.id, newer.id)
+            AND older.scope = newer.scope AND older.superseded_by IS NULL AND newer.superseded_by IS NULL
+            AND (older.valid_from_us, older.id) < (newer.valid_from_us, newer.id)
+            AND (its.turn_id, its.position, its.created_us, its.said)
+                = (other.turn_id, other.position, other.created_us, other.said);
+    END LOOP;
+    DELETE FROM {schema}.recall_fact_sources s USING {schema}.recall_facts f
+    WHERE f.id = s.fact AND f.scope = p_scope AND s.thread_id = p_thread_id;
+    RETURN {schema}.recall_remove_facts(v_old);
+END $$;
+
 CREATE OR REPLACE FUNCTION {schema}.recall_drop_scope_if_unused(p_scope bigint) RETURNS void
 LANGUAGE sql AS $$
     DELETE FROM {schema}.recall_scopes s
@@ -1008,8 +1086,8 @@ DECLARE
     v_mark text;
 BEGIN
     PERFORM set_config('lock_timeout', p_lock_timeout_ms::text, true);
-    SELECT t.key INTO v_thread FROM {schema}.recall_threads t
-    WHERE t.id = p_thread_id AND t.incarnation = p_incarnation FOR UPDATE;
+    SELECT t.key INTO v_thread FROM {schema}.recall_threads t JOIN {schema}.recall_scopes s ON s.key = t.scope
+    WHERE t.id = p_thread_id AND t.incarnation = p_incarnation AND s.id = p_scope FOR UPDATE OF t;
     PERFORM FROM {schema}.recall_scopes s WHERE s.id = p_scope FOR UPDATE;
     IF NOT EXISTS (
         SELECT FROM {schema}.recall_documents d
@@ -1053,8 +1131,8 @@ DECLARE
     v_fact bigint;
 BEGIN
     PERFORM set_config('lock_timeout', p_lock_timeout_ms::text, true);
-    SELECT t.key INTO v_thread FROM {schema}.recall_threads t
-    WHERE t.id = p_thread_id AND t.incarnation = p_incarnation FOR UPDATE;
+    SELECT t.key INTO v_thread FROM {schema}.recall_threads t JOIN {schema}.recall_scopes s ON s.key = t.scope
+    WHERE t.id = p_thread_id AND t.incarnation = p_incarnation AND s.id = p_scope FOR UPDATE OF t;
     PERFORM FROM {schema}.recall_scopes s WHERE s.id = p_scope FOR UPDATE;
     IF NOT EXISTS (
         SELECT FROM {schema}.recall_documents d
@@ -1064,8 +1142,9 @@ BEGIN
     END IF;
     SELECT f.id INTO v_fact
     FROM {schema}.recall_facts f JOIN {schema}.recall_corrections c ON c.fact = f.id
+    JOIN {schema}.recall_fact_sources s ON s.fact = f.id AND s.thread_id = p_thread_id AND s.turn = p_turn
     WHERE f.scope = p_scope AND f.superseded_by IS NULL
-        AND c.thread_id = p_thread_id AND c.turn_id = p_turn_id AND c.position = p_position AND c.said IS NOT NULL;
+        AND c.turn_id = p_turn_id AND c.position = p_position AND c.said IS NOT NULL;
     IF v_fact IS NOT NULL THEN
         RETURN {schema}.recall_correct_fact(p_lock_timeout_ms, p_scope, v_fact, p_text, p_at_us);
     END IF;

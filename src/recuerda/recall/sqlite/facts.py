@@ -96,9 +96,11 @@ def correct_message(
     if not _has_turn(connection, thread_id, position, turn, message.turn_id):
         return None
     earlier = connection.execute(
-        "SELECT id FROM facts JOIN corrections ON fact = id WHERE scope = ? AND superseded_by IS NULL "
-        "AND thread_id = ? AND turn_id = ? AND position = ? AND said IS NOT NULL",
-        (position.scope, thread_id, message.turn_id, message.position),
+        "SELECT id FROM fact_sources AS source "
+        "JOIN facts ON id = source.fact JOIN corrections ON corrections.fact = id "
+        "WHERE source.thread_id = ? AND source.turn = ? AND scope = ? AND superseded_by IS NULL "
+        "AND turn_id = ? AND position = ? AND said IS NOT NULL",
+        (thread_id, turn, position.scope, message.turn_id, message.position),
     ).fetchone()
     if earlier is not None:
         return correct_fact(position.scope, earlier[0], text, at_us, connection)
@@ -172,6 +174,87 @@ def remove_changed(connection: sqlite3.Connection, thread_id: str, turns: Collec
         connection.execute("UPDATE fact_progress SET through = 0, mark = '' WHERE thread_id = ?", (thread_id,))
     statement = "DELETE FROM fact_sources WHERE thread_id = ? AND turn = ? RETURNING fact"
     return sum(_remove_sources(connection, statement, (thread_id, turn)) for turn in changed)
+
+
+def move_facts(connection: sqlite3.Connection, thread_id: str, incarnation: str, scope: str, to: str) -> int:
+    """Let the facts of a thread come along to another scope; return the number of facts that the first scope loses.
+
+    A fact that comes from another thread, too, stays there, and the new scope gets a copy. A fact that the new scope
+    has already gets only the sources. What replaced a fact and does not come along leaves the fact valid.
+    """
+    rows = connection.execute(
+        "SELECT DISTINCT id, text, valid_from_us, said "
+        "FROM fact_sources JOIN facts ON id = fact_sources.fact LEFT JOIN corrections ON corrections.fact = id "
+        "WHERE fact_sources.thread_id = ? AND incarnation = ? AND scope = ? ORDER BY id",
+        (thread_id, incarnation, scope),
+    ).fetchall()
+    moved = {row[0]: _copied(connection, row, thread_id, incarnation, to) for row in rows}
+    for number, _, valid_from_us, *_ in rows:
+        successor, until_us = _successor_among(connection, number, moved)
+        if successor is not None:
+            connection.execute(
+                "UPDATE facts SET superseded_by = ?, valid_until_us = ? WHERE id = ? AND superseded_by IS NULL",
+                (moved[successor], max(valid_from_us, until_us), moved[number]),
+            )
+    for number in moved.values():
+        _replace_older(connection, number)
+    return _remove_sources(
+        connection,
+        "DELETE FROM fact_sources WHERE thread_id = ? AND fact IN (SELECT id FROM facts WHERE scope = ?) "
+        "RETURNING fact",
+        (thread_id, scope),
+    )
+
+
+def _successor_among(connection: sqlite3.Connection, fact: int, among: Collection[int]) -> tuple[int | None, int]:
+    """Return the first one of some facts that replaced a fact, also by way of others, and since when."""
+    number: int | None = fact
+    until_us: int | None = None
+    while number is not None and (number == fact or number not in among):
+        number, until_us = connection.execute(
+            "SELECT superseded_by, valid_until_us FROM facts WHERE id = ?", (number,)
+        ).fetchone() or (None, None)
+    return number, until_us or 0
+
+
+def _copied(connection: sqlite3.Connection, row: Sequence[Any], thread_id: str, incarnation: str, to: str) -> int:
+    """Return the number of the same fact in another scope, which then comes from the thread."""
+    number, text, valid_from_us, said = row
+    known = connection.execute(
+        "SELECT facts.id FROM fact_sources AS own JOIN fact_sources AS other ON other.mark = own.mark "
+        "JOIN facts ON facts.id = other.fact LEFT JOIN corrections ON corrections.fact = facts.id "
+        "WHERE own.fact = ? AND own.thread_id = ? AND facts.scope = ? AND facts.text = ? AND valid_from_us = ? "
+        "AND said IS ?",
+        (number, thread_id, to, text, valid_from_us, said),
+    ).fetchone()
+    copy = _insert(connection, to, text, valid_from_us) if known is None else known[0]
+    connection.execute(
+        "INSERT OR IGNORE INTO fact_sources SELECT ?, thread_id, incarnation, turn, mark FROM fact_sources "
+        "WHERE fact = ? AND thread_id = ? AND incarnation = ?",
+        (copy, number, thread_id, incarnation),
+    )
+    if known is None:
+        connection.execute(
+            "INSERT INTO corrections SELECT ?, turn, position, created_us, thread_id, turn_id, role, speaker, said "
+            "FROM corrections WHERE fact = ?",
+            (copy, number),
+        )
+        connection.execute(_MOVE_MESSAGE, (copy,))
+    return copy
+
+
+def _replace_older(connection: sqlite3.Connection, number: int) -> None:
+    """Let the newer one of two valid corrections of one message replace the older one."""
+    connection.execute(
+        "UPDATE facts AS older SET superseded_by = newer.id, valid_until_us = newer.valid_from_us "
+        "FROM corrections AS its, corrections AS other, facts AS newer "
+        "WHERE its.fact = older.id AND newer.id = other.fact AND ? IN (older.id, newer.id) "
+        "AND older.scope = newer.scope AND older.superseded_by IS NULL AND newer.superseded_by IS NULL "
+        "AND (older.valid_from_us, older.id) < (newer.valid_from_us, newer.id) "
+        "AND (its.turn_id, its.position, its.created_us, its.said) "
+        "= (other.turn_id, other.position, other.created_us, other.said)",
+        (number,),
+    )
 
 
 def add_copied(connection: sqlite3.Connection, thread_id: str, position: Position, turns: Collection[int]) -> None:
@@ -297,11 +380,12 @@ def _thread_key(connection: sqlite3.Connection, thread_id: str) -> int:
 def _has_turn(
     connection: sqlite3.Connection, thread_id: str, position: Position, turn: int, turn_id: str | None
 ) -> bool:
-    """Return True if the turn still exists. It may have been undone while the model was working."""
+    """Return True if the scope still has the turn. It may have been undone while the model was working."""
     start = _thread_key(connection, thread_id) << THREAD_BITS
     found = connection.execute(
-        "SELECT 1 FROM threads JOIN documents ON documents.key BETWEEN ? AND ? "
-        "WHERE threads.id = ? AND incarnation = ? AND turn = ? AND turn_id = coalesce(?, turn_id) LIMIT 1",
-        (start, start + (1 << THREAD_BITS) - 1, thread_id, position.incarnation, turn, turn_id),
+        "SELECT 1 FROM threads JOIN scopes ON scopes.key = threads.scope JOIN documents "
+        "ON documents.key BETWEEN ? AND ? WHERE threads.id = ? AND scopes.id = ? AND incarnation = ? AND turn = ? "
+        "AND turn_id = coalesce(?, turn_id) LIMIT 1",
+        (start, start + (1 << THREAD_BITS) - 1, thread_id, position.scope, position.incarnation, turn, turn_id),
     ).fetchone()
     return found is not None

@@ -11,7 +11,7 @@ import msgspec
 from recuerda.recall.index import THREAD_BITS, Forgetting, NewDocument, Position, ThreadUpdate
 from recuerda.recall.postings import BLOCK
 from recuerda.recall.sqlite.entries import Removed, take_out
-from recuerda.recall.sqlite.facts import add_copied, erase_facts, remove_changed, remove_orphans
+from recuerda.recall.sqlite.facts import add_copied, erase_facts, move_facts, remove_changed, remove_orphans
 from recuerda.recall.sqlite.meaning import remove_vectors
 from recuerda.recall.sqlite.schema import ROLES
 from recuerda.recall.sqlite.searching import followed, known_threads
@@ -72,6 +72,8 @@ def apply(update: ThreadUpdate, connection: sqlite3.Connection) -> Applied:
         ),
     )  # fmt: skip
     turns = {new.document.turn for new in added}
+    if has is not None and has.scope != update.position.scope:
+        removed += move_facts(connection, update.thread_id, has.incarnation, has.scope, update.position.scope)
     removed += remove_changed(connection, update.thread_id, turns)
     add_copied(connection, update.thread_id, update.position, turns)
     if removed or update.is_fresh:
