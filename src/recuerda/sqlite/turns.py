@@ -94,7 +94,7 @@ def append(thread_id: str, record: NewRecord, guard: Guard, db: sqlite3.Connecti
         blobs.write(cursor, key, committed.number, record.blobs, is_first=not head.has_blobs)
     cut = _cut(db, key << NUMBER_BITS, record, head)
     _advance(cursor, key, head, cut, committed)
-    if cut or not head.revision or (head.title_turn == 0 and record.title):
+    if cut or not head.revision or (head.title_turn == 0 and record.title is not None):
         _name(db, key, head, cut, title=record.title, user_id=head.new_user(guard))
     if head.has_draft and record.kind == "turn":
         drafts.remove(key, db)

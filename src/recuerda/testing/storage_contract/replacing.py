@@ -149,6 +149,17 @@ class ReplaceContract(ContractBase):
         assert info is not None
         assert info.title == "set"
 
+    async def test_an_empty_title_is_a_title_also_after_the_titled_turn_was_replaced(
+        self, storage: Storage, another: Storage
+    ) -> None:
+        await storage.append("a", a_turn(b"1"), title="first")
+        await storage.append("a", a_turn(b"2"), replaces=1)
+        await storage.append("a", a_turn(b"3"), title="")
+        await storage.append("a", a_turn(b"4"), title="ignored")
+        info = await another.head("a")
+        assert info is not None
+        assert (info.title, info.title_turn) == ("", 4)
+
     async def test_a_replacement_ends_the_draft(self, storage: Storage) -> None:
         await fill(storage, "a", 1)
         await storage.save_draft("a", DraftStep(turn_id="new", revision=1, number=1, body=b"step"))
