@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from recuerda import Storage
 from recuerda.server import Limits, Listening, ServerSettings, TenantKeys, Upstream, create_app
 from recuerda.server.connections import Connections
 from recuerda.server.running import config_of
+from recuerda.testing.openai_server import RecordedRequest
 from tests.servers.asgi import serving
 from tests.servers.postgres_server import postgres_url, schema_of
 
@@ -44,6 +46,21 @@ class QuietServer(uvicorn.Server):
         while not await self.on_tick(counter):
             counter += 1
             await asyncio.sleep(0.01)
+
+
+class Held:
+    """The model's answer "Yes.", which comes when the test lets it. Until then the model answers nobody."""
+
+    def __init__(self) -> None:
+        self._is_free = threading.Event()
+
+    def __call__(self, _: RecordedRequest) -> str:
+        self._is_free.wait(20)
+        return "Yes."
+
+    def release(self) -> None:
+        """Let the answer come, and later answers at once."""
+        self._is_free.set()
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from recuerda import Storage, open_storage
 from recuerda.server import Limits, ServerSettings
 from recuerda.testing import ScriptedOpenAIServer
 from recuerda.testing.openai_server import Failure, RecordedRequest, Reply
-from tests.server.serving import MODEL, failed_stream, running, sdk
+from tests.server.serving import MODEL, Held, failed_stream, running, sdk
 
 ON_BOTH = pytest.mark.parametrize("storage_url", ["sqlite", "postgresql"], indirect=True)
 PLACES = pytest.mark.parametrize("place", ["conversation", "new", "previous", "older"])
@@ -123,7 +123,7 @@ async def test_requests_on_one_conversation_take_turns(client: AsyncOpenAI, mode
 
 
 async def test_whoever_waits_too_long_for_a_conversation_is_told(storage: Storage, model: ScriptedOpenAIServer) -> None:
-    model.default = Reply("Yes.", delay_s=0.5)
+    model.default = held = Held()
     settings = ServerSettings(model=MODEL, limits=Limits(queue_s=0.05))
     async with running(storage, model.base_url, settings=settings) as url, sdk(url) as client:
         conversation = (await client.conversations.create()).id
@@ -132,6 +132,7 @@ async def test_whoever_waits_too_long_for_a_conversation_is_told(storage: Storag
         with pytest.raises(ConflictError) as conflict:
             await client.responses.create(input="b", conversation=conversation)
         assert conflict.value.code == "conversation_locked"
+        held.release()
         assert (await first).output_text == "Yes."
 
 
@@ -140,15 +141,16 @@ async def test_whoever_waits_too_long_for_a_conversation_is_told(storage: Storag
 async def test_two_processes_on_one_conversation_conflict_and_mix_nothing(
     client: AsyncOpenAI, model: ScriptedOpenAIServer, storage_url: str, is_streamed: bool
 ) -> None:
-    model.default = Reply("Yes.", delay_s=0.3)
+    model.default = held = Held()
     conversation = (await client.conversations.create()).id
-    async with open_storage(storage_url) as other, running(other, model.base_url) as url, sdk(url) as second:
-        slow = asyncio.create_task(ask(client, conversation, is_streamed=is_streamed))
-        await wait_for_request(model, 1)
-        model.default = "Yes."
-        await second.responses.create(input="quick", conversation=conversation)
-        assert await slow == ("failed" if is_streamed else "409")
-        items = (await second.conversations.items.list(conversation, order="asc")).data
+    with ScriptedOpenAIServer(default="Yes.") as quick:
+        async with open_storage(storage_url) as other, running(other, quick.base_url) as url, sdk(url) as second:
+            slow = asyncio.create_task(ask(client, conversation, is_streamed=is_streamed))
+            await wait_for_request(model, 1)
+            await second.responses.create(input="quick", conversation=conversation)
+            held.release()
+            assert await slow == ("failed" if is_streamed else "409")
+            items = (await second.conversations.items.list(conversation, order="asc")).data
     assert [cast("Any", item).content[0].text for item in items] == ["quick", "Yes."]
 
 

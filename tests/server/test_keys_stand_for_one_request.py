@@ -14,7 +14,7 @@ from recuerda.server import Limits, ServerSettings
 from recuerda.testing import ScriptedOpenAIServer
 from recuerda.testing.openai_server import RecordedRequest, Reply
 from tests.between import before
-from tests.server.serving import MODEL, running
+from tests.server.serving import MODEL, Held, running
 
 ON_BOTH = pytest.mark.parametrize("storage_url", ["sqlite", "postgresql"], indirect=True)
 
@@ -120,7 +120,7 @@ async def test_one_key_at_two_processes_at_once_is_one_answer(
 async def test_a_key_whose_first_request_takes_too_long_is_in_use(
     storage_url: str, storage: Storage, model: ScriptedOpenAIServer, ask: Caller
 ) -> None:
-    model.default = Reply("Yes.", delay_s=0.6)
+    model.default = held = Held()
     settings = ServerSettings(model=MODEL, limits=Limits(queue_s=0.1))
     async with (
         open_storage(storage_url) as other,
@@ -133,6 +133,7 @@ async def test_a_key_whose_first_request_takes_too_long_is_in_use(
         refused = await client.post("/v1/responses", json={"input": "x"}, headers={"Idempotency-Key": "k"})
         assert (refused.status_code, refused.json()["error"]["code"]) == (409, "idempotency_key_in_use")
         assert refused.headers["retry-after"] == "1"
+        held.release()
         first = await slow
         again = await client.post("/v1/responses", json={"input": "x"}, headers={"Idempotency-Key": "k"})
         assert again.json() == first[1]
