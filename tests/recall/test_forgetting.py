@@ -268,6 +268,34 @@ async def test_what_was_forgotten_stays_forgotten_without_its_index(
     await now.close()
 
 
+@pytest.mark.parametrize("elsewhere", [lost, another])
+async def test_an_index_that_is_made_anew_lists_the_forgotten_turns(
+    filled: SQLiteStorage,
+    recall: RecallProvider,
+    tmp_path: Path,
+    elsewhere: Callable[[SQLiteStorage, Path], Awaitable[RecallProvider]],
+) -> None:
+    for number in range(2, 8):
+        await say(filled, "one", *pair(f"I have {number} stones."))
+    await recall.forget(thread="one", turn=5)
+    await recall.forget(thread="one", turn=6)
+    await recall.forget(thread="one", turn="first")
+    await recall.close()
+    anew = await elsewhere(filled, tmp_path)
+    for _ in range(2):
+        found = {(one.thread_id, one.first, one.last) for one in await anew.forgotten(user_id="ana")}
+        assert found == {("one", 1, 1), ("one", 5, 6)}
+        await anew.rebuild()
+    await filled.undo("one")
+    await say(filled, "one", *pair("I have many stones."))
+    await anew.forget(thread="one")
+    await anew.rebuild()
+    assert not await words(anew, "stones", user="ana")
+    await filled.delete("one")
+    assert await anew.forgotten(user_id="ana") == []
+    await anew.close()
+
+
 async def test_the_messages_of_a_forgotten_turn_stay_in_the_thread(
     filled: SQLiteStorage, recall: RecallProvider
 ) -> None:

@@ -154,3 +154,17 @@ async def test_a_copy_in_a_fork_gets_the_vector_of_its_original(storage: SQLiteS
     await storage.delete("origin")
     assert [memory.text for memory in await recall.search("dog", limit=1)] == ["A hound barked."]
     await recall.close()
+
+
+async def test_the_forgotten_turns_of_a_fork_are_listed_also_after_the_loss_of_the_index(
+    storage: SQLiteStorage, recall: RecallProvider
+) -> None:
+    await six_forks(storage)
+    await recall.forget(thread="origin", turn=1)
+    expected = {("origin", 1, 1), *((f"fork {number}", 1, 1) for number in range(6))}
+    index = recall._of().index  # pyright: ignore[reportPrivateUsage]
+    for _ in range(2):
+        assert {(one.thread_id, one.first, one.last) for one in await recall.forgotten()} == expected
+        assert await found(recall) == []
+        await index.erase(["origin", *(f"fork {number}" for number in range(6))], None)
+        await recall.catch_up()

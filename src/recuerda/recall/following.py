@@ -132,8 +132,8 @@ async def follow(
             continue
         position, added = known, 0
         for update, turns in _updates(found, known, user_id):
-            documents = await _documents(thread_id, turns)
-            if not await index.apply(structs.replace(update, added=documents)):
+            documents, forgotten = await _documents(thread_id, turns)
+            if not await index.apply(structs.replace(update, added=documents, forgotten=forgotten)):
                 break
             position, added = update.position, added + len(documents)
         else:
@@ -177,7 +177,8 @@ async def follow_appended(
         return None
     position = structs.replace(known, revision=turn.number, record_id=turn.id)
     documents = list(_documents_of(turn, thread_id))
-    update = ThreadUpdate(thread_id=thread_id, expected=known, position=position, added=documents)
+    forgotten = [turn.number] if is_forgotten(turn) else []
+    update = ThreadUpdate(thread_id=thread_id, expected=known, position=position, added=documents, forgotten=forgotten)
     is_added = await index.apply_checked(update, storage, first=last.first)
     if is_added is None:
         is_added = await _is_at(position, storage, thread_id, last.first) and await index.apply(update)
@@ -252,8 +253,8 @@ def _is_empty(known: Position | None, info: ThreadInfo, scope: str) -> bool:
     return (known.incarnation, known.scope) == (info.incarnation, scope)
 
 
-async def _documents(thread_id: str, records: Sequence[TurnRecord]) -> list[NewDocument]:
-    """Return the documents of turns.
+async def _documents(thread_id: str, records: Sequence[TurnRecord]) -> tuple[list[NewDocument], list[int]]:
+    """Return the documents of turns, and the numbers of the turns that were forgotten on request.
 
     Many turns are processed in an OS thread, so that the event loop is not blocked.
     """
@@ -262,18 +263,21 @@ async def _documents(thread_id: str, records: Sequence[TurnRecord]) -> list[NewD
     return await asyncio.to_thread(_documents_now, thread_id, records)
 
 
-def _documents_now(thread_id: str, records: Sequence[TurnRecord]) -> list[NewDocument]:
+def _documents_now(thread_id: str, records: Sequence[TurnRecord]) -> tuple[list[NewDocument], list[int]]:
     documents: list[NewDocument] = []
+    forgotten: list[int] = []
     for record in records:
         try:
-            documents.extend(documents_of(record, thread_id))
+            turn = stored_turn(record, thread_id)
+            documents.extend(_documents_of(turn, thread_id))
+            forgotten += [turn.number] * is_forgotten(turn)
         except CorruptTurn as error:
             _logger.warning(
                 "a turn is left out of the index of memories: %s",
                 error,
                 extra=fields("turn_not_indexed", error=type(error).__name__),
             )
-    return documents
+    return documents, forgotten
 
 
 def documents_of(record: TurnRecord, thread_id: str) -> Iterator[NewDocument]:

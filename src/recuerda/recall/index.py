@@ -4,7 +4,7 @@ An index stores documents (one per message), finds documents of a scope that sha
 knows how far it has followed each thread. It does not rank: it gives the counts of each term in each document, the
 similarities and the neighbouring documents, and `ranking.py` computes scores from them. It does not read threads:
 `following.py` passes the changes to it. An index is derived data: it may be deleted at any time, and is then rebuilt
-from the storage's log. Only the list of forgotten turns cannot be rebuilt.
+from the storage's log, with the list of the turns that have the mark of a forgotten turn there.
 
 A scope is the owner of memories in a namespace: a user, or a thread that has no user; see `scopes.py`. A search never
 finds anything in another scope, and its cost depends on the size of the scope, not on the size of the index.
@@ -112,6 +112,7 @@ class ThreadUpdate(msgspec.Struct, frozen=True, kw_only=True):
         undone: the numbers of turns whose documents are removed.
         first: documents of turns with a lower number are removed.
         added: the new documents, in order.
+        forgotten: the numbers of new turns with the mark that they were forgotten on request, in order.
     """
 
     thread_id: str
@@ -121,6 +122,7 @@ class ThreadUpdate(msgspec.Struct, frozen=True, kw_only=True):
     undone: frozenset[int] = frozenset()
     first: int = 1
     added: Sequence[NewDocument] = ()
+    forgotten: Sequence[int] = ()
 
 
 class Correction(msgspec.Struct, frozen=True, kw_only=True):
@@ -326,10 +328,10 @@ class RecallIndex(ABC):
     async def apply(self, update: ThreadUpdate) -> bool:
         """Apply the changes of a thread in one atomic step, and return True.
 
-        Documents of forgotten turns are left out. A fact that came from a turn comes from each thread that holds the
-        turn, so that it stays until the last of them is gone. Facts that came from an added turn when it had another id
-        or another text are removed, and the thread is searched for facts again. If the thread gets another scope, its
-        facts and corrections come along.
+        Documents of forgotten turns are left out, and the turns of `forgotten` are noted as forgotten. A fact that came
+        from a turn comes from each thread that holds the turn, so that it stays until the last of them is gone. Facts
+        that came from an added turn when it had another id or another text are removed, and the thread is searched for
+        facts again. If the thread gets another scope, its facts and corrections come along.
 
         If the index does not have the position that the update expects, because another process has followed the
         thread, nothing changes and the result is False.

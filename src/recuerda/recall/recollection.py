@@ -32,7 +32,7 @@ from recuerda.recall.marking import mark_forgotten
 from recuerda.recall.meaning import EMBED_S, Meaning
 from recuerda.recall.memory import Filters, Memory, Progress
 from recuerda.recall.reranking import Reranking
-from recuerda.recall.scopes import Whose
+from recuerda.recall.scopes import Whose, owner_of
 from recuerda.recall.searching import MemorySearch
 from recuerda.recall.text import MAX_TEXT, terms_of
 from recuerda.recall.wording import Wording
@@ -274,6 +274,7 @@ class Recollection(CheckedIndex):
             return []
         if turn is None:
             return [_forgetting(thread_id, position, 1, position.revision)]
+        await self._catch_up(owner_of(position.scope, ()))  # Forks that the index does not know yet hold the turn, too.
         copies = [one for one in await self.index.holders(thread_id, turn) if one.thread_id != thread_id]
         forgotten = [
             Forgetting(

@@ -24,8 +24,9 @@ from recuerda.recall.vectors import MAX_COMPARED, parts
 
 _APPLIED = SQL(
     "%s::integer, %s::integer, %s, %s, %s, %s::bigint, %s, %s::bigint, %s, %s, %s::bigint, %s, %s::bigint, "
-    "%s::boolean, %s::bigint, %s::bigint[], %s::bigint[], %s::integer[], %s::bigint[], %s::integer[], "
-    "%s::integer[], %s::integer[], %s::boolean[], %s::text[], %s::text[], %s::integer[], %s::text[], %s::bytea[]"
+    "%s::boolean, %s::bigint, %s::bigint[], %s::bigint[], %s::bigint[], %s::integer[], %s::bigint[], "
+    "%s::integer[], %s::integer[], %s::integer[], %s::boolean[], %s::text[], %s::text[], %s::integer[], "
+    "%s::text[], %s::bytea[]"
 )
 """The arguments of `recall_apply` after the first one."""
 
@@ -118,6 +119,7 @@ class Following:
             update.is_fresh,
             update.first,
             _array(sorted(update.undone)),
+            _array(update.forgotten),
             *_columns(update.added, is_pending=not is_large),
         ]
         if not is_large and not _may_remove(update):

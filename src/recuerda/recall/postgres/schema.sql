@@ -544,7 +544,7 @@ CREATE OR REPLACE FUNCTION {schema}.recall_apply(
     p_is_current boolean, p_shape integer, p_lock_timeout_ms integer, p_thread_id text,
     p_known_scope text, p_known_incarnation text, p_known_revision bigint, p_known_record_id text, p_known_edits bigint,
     p_scope text, p_incarnation text, p_revision bigint, p_record_id text, p_edits bigint,
-    p_is_fresh boolean, p_first bigint, p_undone bigint[],
+    p_is_fresh boolean, p_first bigint, p_undone bigint[], p_forgotten bigint[],
     p_turns bigint[], p_positions integer[], p_created bigint[], p_traits integer[], p_sizes integer[],
     p_terms integer[], p_are_answers boolean[], p_speakers text[], p_turn_ids text[], p_digests integer[],
     p_counts text[], p_data bytea[]
@@ -627,6 +627,16 @@ BEGIN
         v_block := v_known.block;
     END IF;
     v_given := (v_next + 15) >> 4;
+    IF cardinality(p_forgotten) > 0 THEN
+        INSERT INTO {schema}.recall_forgotten (thread_id, incarnation, first, last)
+        SELECT p_thread_id, p_incarnation, min(n.turn), max(n.turn) FROM (
+            SELECT a.turn, a.turn - row_number() OVER (ORDER BY a.turn) AS gap
+            FROM unnest(p_forgotten) AS a (turn) WHERE NOT EXISTS (
+                SELECT FROM {schema}.recall_forgotten f
+                WHERE f.thread_id = p_thread_id AND f.incarnation = p_incarnation AND a.turn BETWEEN f.first AND f.last
+            )
+        ) n GROUP BY n.gap ON CONFLICT DO NOTHING;
+    END IF;
 
     WITH wanted AS (
         SELECT a.*, v_next + row_number() OVER (ORDER BY a.n) - 1 AS place

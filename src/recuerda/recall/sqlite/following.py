@@ -62,6 +62,8 @@ def apply(update: ThreadUpdate, connection: sqlite3.Connection) -> Applied:
         thread, following, block = _new_thread(connection, scope, update.thread_id, update.position), 0, 0
     else:
         thread, following, block = found[0], found[2], found[3]
+    if update.forgotten:
+        _note_forgotten(connection, update.thread_id, update.position.incarnation, update.forgotten)
     added = _not_forgotten(connection, update)
     block = _add(connection, scope, (thread << THREAD_BITS) + following, block, added)
     connection.execute(
@@ -228,6 +230,17 @@ def _new_thread(connection: sqlite3.Connection, scope: int, thread_id: str, posi
     return connection.execute(
         "INSERT INTO threads VALUES (NULL, ?, ?, ?, ?, ?, ?, 0, 0) RETURNING key", row
     ).fetchone()[0]
+
+
+def _note_forgotten(connection: sqlite3.Connection, thread_id: str, incarnation: str, turns: Sequence[int]) -> None:
+    """Note turns as forgotten, in ranges, unless they are in a range already."""
+    connection.execute(
+        "INSERT OR IGNORE INTO forgotten SELECT :thread_id, :incarnation, min(turn), max(turn) FROM ("
+        "SELECT value AS turn, value - row_number() OVER (ORDER BY value) AS gap FROM json_each(:turns) "
+        "WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE thread_id = :thread_id AND incarnation = :incarnation "
+        "AND value BETWEEN first AND last)) GROUP BY gap",
+        {"thread_id": thread_id, "incarnation": incarnation, "turns": msgspec.json.encode(list(turns)).decode()},
+    )
 
 
 def _not_forgotten(connection: sqlite3.Connection, update: ThreadUpdate) -> list[NewDocument]:
