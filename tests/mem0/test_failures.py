@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import threading
 import traceback
 from datetime import timedelta
 
@@ -182,3 +184,31 @@ async def test_close_tells_what_could_not_be_learnt(platform: Mem0Platform, capl
         await provider.close()
     assert "too many requests" in caplog.text
     assert WORDS not in caplog.text
+
+
+@pytest.mark.parametrize("is_sync", [False, True], ids=["asynchronous", "synchronous"])
+async def test_close_does_not_wait_for_a_client_that_hangs(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, *, is_sync: bool
+) -> None:
+    monkeypatch.setattr("recuerda.mem0.provider._CLOSE_S", 0.05)
+    hangs, never = asyncio.Event(), threading.Event()
+
+    class Hanging:
+        def search(self, query: str, *, filters: object, top_k: int) -> object:
+            return {"results": []}
+
+        def add(self, messages: object, **options: object) -> object:
+            return never.wait() if is_sync else hangs.wait()
+
+    provider = Mem0Provider(Hanging(), user_id="ada")  # its `add_timeout` is five minutes
+    with caplog.at_level(logging.WARNING, "recuerda"):
+        for words in (WORDS, "And another one."):
+            await provider.invoked(user(words), assistant("Yes."), thread=thread_of())
+        await provider.close()
+    never.set()
+    left_out = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
+    assert len(left_out) == 2
+    assert all("work after a reply failed" in text and "had not ended 0.05 s after" in text for text in left_out)
+    assert WORDS not in caplog.text
+    assert len(provider._learning.take_failures()) == 2  # pyright: ignore[reportPrivateUsage]
+    await provider.close()

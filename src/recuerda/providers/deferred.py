@@ -74,6 +74,19 @@ class Deferred:
         # A `finally` in the coroutine would not do: a task that is cancelled before its first step never enters it.
         task.add_done_callback(partial(self._ended, job))
 
+    async def finish_within(self, limit_s: float) -> None:
+        """Wait as `finish` does, but not longer than a number of seconds. The jobs that are left then are cancelled.
+
+        They count as failed, so the log and `take_failures` name them.
+        """
+        try:
+            async with asyncio.timeout(limit_s):
+                await self.finish()
+        except TimeoutError:
+            for job in self._unfinished():
+                self._drop(job, f"it had not ended {limit_s:g} s after the close, so it was left out")
+                job.cancel()
+
     async def finish(self) -> None:
         """Wait until every job has ended, including jobs of other event loops and jobs that start during the wait.
 
@@ -142,8 +155,9 @@ class Deferred:
 
     def _drop(self, job: _Job, failure: str | None = None) -> None:
         with self._mutex:
+            was_there = job in self._jobs
             self._jobs.pop(job, None)
-            if failure is None:
+            if failure is None or not was_there:
                 return
             if job.is_optional:
                 _logger.debug(
@@ -183,6 +197,12 @@ class _Job:
     def is_lost(self) -> bool:
         """True if its loop will never run again."""
         return self._loop.is_closed() and not self.has_ended.is_set()
+
+    def cancel(self) -> None:
+        """Cancel the job's task, on its own loop. If the loop has been closed, there is nothing to cancel."""
+        if self.task is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self.task.cancel)
 
     def end(self) -> None:
         """Wake the callers that wait for the job."""
