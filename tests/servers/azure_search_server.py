@@ -98,6 +98,7 @@ class AzureSearchServer:
             port=self._port,
             log_config=None,
             lifespan="off",
+            ws="none",
             ssl_certfile=self.certificate,
             ssl_keyfile=key,
         )

@@ -28,7 +28,7 @@ class QuietServer(uvicorn.Server):
 async def served(app: Starlette) -> AsyncGenerator[str]:
     """Serve a studio in this event loop, and give its address."""
     config = uvicorn.Config(
-        app, port=0, log_level="error", access_log=False, lifespan="off", timeout_graceful_shutdown=1
+        app, port=0, log_level="error", access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=1
     )
     async with serving(QuietServer(config)) as url:
         yield url
