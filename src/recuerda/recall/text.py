@@ -2,7 +2,8 @@
 
 A text is cut into words (see `segmentation`), and function words are left out. A term is the stem of a word in the
 language of the text (see `languages`), without accents. So a message has one term for each word. A question has a term
-for each stem that a message may have for the word.
+for each stem that a message may have for the word. A number in words is also a number in digits (see `number_words`).
+If it has several words, a question has only the digits, because "three" is no part of 23.
 
 A message has further terms: the names of its speaker, `ABOUT_ASKER` if a user talks about themselves, and `IDENTITY` if
 they say who they are. A question without any word that matters, such as "What did Ben say?" or "Who am I?", is looked
@@ -17,15 +18,18 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
+from operator import itemgetter
+from typing import NamedTuple
 
 import msgspec
 
 from recuerda.recall.about_me import facts_told
 from recuerda.recall.folding import composed, fold
 from recuerda.recall.languages import ENGLISH, STOPWORDS, languages_of, stem, stems
-from recuerda.recall.segmentation import Word, tokens_of
+from recuerda.recall.number_words import Number, may_have_number, numbers_in
+from recuerda.recall.segmentation import Token, Word, tokens_of
 
-TERMS_VERSION = 25
+TERMS_VERSION = 26
 """The version of the rules that make terms. An index that was built with another version is rebuilt."""
 
 MAX_TEXT = 20_000
@@ -50,6 +54,7 @@ _SHORT = 2
 _OF_SHORT_WORDS = "vi"
 """The language in which most words have a few letters."""
 
+_WRITTEN = re.compile(r"\S+")
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _LETTERS_AND_DIGITS = re.compile(r"\b([A-Za-z]{1,4}|[A-Za-z]\d|\d[A-Za-z])[ -](\d{2,10})\b")
 _CODE = re.compile(r"([a-z]{0,8}|[a-z]\d|\d[a-z])(\d{1,6})")
@@ -103,9 +108,10 @@ def words_of(text: str) -> list[str]:
 
 def terms_of(text: str) -> Terms:
     """Return the terms by which a message is found."""
-    meant, languages, words = _meant(text)
+    meant, languages, words, numbers = _meant(text)
     language = languages[0] if languages else ENGLISH
     terms = [word.folded if word.is_exact else stem(word.text, language) for word in meant]
+    terms += [number.value for number in numbers]
     short = {term for term in terms if len(term) <= _SHORT and term.isalpha() and term.isascii()}
     if short and language != _OF_SHORT_WORDS:
         terms += _joined_short_words(words, meant, short)
@@ -129,7 +135,7 @@ def query_terms(question: str, *, without: Collection[str] = ()) -> dict[str, in
         question: the question.
         without: folded words that are left out.
     """
-    meant, languages, said = _meant(question)
+    meant, languages, said, in_words = _meant(question, is_question=True)
     words = dict.fromkeys(word for word in meant if word.folded not in without)
     if not languages and len(words) > _MANY_WORDS:
         languages = [ENGLISH]
@@ -142,13 +148,20 @@ def query_terms(question: str, *, without: Collection[str] = ()) -> dict[str, in
         number = numbers[first] if first in numbers else numbers[second]
         terms.setdefault(first + second, number)
         terms.setdefault(stem(first + second, languages[0] if languages else ENGLISH), number)
+    for one in in_words:
+        if one.word and one.word not in without:
+            terms.setdefault(one.value, numbers.setdefault(one.word, len(numbers)))
     for letters, digits in _LETTERS_AND_DIGITS.findall(question):
         if digits in numbers:
             terms.setdefault(fold(letters) + digits, numbers[digits])
+    _add_other_codes(terms)
+    return terms
+
+
+def _add_other_codes(terms: dict[str, int]) -> None:
     for term, number in sorted(terms.items(), key=lambda one: not one[0].isdecimal()):
         for form in _other_codes(term):
             terms.setdefault(form, number)
-    return terms
 
 
 def _parted_words(said: Sequence[Word], meant: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -185,7 +198,18 @@ def _other_codes(term: str) -> Iterator[str]:
 
 def query_words(question: str) -> set[str]:
     """Return the folded words of a question that are no function words."""
-    return {word.folded for word in _meant(question)[0]}
+    return {word.folded for word in _meant(question).words}
+
+
+def query_tokens(query: str) -> list[str]:
+    """Return the words of a query as they are written. The words of one number are one token."""
+    text = composed(query)
+    spans = [match.span() for match in _WRITTEN.finditer(text)]
+    for number in _meant(text).numbers:
+        inside = [span for span in spans if span[0] < number.end and number.start < span[1]]
+        if len(inside) > 1:
+            spans = [span for span in spans if span not in inside] + [(inside[0][0], inside[-1][1])]
+    return [text[start:end] for start, end in sorted(spans)]
 
 
 def emoji_terms(text: str) -> dict[str, int]:
@@ -205,12 +229,15 @@ def places_of(text: str, terms: Collection[str], *, like: str | None = None) -> 
     whole = text if like is None else like
     languages = languages_of(words_of(whole), whole)
     language = languages[0] if languages else ENGLISH
+    numbers = [(one.start, one.end) for one in numbers_in(text, languages) if one.value in terms]
     places = [
         (start, start + len(token))
         for token, start, words in tokens_of(text)
-        if token and any((one.folded if one.is_exact else stem(one.text, language)) in terms for one in words)
+        if token
+        and any((one.folded if one.is_exact else stem(one.text, language)) in terms for one in words)
+        and not any(of <= start < end for of, end in numbers)
     ]
-    return sorted(places + [match.span() for match in _EMOJI.finditer(text) if match[0] in terms])
+    return sorted(places + numbers + [match.span() for match in _EMOJI.finditer(text) if match[0] in terms])
 
 
 def speaker_terms(name: str | None) -> list[str]:
@@ -277,14 +304,28 @@ def essence(question: str) -> str:
     return "\n".join((question[:half], " ".join(chosen), question[-half:]))
 
 
-def _meant(text: str) -> tuple[list[Word], Sequence[str], list[Word]]:
-    """Return the words of a text that are no function words, the languages that it may have, and all of its words."""
+class _Meant(NamedTuple):
+    """The words of a text that are no function words, its likeliest languages, all of its words, and its numbers."""
+
+    words: list[Word]
+    languages: Sequence[str]
+    said: list[Word]
+    numbers: Sequence[Number]
+
+
+def _meant(text: str, *, is_question: bool = False) -> _Meant:
+    """Return what a text means. In a question, numbers of several words are numbers in digits."""
     text = composed(text)
     tokens = list(tokens_of(text))
     words = [word for _, _, found in tokens for word in found]
-    languages = languages_of((word.folded for word in words), text)
+    folded = [word.folded for word in words]
+    languages = languages_of(folded, text)
+    numbers = list(numbers_in(text, languages)) if may_have_number(folded) else []
+    if is_question and numbers:
+        tokens = _with_digits(tokens, numbers)
+        words = [word for _, _, found in tokens for word in found]
     if not languages:
-        return words, languages, words
+        return _Meant(words, languages, words, numbers)
     stopwords = STOPWORDS[languages[0]]
     meant = [
         word
@@ -295,7 +336,15 @@ def _meant(text: str) -> tuple[list[Word], Sequence[str], list[Word]]:
         or (token[:1].isupper() and _is_name(word.folded, token, start, text))
         or (word.folded in _AUXILIARY_NAMES and _is_behind_verb(start, text))
     ]
-    return (words if len(words) == 1 else meant), languages, words
+    return _Meant(words if len(words) == 1 else meant, languages, words, numbers)
+
+
+def _with_digits(tokens: Sequence[Token], numbers: Sequence[Number]) -> list[Token]:
+    """Return the tokens of a question with a number in digits instead of the words of each number that has several."""
+    several = [number for number in numbers if not number.word]
+    kept = [one for one in tokens if not any(of.start <= one[1] < one[1] + len(one[0]) <= of.end for of in several)]
+    digits = [("", of.start, (Word(of.value, of.value, is_exact=True),)) for of in several]
+    return sorted([*kept, *digits], key=itemgetter(1))
 
 
 def _is_behind_verb(start: int, text: str) -> bool:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from recuerda.recall.folding import composed
 from recuerda.recall.segmentation import tokens_of
-from recuerda.recall.text import query_terms
+from recuerda.recall.text import query_terms, query_tokens
 
 _MOST_TOGETHER = 8
 """The largest number of neighbouring words that are compared as one number."""
@@ -35,7 +35,7 @@ class Wording:
 
     def __init__(self, query: str) -> None:
         known = query_terms(query)
-        tokens = query.split() if known else []
+        tokens = query_tokens(query) if known else []
         self._words = [_spellings(token, known) for token in tokens]
         self._wholes = list(_wholes_of(tokens)) if len(tokens) <= _MANY_WORDS else []
         spelt = (word for spellings in self._words for words in spellings for word in words)
