@@ -189,3 +189,57 @@ async def test_words_are_found_in_other_spellings(storage: SQLiteStorage, said: 
         found = await search.search(query, user_id="ana")
     assert ids(found) == ["a"]
     assert found[0].share == 1
+
+
+SPELT = [
+    ("We meet on May 8th.", "May 8"),
+    ("We meet on May 8.", "May 8th"),
+    ("May the 8th is free.", "8 May"),
+    ("The second of May is fine.", "May 2"),
+    ("Am zweiten Mai heiraten wir.", "2. Mai"),
+    ("Le 1er mai est férié.", "1 mai"),
+    ("El 1º de mayo es fiesta.", "1 de mayo"),
+    ("De 20ste verjaardag", "20 verjaardag"),
+    ("He lives on 5th avenue.", "5 avenue"),
+    ("The email came.", "e-mail"),
+    ("My coworkers left.", "co-worker"),
+    ("My co-worker left.", "coworker"),
+    ("Icecream please.", "ice-cream"),
+    ("Frau Mueller kommt.", "Müller"),
+]
+SPELT_OTHERWISE = [
+    ("We meet on May 18.", "May 8"),
+    ("We meet on June 8.", "May 8"),
+    ("The second may be better.", "2 may"),
+    ("The 40th floor", "4 floor"),
+    ("Frau Möller kommt.", "Müller"),
+    ("Cold ice.", "ice-cream"),
+    ("A mailer", "e-mail"),
+]
+
+
+@pytest.mark.parametrize(("said", "asked"), SPELT)
+async def test_words_are_found_and_forgotten_in_other_spellings(
+    storage: SQLiteStorage, recall: RecallProvider, said: str, asked: str
+) -> None:
+    await say(storage, "a", ChatMessage("user", said))
+    async with ThreadSearch(storage) as search:
+        assert ids(await search.search(asked, user_id="ana")) == ["a"]
+    assert await recall.forget(query=asked, dry_run=True) == 1
+
+
+@pytest.mark.parametrize(("said", "asked"), SPELT_OTHERWISE)
+async def test_other_words_are_neither_found_nor_forgotten(
+    storage: SQLiteStorage, recall: RecallProvider, said: str, asked: str
+) -> None:
+    await say(storage, "a", ChatMessage("user", said))
+    async with ThreadSearch(storage) as search:
+        assert await search.search(asked, user_id="ana") == []
+    assert await recall.forget(query=asked, dry_run=True) == 0
+
+
+async def test_a_word_with_hyphens_counts_as_its_parts(storage: SQLiteStorage) -> None:
+    await say(storage, "a", ChatMessage("user", "Icecream please."))
+    async with ThreadSearch(storage) as search:
+        (found,) = await search.search("ice-cream cone", user_id="ana", min_share=0.5)
+    assert found.share == pytest.approx(2 / 3)

@@ -36,11 +36,16 @@ _GERMAN_ORDINALS = """
     ersten zweiten dritten vierten funften sechsten siebten achten neunten zehnten elften zwolften dreizehnten
     vierzehnten funfzehnten sechzehnten siebzehnten achtzehnten neunzehnten zwanzigsten
 """
-_ORDINALS = {
-    word: at for words in (_ENGLISH_ORDINALS, _GERMAN_ORDINALS) for at, word in enumerate(words.split(), 1)
-} | {"thirtieth": 30, "primero": 1, "premier": 1, "primo": 1, "primeiro": 1}
+ORDINALS = {word: at for words in (_ENGLISH_ORDINALS, _GERMAN_ORDINALS) for at, word in enumerate(words.split(), 1)} | {
+    "thirtieth": 30,
+    "primero": 1,
+    "premier": 1,
+    "primo": 1,
+    "primeiro": 1,
+}
+"""Maps the ordinal of a day to its number."""
 _TENS = {"twenty": 20, "thirty": 30}
-_ORDINAL = "|".join(_ORDINALS)
+_ORDINAL = "|".join(ORDINALS)
 _MONTH = (
     r"(?:jan|feb|fevr|fev|mar|apr|abr|avr|may|mai|maggio|jun|juin|giu|jul|juil|lug|aug|ago|aout|sep|set|oct|okt|out|"
     r"ott|nov|dec|dez|dic|ener|genn)\w*"
@@ -148,11 +153,11 @@ _IN_LATIN: tuple[_Rewrite, ...] = (
         re.compile(r"\b(in|of|since|during|from|until|summer|winter) '(\d\d)\b"),
         lambda match: f"{match[1]} 20{match[2]}",
     ),
-    (re.compile(rf"\b(twenty|thirty)[- ]({_ORDINAL})\b"), lambda match: f"{_TENS[match[1]] + _ORDINALS[match[2]]}"),
-    (re.compile(rf"\b({_ORDINAL})(?= (?:of |de |di )?{_MONTH}\b)"), lambda match: f"{_ORDINALS[match[1]]}"),
+    (re.compile(rf"\b(twenty|thirty)[- ]({_ORDINAL})\b"), lambda match: f"{_TENS[match[1]] + ORDINALS[match[2]]}"),
+    (re.compile(rf"\b({_ORDINAL})(?= (?:of |de |di )?{_MONTH}\b)"), lambda match: f"{ORDINALS[match[1]]}"),
     (
         re.compile(rf"\b({_MONTH}) (?:the )?({_ORDINAL}|\d\d?(?=st|nd|rd|th))\w*\b"),
-        lambda match: f"{match[1]} {_ORDINALS.get(match[2], match[2])}",
+        lambda match: f"{match[1]} {ORDINALS.get(match[2], match[2])}",
     ),
     (
         re.compile(rf"\b({_MONTH}) (\d\d?)(?:st|nd|rd|th)? (?:to|until|till|through) \1 (\d\d?)(?:st|nd|rd|th)?\b"),

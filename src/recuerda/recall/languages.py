@@ -58,6 +58,8 @@ _SIBLINGS = {
     "nl": ("de",), "de": ("nl",), "fi": ("sv", "de"), "hu": ("de",), "tr": ("de",), "pl": ("cs",), "cs": ("pl",),
     "ru": ("uk",), "uk": ("ru",),
 }  # fmt: skip
+_SPELT_OUT = frozenset(("nl", "sv", "no", "da", "fi"))
+"""The languages beside German in which people write "ue" for a letter with a mark. In Spanish, it is another sound."""
 _LETTERS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys("ạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ", ("vi",)),
     "ß": ("de",), "ñ": ("es",), "¿": ("es",), "¡": ("es",), "ã": ("pt",), "õ": ("pt",), "œ": ("fr",),
@@ -160,7 +162,7 @@ def stems(word: str, languages: Iterable[str]) -> list[str]:
     told = [near for one in languages for near in (one, *_SIBLINGS.get(one, ()))]
     found = [stem(word, one) for one in told or _LANGUAGES[script]]
     for spelling in spellings(word) if script == "latin" else ():
-        found += [fold(spelling), *(stem(spelling, one) for one in (*told[:1], "de", ENGLISH))]
+        found += [fold(spelling), *(stem(spelling, one) for one in (*_SPELT_OUT.intersection(told[:1]), "de", ENGLISH))]
     if folded != word:
         found += [stem(folded, one) for one in told]
     return list(dict.fromkeys([folded, *found, stem(word, ENGLISH)]))

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from recuerda.recall.date_forms import ORDINALS
+from recuerda.recall.date_words import MONTHS
 from recuerda.recall.folding import fold
 
 _WORDS: dict[str, Mapping[int, str]] = {
@@ -118,6 +120,7 @@ _JOINERS = {"en": "and", "es": "y", "pt": "e", "fr": "et", "da": "og", "no": "og
 _ORDINAL_UNITS = "first second third fourth fifth sixth seventh eighth ninth"
 """Words behind a ten: "twenty-third" is no 20."""
 
+_BESIDE_ORDINALS = frozenset(("of", "the", "de", "di"))
 _OTHER_MEANING_WORDS = """
     ten fire elf tre due once quince dos tres dix sept cent cents mil fem otte elva dois sete dez onze firs kirk elli
     acht zes сорок сорока sto forti cento cem
@@ -135,6 +138,7 @@ _HALF_BEFORE = re.compile(r"\b(?:half an?|halbe[ns]?|halve|half|halvt?|media|dem
 _HAN = re.compile("[一二三四五六七八九两兩十][一二三四五六七八九十百千万萬零〇]+")
 _HAN_DIGITS = {char: at for at, char in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2, "兩": 2}
 _HAN_UNITS = {"十": 10, "百": 100, "千": 1_000, "万": 10_000, "萬": 10_000}
+_FURTHER_SIGNS = frozenset((*_HAN_UNITS, *ORDINALS))
 _LONGEST = 12
 
 
@@ -224,7 +228,7 @@ def _fused_value(word: str, language: str) -> int | None:
 
 def may_have_number(words: Sequence[str]) -> bool:
     """Return True if one of the folded words of a text may be a number, or a part of one."""
-    return any(map(_values_of, words)) or not _HAN_UNITS.keys().isdisjoint(words)
+    return any(map(_values_of, words)) or not _FURTHER_SIGNS.isdisjoint(words)
 
 
 def numbers_in(text: str, languages: Sequence[str]) -> Iterator[Number]:
@@ -234,19 +238,47 @@ def numbers_in(text: str, languages: Sequence[str]) -> Iterator[Number]:
         text: a text that is composed; see `folding.composed`.
         languages: the languages that the text may have, the likeliest first; nothing if it does not tell.
     """
+    ends: set[int] = set()
+    for run in _runs(text):
+        for number in _numbers_of_run(text, run, languages):
+            ends.add(number.end)
+            yield number
+    yield from (number for number in _days_in(text) if number.end not in ends)
+    if not text.isascii():
+        yield from _numbers_in_han(text)
+
+
+def _runs(text: str) -> Iterator[list[tuple[int, int, str]]]:
+    """Yield the neighbouring words of a text that are parts of numbers."""
     run: list[tuple[int, int, str]] = []
     for match in _WORD.finditer(text):
         word = fold(match[0])
         is_part = bool(_values_of(word)) or (bool(run) and word in _JOINERS.values())
         if run and (not is_part or not _GAP.fullmatch(text, run[-1][1], match.start()) or len(run) >= _LONGEST):
-            yield from _numbers_of_run(text, run, languages)
+            yield run
             run = []
-        if is_part and (run or word not in _JOINERS.values() or _values_of(word)):
+        if is_part and (run or _values_of(word)):
             run.append((match.start(), match.end(), word))
     if run:
-        yield from _numbers_of_run(text, run, languages)
-    if not text.isascii():
-        yield from _numbers_in_han(text)
+        yield run
+
+
+def _days_in(text: str) -> Iterator[Number]:
+    """Yield the ordinals beside a month: "the second of May", "May the second", "am zweiten Mai"."""
+    words = [(fold(match[0]), match.start(), match.end()) for match in _WORD.finditer(text)]
+    for at, (word, start, end) in enumerate(words):
+        if word in ORDINALS:
+            near = [one for one, _, _ in words[max(0, at - 2) : at + 3]]
+            place = min(at, 2)
+            if _is_month_beside(near[place + 1 :]) or _is_month_beside(near[:place][::-1]):
+                yield Number(start, end, str(ORDINALS[word]), word)
+
+
+def _is_month_beside(near: Sequence[str]) -> bool:
+    """Return True if a month is the nearest of two words, or the second one behind "of". "May" may be a verb beside."""
+    is_behind = len(near) > 1 and near[0] in _BESIDE_ORDINALS
+    month = near[1] if is_behind else "".join(near[:1])
+    return month in MONTHS and (is_behind or month not in ("may", "march"))
 
 
 def _numbers_in_han(text: str) -> Iterator[Number]:

@@ -160,14 +160,14 @@ class Recollection(CheckedIndex):
         return []
 
     async def said(
-        self, wanted: Mapping[str, int], whose: Whose, *, limit: int, each: int, min_share: float
+        self, wanted: Mapping[str, frozenset[int]], whose: Whose, *, limit: int, each: int, min_share: float
     ) -> list[Memory]:
         """Return the messages with words of a query, those with the most words first, and then the newest first.
 
         The messages are checked as in a search. `score` is the share of the words that a message has.
 
         Args:
-            wanted: the terms of the query, each with the number of its word.
+            wanted: the terms of the query, each with the numbers of its words.
             whose: the owner of the messages.
             limit: the largest number of threads.
             each: the largest number of messages of one thread.

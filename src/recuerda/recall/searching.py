@@ -169,7 +169,7 @@ class MemorySearch:
 
     async def said(
         self,
-        wanted: Mapping[str, int],
+        wanted: Mapping[str, frozenset[int]],
         scopes: Iterable[str],
         known: Known,
         limit: int,
@@ -180,9 +180,9 @@ class MemorySearch:
         terms = tuple(wanted)
         queries = [CandidateQuery(scope=scope, terms=terms, limit=_NARROW_CANDIDATES, reach=0) for scope in scopes]
         candidates = joined_candidates([await self.index.candidates(query) for query in queries])
-        words = len(set(wanted.values()))
+        words = len(frozenset[int]().union(*wanted.values()))
         shares = {
-            key: len({wanted[term] for term in candidate.matches}) / words
+            key: len(frozenset[int]().union(*(wanted[term] for term in candidate.matches))) / words
             for key, candidate in candidates.found.items()
             if candidate.matches
         }

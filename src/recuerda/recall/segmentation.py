@@ -6,7 +6,7 @@ are removed. Latin words and digits inside such a text are words of their own.
 
 A word of several parts, such as "ORD-2024-0815", "getUserById" or "O'Brien", gives the whole word and its parts.
 Numbers are joined if they belong together: "600 123 456" is also "600123456", "20 mg" is also "20mg", and "M-AB 1234"
-is also "MAB1234".
+is also "MAB1234". The ordinal "8th" is the number 8.
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ _HASH = re.compile(r"(?=\d*[a-f])(?=[a-f]*\d)[\da-f]{8,64}", re.IGNORECASE)
 _SHORT_HASH = 7
 """The number of digits by which people name a commit."""
 _VERSION = re.compile(r"[vV]?(\d+(?:\.\d+){1,4})")
+_ORDINAL = re.compile(r"(\d{1,4})(?:st|nd|rd|th|er|re|[eè]re|[eè]me|e|o|ste|de)", re.IGNORECASE)
 _DIGIT = re.compile(r"\d")
 _JOINABLE = re.compile(r"[\d#+&]")
 _NO_DIGITS = re.compile(r"\D+")
@@ -237,6 +238,8 @@ def _compound(token: str) -> Iterator[Word]:
     elif version := _VERSION.fullmatch(token):
         is_whole = _THOUSANDS.fullmatch(token)
         yield _exact(token.replace(".", "") if is_whole else version[1])
+    elif ordinal := _ORDINAL.fullmatch(token):
+        yield _exact(ordinal[1])
     elif any(mark in token for mark in _APOSTROPHES):
         for part in re.split(r"[\-\u2010\u2011]", token):
             yield from _with_apostrophe(re.sub(f"[{_APOSTROPHES}]", "'", part))

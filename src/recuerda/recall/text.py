@@ -141,7 +141,7 @@ def query_terms(question: str, *, without: Collection[str] = ()) -> dict[str, in
         languages = [ENGLISH]
     terms: dict[str, int] = {}
     for number, word in enumerate(words):
-        for term in [word.folded] if word.is_exact else stems(word.text, languages):
+        for term in _forms_of_exact(word) if word.is_exact else stems(word.text, languages):
             terms.setdefault(term, number)
     numbers = {word.folded: number for number, word in enumerate(words)}
     for first, second in _parted_words(said, numbers) if len(words) <= _MANY_WORDS else ():
@@ -156,6 +156,12 @@ def query_terms(question: str, *, without: Collection[str] = ()) -> dict[str, in
             terms.setdefault(fold(letters) + digits, numbers[digits])
     _add_other_codes(terms)
     return terms
+
+
+def _forms_of_exact(word: Word) -> list[str]:
+    """Return the forms of an exact word. "Co-worker" is also a form of the word that others write as one."""
+    is_word = word.folded.isascii() and word.folded.isalpha()
+    return list(dict.fromkeys((word.folded, stem(word.folded, ENGLISH)))) if is_word else [word.folded]
 
 
 def _add_other_codes(terms: dict[str, int]) -> None:
@@ -212,10 +218,10 @@ def query_tokens(query: str) -> list[str]:
     return [text[start:end] for start, end in sorted(spans)]
 
 
-def emoji_terms(text: str) -> dict[str, int]:
+def emoji_terms(text: str) -> dict[str, frozenset[int]]:
     """Return the terms of the emoji in a text, each with its number."""
     found = () if text.isascii() else dict.fromkeys(_EMOJI.findall(text))
-    return {emoji: number for number, emoji in enumerate(found)}
+    return {emoji: frozenset((number,)) for number, emoji in enumerate(found)}
 
 
 def places_of(text: str, terms: Collection[str], *, like: str | None = None) -> list[tuple[int, int]]:

@@ -52,25 +52,29 @@ class Wording:
                 reached.update(one.end for one in self._wholes if one.start == start and one.term in terms)
         return len(self._words) in reached
 
-    def numbered(self) -> dict[str, int]:
+    def numbered(self) -> dict[str, frozenset[int]]:
         """Return terms with the numbers of their words, for a search that counts the words of a message.
 
-        A number has only its value, which each of its spellings has, and a word with hyphens has only its parts.
+        A number has only its value, which each of its spellings has. A word with hyphens has its parts, and the whole
+        has the numbers of all of them.
         """
-        terms: dict[str, int] = {}
+        terms: dict[str, frozenset[int]] = {}
         start = number = 0
         while start < len(self._words):
             values = [one for one in self._wholes if one.start == start and one.is_value]
             if values:
                 value = max(values, key=lambda one: one.end)
-                terms.setdefault(value.term, number)
+                terms.setdefault(value.term, frozenset((number,)))
                 start, number = value.end, number + 1
                 continue
-            for word in self._words[start][-1]:
+            words = self._words[start][-1]
+            for at, word in enumerate(words, number):
                 for term in word:
-                    terms.setdefault(term, number)
-                number += 1
-            start += 1
+                    terms.setdefault(term, frozenset((at,)))
+            for one in self._wholes:
+                if (one.start, one.end) == (start, start + 1) and words:
+                    terms[one.term] = frozenset(range(number, number + len(words)))
+            start, number = start + 1, number + len(words)
         return terms
 
 
@@ -120,6 +124,8 @@ def _wholes_of(tokens: Sequence[str]) -> Iterator[_Whole]:
             known |= {*_exact(text), *_joined(text), *_joined(tokens[end - 1])}
             if longest and (_size(longest) >= _size(text) or _digits(longest) > _digits(text)):
                 yield _Whole(start, end, longest, longest in _joined(text))
+                if longest.isalpha():
+                    yield from (_Whole(start, end, form, is_value=False) for form in query_terms(longest))
 
 
 def _exact(text: str) -> list[str]:
