@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from recuerda.recall.compounds import shown
 from recuerda.recall.index import Candidate, Candidates, Document, ScopeInfo
 from recuerda.recall.memory import Memory
 from recuerda.recall.ranking import (
@@ -217,7 +218,7 @@ class _Scores:
         for number, forms in sorted(terms.items()):
             points = self._score_of(msgspec.structs.replace(candidate, matches=forms), worth, 1)
             total += points
-            yield ScorePart(reason="word", points=points, word=self._word(number), terms=tuple(forms))
+            yield ScorePart(reason="word", points=points, word=self._word(number), terms=tuple(map(shown, forms)))
         whole = self._score_of(candidate, worth, max(1, len(self._question.words())))
         yield ScorePart(reason="coverage", points=whole - total)
 

@@ -37,9 +37,11 @@ from typing import NamedTuple
 import msgspec
 
 from recuerda.recall.about_me import as_asked_of_me, facts_asked, words_of_kinds
+from recuerda.recall.compounds import ASKED, ends_asked
 from recuerda.recall.dates import NamedTimes, named_times
-from recuerda.recall.folding import fold
+from recuerda.recall.folding import composed, fold
 from recuerda.recall.index import THREAD_BITS, Candidate, Candidates, ScopeInfo
+from recuerda.recall.languages import languages_of, stem
 from recuerda.recall.similar_words import SIMILAR, can_be_similar
 from recuerda.recall.text import (
     ABOUT_ASKER,
@@ -210,13 +212,16 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     def spelt(self) -> dict[str, list[str]]:
         """Return the terms of each word of the question for which similar terms may stand, by its folded form.
 
-        Terms of the word and a neighbour together are left out.
+        Terms of the word and a neighbour together are left out. The end of a compound is a word of its own.
         """
         forms: defaultdict[int, list[str]] = defaultdict(list)
+        ends: list[str] = []
         for term, number in self.terms.items():
-            if number not in self.lesser and number not in self.of_facts:
+            if term.startswith(ASKED):
+                ends.append(term)
+            elif number not in self.lesser and number not in self.of_facts:
                 forms[number].append(term)
-        return {
+        return {end: [end] for end in ends} | {
             word: [term for term in (word, *others) if len(term) <= len(word) + _WRITTEN_OUT]
             for word, *others in forms.values()
             if can_be_similar(word)
@@ -258,6 +263,7 @@ def question_of(
         times = times.with_whole_years()
     if not terms or _is_only_about_asker(query, names):
         terms = _terms_without_words(query, names, has_times=bool(times))
+    terms |= ends_asked(first_forms(terms), languages_of(words_of(query), composed(query)), stem)
     if not terms and beside:
         # "And why?" asks about what stands beside it.
         terms, beside = query_terms(beside), ""
@@ -290,6 +296,11 @@ def question_of(
         asks_when=asks_for_time,
         asks_assistant=asks_for_reply,
     )
+
+
+def first_forms(terms: Mapping[str, int]) -> dict[str, int]:
+    """Return the first term of each word, which is the word itself without accents."""
+    return {term: number for number, term in {number: term for term, number in reversed(list(terms.items()))}.items()}
 
 
 def about_speakers(question: Question) -> Question:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
+from recuerda.recall.compounds import ASKED, compounds_with, last_words, start_of
 from recuerda.recall.misspelling import EARLY, early_errors, respelt_starts, sound
 
 START = EARLY
@@ -66,18 +67,22 @@ def can_be_similar(word: str) -> bool:
 
 def to_look_up(terms: Iterable[str]) -> LookedUp:
     """Return what to look up for the terms of a word; see `misspelling.py`."""
-    long = [term for term in terms if len(term) >= START]
+    ends = [term for term in terms if term.startswith(ASKED)]
+    long = [term for term in terms if len(term) >= START and not term.startswith(ASKED)]
     word_length = max(map(len, long), default=0)
-    starts, spellings = {term[:START] for term in long}, set[str]()
+    starts, spellings = {term[:START] for term in long}.union(map(start_of, ends)), set[str]()
     for term in long:
         if len(term) >= _SHORTEST:
             starts |= respelt_starts(term)
-            spellings.update(early_errors(term, word_length))
+            spellings.update(early_errors(term, word_length), last_words(term))
     return LookedUp(tuple(sorted(starts)), frozenset(spellings))
 
 
 def similar_terms(terms: Collection[str], known: Iterable[str]) -> list[str]:
     """Return the known terms that are most similar to the terms of a word, the most similar first."""
+    first = next(iter(terms), "")
+    if first.startswith(ASKED):
+        return compounds_with(first, known)
     looked_up = to_look_up(terms)
     found = {
         other: max(_likeness(term, other, is_early=other in looked_up.spellings) for term in terms)
@@ -101,6 +106,8 @@ def _likeness(term: str, other: str, *, is_early: bool) -> float:
         return (longer - 1) / longer
     if shorter >= _SHORTEST and (alike := _sound_alike(term, other)):
         return (longer - alike) / longer
+    if is_early and term.endswith(other):
+        return len(other) / len(term)
     is_form = shared >= START and (longer - shared <= _LONGEST_ENDING or shared == len(other) >= _WHOLE)
     return shared / longer if is_form else 0.0
 

@@ -24,12 +24,13 @@ from typing import NamedTuple
 import msgspec
 
 from recuerda.recall.about_me import facts_told
+from recuerda.recall.compounds import ends_of
 from recuerda.recall.folding import composed, fold
 from recuerda.recall.languages import ENGLISH, STOPWORDS, languages_of, stem, stems
 from recuerda.recall.number_words import Number, may_have_number, numbers_in
 from recuerda.recall.segmentation import Token, Word, tokens_of
 
-TERMS_VERSION = 26
+TERMS_VERSION = 27
 """The version of the rules that make terms. An index that was built with another version is rebuilt."""
 
 MAX_TEXT = 20_000
@@ -111,6 +112,7 @@ def terms_of(text: str) -> Terms:
     meant, languages, words, numbers = _meant(text)
     language = languages[0] if languages else ENGLISH
     terms = [word.folded if word.is_exact else stem(word.text, language) for word in meant]
+    terms += ends_of(zip([word.folded for word in meant], terms, strict=True), language)
     terms += [number.value for number in numbers]
     short = {term for term in terms if len(term) <= _SHORT and term.isalpha() and term.isascii()}
     if short and language != _OF_SHORT_WORDS:
