@@ -188,6 +188,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         similar: the terms that stand for words which no message has; see `similar_words.py`.
         asks_when: True if the query asks for a time.
         asks_assistant: True if the query asks what the assistant has said.
+        has_compounds: True if the query is in a language with compounds, so that these are looked for beside words that
+            messages have. Of other queries, only words that no message has look for them.
     """
 
     terms: Mapping[str, int]
@@ -195,6 +197,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     times: NamedTimes
     asks_when: bool
     asks_assistant: bool = False
+    has_compounds: bool = False
     of_facts: frozenset[int] = frozenset()
     facts: frozenset[str] = frozenset()
     lesser: Mapping[int, float] = {}
@@ -212,12 +215,13 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     def spelt(self) -> dict[str, list[str]]:
         """Return the terms of each word of the question for which similar terms may stand, by its folded form.
 
-        Terms of the word and a neighbour together are left out. The end of a compound is a word of its own.
+        Terms of the word and a neighbour together are left out. The end of a compound is a word of its own if the query
+        has compounds.
         """
         forms: defaultdict[int, list[str]] = defaultdict(list)
         ends: list[str] = []
         for term, number in self.terms.items():
-            if term.startswith(ASKED):
+            if term.startswith(ASKED) and self.has_compounds:
                 ends.append(term)
             elif number not in self.lesser and number not in self.of_facts:
                 forms[number].append(term)
@@ -263,7 +267,8 @@ def question_of(
         times = times.with_whole_years()
     if not terms or _is_only_about_asker(query, names):
         terms = _terms_without_words(query, names, has_times=bool(times))
-    terms |= ends_asked(first_forms(terms), languages_of(words_of(query), composed(query)), stem)
+    told = languages_of(words_of(query), composed(query))
+    terms |= ends_asked(first_forms(terms), told, stem)
     if not terms and beside:
         # "And why?" asks about what stands beside it.
         terms, beside = query_terms(beside), ""
@@ -295,6 +300,7 @@ def question_of(
         times=times,
         asks_when=asks_for_time,
         asks_assistant=asks_for_reply,
+        has_compounds=bool(told),
     )
 
 

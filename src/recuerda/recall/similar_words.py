@@ -80,9 +80,9 @@ def to_look_up(terms: Iterable[str]) -> LookedUp:
 
 def similar_terms(terms: Collection[str], known: Iterable[str]) -> list[str]:
     """Return the known terms that are most similar to the terms of a word, the most similar first."""
-    first = next(iter(terms), "")
-    if first.startswith(ASKED):
-        return compounds_with(first, known)
+    known = list(known)
+    compounds = [one for term in terms if term.startswith(ASKED) for one in compounds_with(term, known)]
+    terms = [term for term in terms if not term.startswith(ASKED)]
     looked_up = to_look_up(terms)
     found = {
         other: max(_likeness(term, other, is_early=other in looked_up.spellings) for term in terms)
@@ -91,7 +91,7 @@ def similar_terms(terms: Collection[str], known: Iterable[str]) -> list[str]:
     }
     least = max(found.values(), default=0.0) - _NEARLY
     alike = [other for other, likeness in found.items() if likeness and likeness >= least]
-    return sorted(alike, key=lambda other: (-found[other], other))[:_MOST]
+    return sorted(alike, key=lambda other: (-found[other], other))[:_MOST] + compounds
 
 
 def _likeness(term: str, other: str, *, is_early: bool) -> float:
