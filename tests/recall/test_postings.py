@@ -125,7 +125,7 @@ async def test_even_a_small_index_takes_at_most_three_times_the_bytes_of_its_tex
     assert packed < 4 * terms
 
 
-def no_terms(text: str, speaker: str | None) -> set[str]:
+def no_terms(text: str, speaker: str | None, created_us: int) -> set[str]:
     return set()
 
 

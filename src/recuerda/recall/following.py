@@ -19,6 +19,7 @@ from msgspec import structs
 from recuerda._events import fields
 from recuerda.errors import CorruptTurn, DecryptionError, StorageBusy
 from recuerda.recall.about_me import facts_told
+from recuerda.recall.ahead import ahead_terms
 from recuerda.recall.forgotten import is_forgotten
 from recuerda.recall.index import Document, NewDocument, Position, RecallIndex, ThreadUpdate
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, named_namespace, owner_of, thread_scope, user_scope
@@ -312,6 +313,7 @@ def new_document(document: Document) -> NewDocument:
     terms = terms_of(document.text)
     traits = traits_of(document.text, terms.words)
     marks = [*speaker_terms(document.speaker), *emoji_terms(document.text)]
+    marks += ahead_terms(document.text, terms.words, document.created_us)
     if document.role == "user":
         told = facts_told(document.text)
         traits |= IS_PERSONAL * bool(told)

@@ -37,6 +37,7 @@ from typing import NamedTuple
 import msgspec
 
 from recuerda.recall.about_me import as_asked_of_me, facts_asked, words_of_kinds
+from recuerda.recall.ahead import asked_terms
 from recuerda.recall.compounds import ASKED, ends_asked
 from recuerda.recall.dates import NamedTimes, named_times
 from recuerda.recall.folding import composed, fold
@@ -97,6 +98,9 @@ _SHARES = (0.4, 0.3, 0.2)
 
 _SHARE_OF_STANDING = 0.5
 """The worth of being a standing instruction or a preference if the query is a request."""
+
+_SHARE_OF_DAY = 0.5
+"""The worth of looking ahead to a day that the question names."""
 
 _DETAILED = 1.3
 """How much higher the scores of most answers are among people, because these name something."""
@@ -286,6 +290,10 @@ def question_of(
     if beside:
         others = {term: number + at for term, at in query_terms(beside).items() if term not in terms}
         lesser = dict.fromkeys(others.values(), _SHARES[min(len(set(terms.values())), len(_SHARES)) - 1])
+    if on_days := [term for term in asked_terms(query, frozenset(words_of(query)), times, now_us) if term not in terms]:
+        number = 1 + max((*others.values(), number))
+        others |= dict.fromkeys(on_days, number)
+        lesser[number] = _SHARE_OF_DAY
     asks_for_time, asks_for_reply = asks_when(query), asks_assistant(query)
     if is_request and not (speakers or facts or asks_for_time or asks_for_reply):
         number = 1 + max(others.values(), default=number)

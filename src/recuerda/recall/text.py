@@ -24,13 +24,14 @@ from typing import NamedTuple
 import msgspec
 
 from recuerda.recall.about_me import facts_told
+from recuerda.recall.ahead import ahead_terms
 from recuerda.recall.compounds import ends_of
 from recuerda.recall.folding import composed, fold
 from recuerda.recall.languages import ENGLISH, STOPWORDS, languages_of, stem, stems
 from recuerda.recall.number_words import Number, may_have_number, numbers_in
 from recuerda.recall.segmentation import Token, Word, tokens_of
 
-TERMS_VERSION = 27
+TERMS_VERSION = 28
 """The version of the rules that make terms. An index that was built with another version is rebuilt."""
 
 MAX_TEXT = 20_000
@@ -253,10 +254,11 @@ def speaker_terms(name: str | None) -> list[str]:
     return [_NAME + word for word in name_words(name or "")]
 
 
-def probable_terms(text: str, speaker: str | None) -> set[str]:
+def probable_terms(text: str, speaker: str | None, created_us: int) -> set[str]:
     """Return the terms that a document with this text probably has, also if more than the text decides about them."""
-    marks = (ABOUT_ASKER, IDENTITY, STANDING, *facts_told(text))
-    return {*terms_of(text).counts, *speaker_terms(speaker), *emoji_terms(text), *marks}
+    terms = terms_of(text)
+    marks = (ABOUT_ASKER, IDENTITY, STANDING, *facts_told(text), *ahead_terms(text, terms.words, created_us))
+    return {*terms.counts, *speaker_terms(speaker), *emoji_terms(text), *marks}
 
 
 def name_words(name: str) -> list[str]:

@@ -107,6 +107,7 @@ CREATE UNLOGGED TABLE {schema}.recall_leaving (
     scope bigint NOT NULL,
     number integer NOT NULL,
     terms integer NOT NULL,
+    created_us bigint NOT NULL,
     speaker text COLLATE "C" NOT NULL,
     data bytea NOT NULL
 );
@@ -737,10 +738,10 @@ BEGIN
     WITH gone AS (
         DELETE FROM {schema}.recall_documents d
         WHERE d.key >= p_thread << 32 AND d.key < (p_thread + 1) << 32 AND d.turn BETWEEN p_first AND p_last
-        RETURNING d.speaker, d.size, d.number, d.terms, d.data
+        RETURNING d.speaker, d.size, d.number, d.terms, d.created_us, d.data
     ), leaving AS (
-        INSERT INTO {schema}.recall_leaving (scope, number, terms, speaker, data)
-        SELECT v_scope, g.number, g.terms, g.speaker, g.data FROM gone g
+        INSERT INTO {schema}.recall_leaving (scope, number, terms, created_us, speaker, data)
+        SELECT v_scope, g.number, g.terms, g.created_us, g.speaker, g.data FROM gone g
         WHERE NOT EXISTS (SELECT FROM {schema}.recall_pending w WHERE w.scope = v_scope AND w.number = g.number)
     ), counted AS (
         UPDATE {schema}.recall_scopes s SET documents = s.documents - g.documents, size = s.size - g.size
@@ -769,7 +770,7 @@ END $$;
 -- Return the documents that this transaction has removed, and whose terms are in the postings, and forget them. If a scope
 -- has no document left, its postings are deleted at once.
 CREATE OR REPLACE FUNCTION {schema}.recall_take_leaving()
-RETURNS TABLE (scope bigint, number integer, terms integer, speaker text, data bytea)
+RETURNS TABLE (scope bigint, number integer, terms integer, created_us bigint, speaker text, data bytea)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
@@ -779,7 +780,7 @@ BEGIN
         RETURNING l.scope
     )
     DELETE FROM {schema}.recall_postings p WHERE p.scope IN (SELECT e.scope FROM emptied e);
-    RETURN QUERY DELETE FROM {schema}.recall_leaving l RETURNING l.scope, l.number, l.terms, l.speaker, l.data;
+    RETURN QUERY DELETE FROM {schema}.recall_leaving l RETURNING l.scope, l.number, l.terms, l.created_us, l.speaker, l.data;
 END $$;
 
 -- Lock a scope, and return its pending documents. No other process then enters them or removes documents.

@@ -61,8 +61,8 @@ class Leaving:
 def _numbers_by_term(documents: Sequence[Row]) -> dict[str, list[int]]:
     """Return the numbers of the documents that probably have each term."""
     numbers: defaultdict[str, list[int]] = defaultdict(list)
-    for number, _, speaker, data in documents:
-        for term in probable_terms(original_text(data), speaker):
+    for number, _, created_us, speaker, data in documents:
+        for term in probable_terms(original_text(data), speaker, created_us):
             numbers[term].append(number)
     return numbers
 

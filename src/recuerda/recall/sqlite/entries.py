@@ -24,6 +24,7 @@ class Removed(NamedTuple):
     terms: int
     text: str
     speaker: str | None
+    created_us: int
 
 
 def matches(scope: int, terms: Collection[str], shares: Mapping[str, float], connection: sqlite3.Connection) -> Matches:
@@ -68,7 +69,7 @@ def take_out(scope: int, removed: Sequence[Removed], connection: sqlite3.Connect
     """
     by_term: defaultdict[str, list[int]] = defaultdict(list)
     for document in removed:
-        for term in probable_terms(document.text, document.speaker):
+        for term in probable_terms(document.text, document.speaker, document.created_us):
             by_term[term].append(document.number)
     left = {document.number: document.terms for document in removed}
     for term in sorted(by_term):

@@ -21,7 +21,7 @@ MAX_WAITING = 128
 """The number of a scope's pending documents at which their terms are entered into the postings."""
 
 _LAST_TURN = 2**62
-_Row = tuple[int, int, int, int, int, str | bytes, str | None, int | None]
+_Row = tuple[int, int, int, int, int, int, str | bytes, str | None, int | None]
 """The columns that `_remove` reads of a document."""
 
 
@@ -170,16 +170,17 @@ def _begins_before(connection: sqlite3.Connection, thread: int, turn: int) -> bo
 def _remove(connection: sqlite3.Connection, thread: int, first: int, last: int) -> int:
     start = thread << THREAD_BITS
     rows: list[_Row] = connection.execute(
-        "SELECT key, documents.scope, documents.number, size, documents.terms, text, speaker, pending.number "
-        "FROM documents LEFT JOIN pending ON pending.scope = documents.scope AND pending.number = documents.number "
+        "SELECT key, documents.scope, documents.number, size, documents.terms, created_us, text, speaker, "
+        "pending.number FROM documents "
+        "LEFT JOIN pending ON pending.scope = documents.scope AND pending.number = documents.number "
         "WHERE key BETWEEN ? AND ? AND turn BETWEEN ? AND ?",
         (start, start + (1 << THREAD_BITS) - 1, first, last),
     ).fetchall()
     if rows:
         scope = rows[0][1]
         entered = [
-            Removed(number, terms, original_text(text), speaker)
-            for _, _, number, _, terms, text, speaker, waits in rows
+            Removed(number, terms, original_text(text), speaker, created_us)
+            for _, _, number, _, terms, created_us, text, speaker, waits in rows
             if waits is None
         ]
         take_out(scope, entered, connection)
