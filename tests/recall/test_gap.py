@@ -6,12 +6,23 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from recuerda import Agent, ChatMessage, ContextWindow, FunctionCallContent, MemoryStorage, TextContent
+from recuerda import (
+    Agent,
+    AgentThread,
+    ChatMessage,
+    Context,
+    ContextProvider,
+    ContextWindow,
+    FunctionCallContent,
+    MemoryStorage,
+    TextContent,
+)
 from recuerda.recall import RecallProvider, SQLiteRecallIndex
 from recuerda.testing.scripted import ScriptedChatClient
 from recuerda.window import TokenCounter
@@ -78,7 +89,7 @@ class Talk:
         asked = f"The orchestra has {question}."
         thread = agent.get_thread("one", user_id="ana")
         newest = self.turns.pop() if kind in ("replace", "regenerate") else set[str]()
-        earlier = set[str]().union(*self.turns)
+        earlier = list(self.turns)
         told = {question, answer}
         self.model.answers.append(RuntimeError() if kind in ("fail", "keep") else f"The orchestra has {answer}.")
         if kind in ("fail", "keep"):
@@ -92,9 +103,11 @@ class Talk:
             told = {answer, *(name for name in newest if name.startswith("trombone"))}
         else:
             if kind == "tool":
-                call = FunctionCallContent("call", "look", {"words": words})
                 said = TextContent(f"The orchestra has viola{number}x.")
-                self.model.answers.appendleft(ChatMessage("assistant", [said, call]))
+                for nth in range(words % 3, -1, -1):
+                    call = FunctionCallContent(f"call {nth}", "look", {"words": words // (1 + words % 3)})
+                    contents = [said, call] if nth == 0 else [call]
+                    self.model.answers.appendleft(ChatMessage("assistant", contents))
                 told.add(f"viola{number}x")
             await agent.run(asked, thread=thread, turn_id=f"turn {number}")
             if kind == "retry":
@@ -103,13 +116,19 @@ class Talk:
             self.turns.append(told)
         self._check(earlier, own={question, *told})
 
-    def _check(self, earlier: set[str], own: set[str]) -> None:
-        """Check the first request of the newest run. When its turn grows, a later one has less room for the thread."""
-        messages = self.model.requests[0].messages
+    def _check(self, earlier: Sequence[set[str]], own: set[str]) -> None:
+        """Check all requests of the newest run. When its turn grows, a later one has less room for the thread.
+
+        Beside a very long turn, a window may send a part of the turn before it. That turn counts as sent.
+        """
+        for place, request in enumerate(self.model.requests):
+            counts = Counter(name for message in request.messages for name in NAME.findall(message.text))
+            names = set[str]().union(*earlier)
+            assert counts.keys() - own <= names
+            assert place or names <= counts.keys()
+            assert all(not turn.isdisjoint(counts) for turn in earlier)
+            assert {name for name, count in counts.items() if count > 1} == set()
         self.model.requests.clear()
-        counts = Counter(name for message in messages for name in NAME.findall(message.text))
-        assert counts.keys() - own == earlier
-        assert {name for name, count in counts.items() if count > 1} == set()
 
     async def close(self) -> None:
         for recall in self.recalls:
@@ -138,6 +157,36 @@ def test_each_earlier_turn_is_sent_or_recalled_exactly_once(
         await talk.close()
 
     asyncio.run(carry_out())
+
+
+async def test_a_growing_turn_keeps_its_quotes_if_the_provider_fails_when_it_is_asked_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Once(ContextProvider):
+        async def invoking(self, messages: Sequence[ChatMessage], *, thread: AgentThread) -> Context | None:
+            return Context(messages=[ChatMessage("user", "[memory] a viola")])
+
+        async def preview(
+            self, messages: Sequence[ChatMessage], *, thread: AgentThread, before: datetime | None = None
+        ) -> Context | None:
+            asked.append(thread.sent_from)
+            raise RuntimeError("secret words")
+
+    asked: list[int | None] = []
+    model = ScriptedChatClient(default="Yes.")
+    agent = model.create_agent(
+        storage=MemoryStorage(), window=ContextWindow(max_tokens=6_000), context_providers=[Once()], tools=[look]
+    )
+    for _ in range(5):
+        await agent.run("word " * 500, thread="one")
+    assert not asked
+    model.answers += [ChatMessage("assistant", [FunctionCallContent("call", "look", {"words": 2_000})]), "Done."]
+    assert (await agent.run("Look!", thread="one")).text == "Done."
+    (first,) = asked
+    assert first is not None
+    assert all("[memory] a viola" in [one.text for one in request.messages] for request in model.requests[-2:])
+    assert "could not be asked again" in caplog.text
+    assert "secret words" not in caplog.text
 
 
 @pytest.mark.parametrize("script", ["latin", "chinese"])

@@ -33,7 +33,7 @@ from recuerda.agent.tool_output import answering_model
 from recuerda.agent.tools import FunctionTool
 from recuerda.errors import ConfigurationError, DraftConflict, ThreadConflict
 from recuerda.ids import new_turn_id
-from recuerda.messages.message import Turn, TurnRuns
+from recuerda.messages.message import ChatMessage, Turn, TurnRuns
 from recuerda.providers.context import ContextProvider
 from recuerda.providers.gathering import gather, tell
 from recuerda.storage.finishing import finished
@@ -93,7 +93,9 @@ class Attempt:
             prompt = await self._invoking()
             if (started := await self._settle(prompt.tools)) is not None:
                 try:
-                    async with aclosing(self._exchange.updates(prompt, started=started)) as updates:
+                    async with aclosing(
+                        self._exchange.updates(prompt, started=started, renewed=self._renewed)
+                    ) as updates:
                         async for update in updates:
                             yield update
                 except ThreadConflict:
@@ -142,6 +144,36 @@ class Attempt:
             least_overhead=least_overhead,
             form=form,
         )
+
+    async def _renewed(self, prompt: Prompt, said: Sequence[ChatMessage]) -> Prompt:
+        """Return the prompt for the turn so far.
+
+        If the turn has grown, the window may send fewer turns of the thread than the providers were told. Then they are
+        asked again, so that they can recall the turns that are left out. If that fails, their earlier context stays.
+        """
+        thread, providers = self._request.thread, self._settings.providers
+        has_grown = len(said) > len(self._turn.input)
+        if prompt.window is None or not (providers and has_grown) or thread.sent_from is None:
+            return prompt
+        _, overhead, input_tokens = prompt.fitted(said)
+        first = self._reading.loaded.first_sent(prompt.window, overhead_tokens=overhead, input_tokens=input_tokens)
+        if first == thread.sent_from:
+            return prompt
+        thread.sent_from = first
+        asked = self._turn.input
+        try:
+            given = await gather(
+                providers, lambda provider: self._ticket.inside(provider.preview(asked, thread=thread))
+            )
+        except Exception as error:  # noqa: BLE001 - the run has been paid for, and has a context
+            _logger.warning(
+                "the providers could not be asked again for a growing turn: %s",
+                type(error).__name__,
+                extra=fields("context_not_renewed", error=type(error).__name__),
+            )
+            return prompt
+        self._warnings += given.warnings
+        return msgspec.structs.replace(prompt, context=given.messages)
 
     async def _settle(self, tools: Mapping[str, FunctionTool]) -> Sequence[int] | None:
         """Record the caller's decisions; return the calls to run first, or None when the turn waits for a decision."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol, TypeVar
 
@@ -43,6 +43,9 @@ TIDY_TIMEOUT_S = 10
 """The seconds that a run waits for its service to remove the messages of a failed turn, or the context of a turn."""
 
 _logger = logging.getLogger("recuerda.agent")
+
+Renewed = Callable[[Prompt, Sequence[ChatMessage]], Awaitable[Prompt]]
+"""Returns a prompt with the contexts that the providers have for the turn so far."""
 
 
 class Inside(Protocol):
@@ -121,11 +124,14 @@ class Exchange:
         self.turn.apply(step)
         return step.started
 
-    async def updates(self, prompt: Prompt, *, started: Sequence[int] = ()) -> AsyncGenerator[AgentResponseUpdate]:
+    async def updates(
+        self, prompt: Prompt, *, renewed: Renewed, started: Sequence[int] = ()
+    ) -> AsyncGenerator[AgentResponseUpdate]:
         """Let the model and its tools take turns until the model has answered or a call waits for approval.
 
         Args:
             prompt: the instructions, history and tools of each request.
+            renewed: returns the prompt for the turn so far, before each request.
             started: the calls of a resumed turn that are run first.
         """
         turn = self.turn
@@ -133,6 +139,8 @@ class Exchange:
             if not turn.calls:
                 if (limits := self._settings.usage_limits) is not None:
                     limits.check_request(self._requests, self.turn.usage)
+                if not self._is_kept:
+                    prompt = await renewed(prompt, self._messages)
                 request = self._request(prompt)
                 ask = self._ask_between_hooks if self._settings.hooks else self._ask
                 async with aclosing(ask(request)) as answer:
@@ -152,10 +160,14 @@ class Exchange:
                     return
                 yield AgentResponseUpdate(role="tool", contents=turn.new[-1].contents)
 
+    @property
+    def _messages(self) -> Sequence[ChatMessage]:
+        """The messages of the turn so far, as the next request says them."""
+        said = self.turn.messages
+        return said if self._correction is None else self._correction.added_to(said)
+
     def _request(self, prompt: Prompt) -> ChatRequest:
-        said, rounds = self.turn.messages, self.turn.rounds
-        if self._correction is not None:
-            said = self._correction.added_to(said)
+        said, rounds = self._messages, self.turn.rounds
         if not self._is_kept:
             return prompt.request(said, rounds=rounds)
         new, context = map(quoted, said[self._sent :]), prompt.context if self._sent == 0 else ()

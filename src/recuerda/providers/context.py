@@ -89,8 +89,10 @@ class ContextProvider:
     ) -> Context | None:
         """Return the context that `invoking` would return, without any change to a thread or to what was learned.
 
-        `Agent.preview` calls it. By default, it calls `invoking` for a run that would start now, and returns None for a
-        past turn. Override it if `invoking` changes something, or if the provider can tell what it knew earlier.
+        `Agent.preview` calls it, and so does a run whose turn has grown by results of tools, so that the window sends
+        fewer turns of the thread: `thread.sent_from` is the first one of these then. By default, it calls `invoking`
+        for a run that would start now, and returns None for a past turn. Override it if `invoking` changes something,
+        or if the provider can tell what it knew earlier.
 
         Args:
             messages: the run's input.

@@ -70,8 +70,9 @@ class AgentThread:
         """The data that context providers remember about this thread, by their names; saved with its state."""
         self.sent_from: int | None = None
         """The number of the first turn that the newest run of this handle sends to the model anyway, so that a provider
-        need not recall it; the number of the next turn if it sends none. It is set before the providers are asked. None
-        before that, and if the owner of the messages knows no turns."""
+        need not recall it; the number of the next turn if it sends none. It is set before the providers are asked, and
+        before they are asked again because the run's turn has grown. None before that, and if the owner of the messages
+        knows no turns."""
         self.sent_pinned: Sequence[ChatMessage] = ()
         """The pinned messages that the newest run of this handle sends in any case, also those of turns before
         `sent_from`. They are set before the providers are asked."""
