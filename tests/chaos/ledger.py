@@ -49,6 +49,7 @@ class Ledger:
     def __init__(self) -> None:
         self._deeds: dict[str, Deed] = {}
         self._snapshots: list[Kept] = []
+        self._undone: dict[str, int] = {}
         self._now = 0
 
     def begin(self, turn_id: str, *, thread: str, user: str) -> None:
@@ -72,6 +73,7 @@ class Ledger:
         for turn_id in undone:
             deed = self._deeds[turn_id]
             deed.fate, deed.is_disturbed = "unsure", True
+            self._undone[turn_id] = self._tick()
             for kept in self._snapshots:
                 if kept.ended > began:
                     kept.fates[turn_id] = "unsure"
@@ -98,13 +100,17 @@ class Ledger:
 
     @contextmanager
     def rollback(self, kept: Kept) -> Generator[None]:
-        """Note that the storage is put back to a snapshot in this block."""
+        """Note that the storage is put back to a snapshot in this block.
+
+        A turn of the snapshot that was undone in the meantime may be there or not: the storage may have been put back
+        before the turn was undone.
+        """
         began = self._tick()
         yield
         for turn_id, deed in self._deeds.items():
             self._lose(deed, began)
             if turn_id in kept.fates and deed.ended is not None:
-                deed.fate = kept.fates[turn_id]
+                deed.fate = kept.fates[turn_id] if self._undone.get(turn_id, 0) < began else "unsure"
 
     def problems(self, thread: str, turn_ids: Sequence[str]) -> list[str]:
         """Compare the ledger with the ids of a thread's turns, which were read while nothing was under way."""

@@ -177,6 +177,17 @@ def test_an_undone_turn_may_come_back_with_a_snapshot_that_overlaps(ledger: Ledg
     assert ledger.problems("x", []) == ledger.problems("x", ["a"]) == []
 
 
+def test_a_turn_that_is_undone_during_a_rollback_may_be_there_until_the_next_rollback(ledger: Ledger) -> None:
+    with ledger.snapshot() as kept:
+        pass
+    with ledger.rollback(kept), ledger.undo() as undone:
+        undone.append("a")
+    assert ledger.problems("x", []) == ledger.problems("x", ["a"]) == []
+    with ledger.rollback(kept):
+        pass
+    assert "is lost" in ledger.problems("x", [])[0]
+
+
 # -- the promises of servers -------------------------------------------------------------------------------------------
 
 
