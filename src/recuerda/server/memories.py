@@ -244,9 +244,16 @@ def _beside(tenancy: Tenancy, place: Place, *, sent: int) -> Filters:
 
 
 def _named(tenancy: Tenancy, memories: Sequence[Memory]) -> str:
-    """Return the ids of the items of some memories, as many as fit."""
-    before = 0 if tenancy.tenant is None else len(tenancy.tenant) + 1
-    names = [TurnName(one.thread_id[before:], one.turn_id).item_id("message", one.position) for one in memories]
+    """Return the ids of the items of some memories, as many as fit.
+
+    The items of a thread that was given to the tenant have no id here, because its name is another tenant's.
+    """
+    before = tenancy.thread_id("")
+    names = [
+        TurnName(one.thread_id.removeprefix(before), one.turn_id).item_id("message", one.position)
+        for one in memories
+        if one.thread_id.startswith(before)
+    ]
     text = ""
     for name in names:
         if len(text) + 1 + len(name) > _MAX_NOTE:
