@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from recuerda.recall.dates import named_times
 from recuerda.recall.holidays import easter
 from recuerda.recall.index import ScopeInfo
-from recuerda.recall.ranking import question_of
+from recuerda.recall.question import question_of
 from recuerda.storage.records import to_microseconds
 from tests.recall.talking import NOW, clock
 

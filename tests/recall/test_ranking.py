@@ -9,7 +9,8 @@ import pytest
 
 from recuerda.recall.dates import NamedTimes
 from recuerda.recall.index import Candidate, Candidates, ScopeInfo
-from recuerda.recall.ranking import WEIGHTS, Question, idf, rank, session_support
+from recuerda.recall.question import Question
+from recuerda.recall.ranking import WEIGHTS, idf, rank, session_support
 from recuerda.recall.traits import IS_QUESTION
 
 HOUR_US = 3600 * 1_000_000

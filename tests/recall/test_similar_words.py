@@ -9,7 +9,7 @@ import pytest
 from recuerda import ChatMessage
 from recuerda.recall import RecallProvider
 from recuerda.recall.index import ScopeInfo
-from recuerda.recall.ranking import question_of
+from recuerda.recall.question import question_of
 from recuerda.recall.similar_words import can_be_similar, similar_terms, to_look_up
 from recuerda.sqlite import SQLiteStorage
 from tests.recall.talking import say

@@ -15,10 +15,10 @@ import msgspec
 from recuerda.recall.compounds import shown
 from recuerda.recall.index import Candidate, Candidates, Document, ScopeInfo
 from recuerda.recall.memory import Memory
+from recuerda.recall.question import Question
 from recuerda.recall.ranking import (
     WEIGHTS,
     Likelihoods,
-    Question,
     Weights,
     is_echo,
     is_reply_to,

@@ -24,7 +24,8 @@ from recuerda.recall.index import THREAD_BITS, CandidateQuery, Candidates, Docum
 from recuerda.recall.joining import joined_candidates, joined_info
 from recuerda.recall.meaning import Meaning
 from recuerda.recall.memory import Filters, Memory, memory_of
-from recuerda.recall.ranking import about_speakers, best_score, question_of, rank, relevance_of
+from recuerda.recall.question import about_speakers, question_of
+from recuerda.recall.ranking import best_score, rank, relevance_of
 from recuerda.recall.repeats import Repeats
 from recuerda.recall.reranking import RERANKED, Reranking
 from recuerda.recall.text import MAX_TEXT, STANDING

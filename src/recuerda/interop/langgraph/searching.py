@@ -16,7 +16,8 @@ from recuerda.errors import InvalidInput
 from recuerda.interop.langgraph.namespaces import Namespace
 from recuerda.interop.shelf import StoredItem
 from recuerda.recall.index import THREAD_BITS, Candidate, Candidates, ScopeInfo
-from recuerda.recall.ranking import question_of, rank
+from recuerda.recall.question import question_of
+from recuerda.recall.ranking import rank
 from recuerda.recall.text import terms_of
 from recuerda.recall.vectors import most_similar
 
