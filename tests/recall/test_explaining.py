@@ -62,7 +62,14 @@ async def test_the_points_of_each_memory_add_up_to_its_score(storage: SQLiteStor
         recall = RecallProvider(storage=storage, user_id="ana", embedder=embedder, clock=clock)
         await recall.catch_up()
         asked = [question for question, *_ in QUESTIONS[::3]]
-        for question in [*asked, "What did Ben do last Friday?", *REPEATED, "last week", "Do I keep bees?"]:
+        for question in [
+            *asked,
+            "What did Ben do last Friday?",
+            *REPEATED,
+            "last week",
+            "Do I keep bees?",
+            "Plan a dinner.",
+        ]:
             reports = await recall.explain(question, limit=20, min_relevance=0)
             assert [one.memory for one in reports] == await recall.search(question, limit=20, min_relevance=0)
             assert [one.place for one in reports] == list(range(1, len(reports) + 1))

@@ -15,6 +15,10 @@ Write me a letter to the landlord
 What should I cook for eight people?
 Any ideas for a present?
 Find me a quiet hotel
+How do I clean a chest drain?
+What can I cook for my first week back?
+What's the best way to get to the wedding?
+Could you improve my resume?
 please translate this: good morning
 My back hurts. Suggest some exercises.
 ¿Podrías planear mi viaje a Roma?

@@ -23,6 +23,14 @@ You can call me Kim.
 Could you remember that I'm allergic to nuts?
 Whenever I ask for recipes, leave out garlic.
 For my reports, always use British spelling.
+New house rule: no politics in our chats.
+One more standing rule, please. Recipes say how long they keep.
+Ok, another rule for us: when I ask about a procedure, end with a quiz.
+New rule for when you write my week plan: put night shifts in capitals.
+Another standing order: any Python you show me has type hints.
+From here on every recipe must say how long it keeps.
+So whenever you talk about a trip, give the cost in euros.
+Neue Regel: immer mit Quellen.
 - Always use tabs.
 You should always double-check dates.
 A partir de ahora, contéstame con listas.
@@ -274,6 +282,12 @@ When I asked about the price she gave me a leaflet
 Python uses UTF-8 by default
 Don't worry about it
 I use the bus from here on most days
+A rule of thumb: two spoons per cup.
+There is a rule about parking, which I hate.
+Our house rules, which mum wrote, hang in the kitchen.
+I placed another order, the third.
+The rule, as my boss says, is no phones.
+He has a rule: no shoes indoors.
 She prefers aisle seats
 my mother hates long drives
 Always nice to hear from you!
@@ -508,7 +522,9 @@ async def test_an_instruction_comes_before_a_message_that_fits_as_well(
 ) -> None:
     await say(storage, "order", *pair("Always name the garlic in recipes."), at=NOW - timedelta(days=9))
     await say(storage, "other", *pair("My garlic is in the recipes."), at=NOW)
-    assert (await recall.search("garlic recipes", roles=["user"]))[0].text == "Always name the garlic in recipes."
+    told, instruction = "My garlic is in the recipes.", "Always name the garlic in recipes."
+    assert (await recall.search("Suggest recipes with garlic.", roles=["user"]))[0].text == instruction
+    assert (await recall.search("garlic recipes", roles=["user"]))[0].text == told
 
 
 async def test_an_assistants_promise_is_no_instruction(storage: SQLiteStorage, recall: RecallProvider) -> None:

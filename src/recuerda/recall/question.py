@@ -16,6 +16,7 @@ from recuerda.recall.dates import NamedTimes, named_times
 from recuerda.recall.folding import composed, fold
 from recuerda.recall.index import ScopeInfo
 from recuerda.recall.languages import languages_of, stem
+from recuerda.recall.recaps import frame_words
 from recuerda.recall.similar_words import can_be_similar
 from recuerda.recall.text import (
     ABOUT_ASKER,
@@ -46,7 +47,10 @@ _ANYTHING = frozenset(_ANYTHING_WORDS.split())
 _SHARES = (0.4, 0.3, 0.2)
 """The worth of a word beside a question of one word, of two, and of more. The fewer words it has, the more it needs."""
 
-_SHARE_OF_STANDING = 0.5
+_SHARE_OF_FRAME = 0.3
+"""The worth of a word of the question's frame, such as "summary" and "mentioned"."""
+
+_SHARE_OF_STANDING = 0.7
 """The worth of being a standing instruction or a preference if the query is a request."""
 
 _SHARE_OF_DAY = 0.5
@@ -58,8 +62,9 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         terms: the terms to look for, each with the number of the word of which it is a form.
-        lesser: the worth of each word that is not of the question itself, by its number, relative to a word of the
-            question: a word of another sentence of the message, and being a standing instruction for a request.
+        lesser: the worth of each word that is not of the question's topic, by its number, relative to a word of the
+            topic: a word of the question's frame, a word of another sentence of the message, and being a standing
+            instruction for a request.
         facts: the terms of the facts about the asker that the query asks for.
         of_facts: the numbers of the words that ask for such a fact, and the number of the fact. They count as one word.
         speakers: the speakers of the scope whom the query names.
@@ -69,6 +74,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         asks_assistant: True if the query asks what the assistant has said.
         has_compounds: True if the query is in a language with compounds, so that these are looked for beside words that
             messages have. Of other queries, only words that no message has look for them.
+        is_request: True if the query asks an assistant to do something.
     """
 
     terms: Mapping[str, int]
@@ -77,6 +83,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     asks_when: bool
     asks_assistant: bool = False
     has_compounds: bool = False
+    is_request: bool = False
     of_facts: frozenset[int] = frozenset()
     facts: frozenset[str] = frozenset()
     lesser: Mapping[int, float] = {}
@@ -169,8 +176,13 @@ def question_of(
         number = 1 + max((*others.values(), number))
         others |= dict.fromkeys(on_days, number)
         lesser[number] = _SHARE_OF_DAY
+    own = set(terms.values()) - of_facts
+    frame = {terms[word] for word in frame_words(fold(query)) & terms.keys()} - of_facts
+    if frame < own:
+        lesser |= dict.fromkeys(frame, _SHARE_OF_FRAME)
     asks_for_time, asks_for_reply = asks_when(query), asks_assistant(query)
-    if is_request and not (speakers or facts or asks_for_time or asks_for_reply):
+    is_request = is_request and not (speakers or facts or asks_for_time or asks_for_reply)
+    if is_request:
         number = 1 + max(others.values(), default=number)
         others[STANDING] = number
         lesser[number] = _SHARE_OF_STANDING
@@ -184,6 +196,7 @@ def question_of(
         asks_when=asks_for_time,
         asks_assistant=asks_for_reply,
         has_compounds=bool(told),
+        is_request=is_request,
     )
 
 

@@ -10,7 +10,7 @@ with frequencies counted within the scope. The rest comes from how conversations
 - If the question asks for a time, the answer is a sentence with a time in it. Whatever the question is, an answer is
   more likely to name a time, a person or a place than other sentences are. What a user writes to an assistant mostly
   names something, so there it tells less.
-- A standing instruction or a preference matters for questions in many other words, above all for requests.
+- A standing instruction or a preference matters for requests in many other words.
 - If a conversation between people is about the topic, each of its messages is more likely to be the answer. A user's
   exchanges with an assistant stand more for themselves.
 - If two statements fit equally well, the newer one more likely holds.
@@ -89,7 +89,8 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
         speaker: raises messages of the speaker whom the question names, if it names only one.
         question: lowers messages that are questions.
         personal: raises messages in which people talk about themselves.
-        standing: raises a user's standing instructions and preferences, if an assistant replied to them.
+        standing: raises a user's standing instructions and preferences, if an assistant replied to them and the
+            question is a request.
         correction: raises messages of people that have all words of the question and say that something holds no
             longer, or was wrong.
         fact: the weight of a fact about the asker that the question asks for, relative to a word that is as rare.
@@ -165,8 +166,13 @@ def rank(
 
 
 def weights_for(question: Question, weights: Weights) -> Weights:
-    """Return the weights for a question. What the assistant has said is in the reply to a message that fits."""
-    return msgspec.structs.replace(weights, prompt=weights.given) if question.asks_assistant else weights
+    """Return the weights for a question.
+
+    What the assistant has said is in the reply to a message that fits. Standing instructions hold for requests.
+    """
+    prompt = weights.given if question.asks_assistant else weights.prompt
+    standing = weights.standing if question.is_request else 0.0
+    return msgspec.structs.replace(weights, prompt=prompt, standing=standing)
 
 
 def best_score(question: Question, info: ScopeInfo, candidates: Candidates, weights: Weights = WEIGHTS) -> float:

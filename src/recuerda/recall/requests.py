@@ -9,9 +9,14 @@ from __future__ import annotations
 
 import re
 
+from recuerda.recall.recaps import asks_for_what_was_said
+
 _WISHES = r"""
     would|could|should|shall|might|(?:can|will) you|please|pls|suggest\w*|recommend\w*|ideas?|advice|help
-    (?:find|book|order) (?:me|us)
+    (?:find|book|order) (?:me|us)|how (?:do|can) (?:i|we)|what can (?:i|we)|(?:best|good|right) way (?:for|to)
+    como (?:hago|puedo)|que puedo|wie (?:kann|konnen|mache|machen) (?:ich|wir)|was (?:kann|konnen) (?:ich|wir)
+    comment (?:faire|puis-je|je peux)|que puis-je|come (?:posso|faccio)|cosa posso|como (?:posso|faco)|o que posso
+    (?:hoe|wat) kan ik|hur (?:kan|gor) jag|hvordan kan jeg|jak (?:moge|zrobic)|как (?:мне|можно|я могу)|nasil yap\w*
     podria\w*|puedes|puede|deberia\w*|conviene|recomien\w+|recomend\w+|sugier\w+|sugerir|consejos?|ayud\w+|por favor
     quiero|quisiera|necesito|harias
     konnt\w+|kannst|sollt\w+|soll|sollen
@@ -44,15 +49,10 @@ _ORDERS = r"""
     اشرح ترجم
 """
 _CHARACTERS = (
-    r"请(?!问)|請(?!問)|帮我|幫我|帮忙|能不能|可以.{0,12}[吗嗎]|建议|建議|推荐|推薦|应该|應該|怎么办|怎麼辦|写一|寫一|我想要?|"
-    r"(?<!教えて)(?:ください|下さい)|お願い|おすすめ|お勧め|提案|アイデア|べき|たらいい|ほうがいい|手伝|作って|書いて|"
-    r"주세요|해 ?줘|추천|제안|도와|해야|좋을까|부탁|써 ?줘|만들어"
+    r"请(?!问)|請(?!問)|帮我|幫我|帮忙|能不能|可以.{0,12}[吗嗎]|建议|建議|推荐|推薦|应该|應該|怎么办|怎麼辦|怎么做|怎麼做|如何|写一|寫一|我想要?|"
+    r"(?<!教えて)(?:ください|下さい)|お願い|おすすめ|お勧め|提案|アイデア|べき|たらいい|どうすれば|どうやって|ほうがいい|手伝|作って|書いて|"
+    r"주세요|해 ?줘|추천|제안|도와|해야|어떻게 하면|좋을까|부탁|써 ?줘|만들어"
 )
-_RECAPS = r"""
-    summari[sz]\w*|recap\w*|overview|remind me|remember|recall|tell me (?:what|where|who|when|which|my|our|the)|look up
-    resum\w+|recuerda\w*|zusammenfass\w+|fass\w*|erinner\w+|rappelle\w*|riassum\w+|ricorda\w*|lembr\w+|samenvat\w*
-    sammanfatt\w*|oppsummer\w*|opsummer\w*|podsumuj\w*|przypomnij|напомни\w*|подведи|ozetle\w*|hatirlat\w*
-"""
 
 
 def _any_of(lines: str) -> str:
@@ -64,9 +64,8 @@ _REQUEST = re.compile(
     rf"|(?:^|[.!?:;,\n-]\s*)(?:{'|'.join(_ORDERS.split())})\s"
     rf"|{_CHARACTERS}"
 )
-_RECAP = re.compile(rf"(?<!\w)(?:{_any_of(_RECAPS)})(?!\w)|总结|總結|まとめて|要約|요약|정리해")
 
 
 def is_request(folded: str) -> bool:
     """Return True if a text, in lower case and without accents, asks an assistant to do something."""
-    return _REQUEST.search(folded) is not None and _RECAP.search(folded) is None
+    return _REQUEST.search(folded) is not None and not asks_for_what_was_said(folded)

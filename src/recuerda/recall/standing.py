@@ -153,7 +153,31 @@ _SIGNS: tuple[tuple[str, _Where, str], ...] = (
         _START,
         (
             r"\b(?:when|whenever|every time|each time) you "
-            r"(?:write|answer|reply|respond|explain|give|send|show|translate|summari[sz]e|code)\b"
+            r"(?:write|answer|reply|respond|explain|give|send|show|translate|summari[sz]e|code|talk|mention|suggest|"
+            r"recommend|propose|plan|compare|quote|list|calculate|draft)\b"
+        ),
+    ),
+    (
+        "rule rules order instruction instructions regla reglas regel regeln regle regola regra",
+        None,
+        (
+            r"(?:^|[.!?;,\n])\W*(?:(?:and|also|ok|okay|so|then|here's|here is|i have|i've got) )*"
+            r"(?:(?:an?|one|my|the) )?"
+            r"(?:(?:new|another|more|last|second|golden|ground) )*"
+            r"(?:(?<!the )rules?|(?:standing|house) (?:rules?|orders?|instructions?))"
+            r"(?: (?:for|about|on|when) [^.!?:\n]{1,60})?(?::|, please)|"
+            r"(?:^|[.!?:;,\n])\W*(?:(?:una?|otra|eine?|une|un') )?(?:nueva regla|neue regel|nouvelle regle|"
+            r"nuova regola|nova regra|nieuwe regel)[^.!?:\n]{0,60}:"
+        ),
+    ),
+    (
+        "must should needs has have",
+        None,
+        (
+            r"\b(?:from (?:now|here|today) on|in future|henceforth),? (?:every|each|all|any|your|my|the) "
+            r"[^.!?\n]{1,60}?"
+            r"\b(?:must|should|needs? to|ha(?:s|ve) to) "
+            r"(?:say|show|have|be|include|come|end|start|use|state|list|contain|carry|mention|fit)\b"
         ),
     ),
     ("sure", _START, r"\bmake sure (?:to|that|you)\b"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 ORDERS: dict[str, str] = {
     "en": (
-        "answer|reply|respond|write|use|speak|talk|give|show|add|include|avoid|keep|be|make|send|put|end|start|begin|"
+        "answer|reply|respond|write|use|speak|talk|give|show|add|include|avoid|keep|be|make|send|put|end|start|begin|finish|"
         "format|explain|translate|convert|mention|remind|tell|suggest|recommend|assume|treat|check|double-check|cite|"
         "list|provide|limit|skip|leave|omit|stick|drop|sign|refer|remember|consider|don't|dont|do not|never|"
         "always|let's (?:stick|use|keep|speak|talk|write|switch)|"
