@@ -16,6 +16,63 @@ STANDING = """
 Always include version numbers when I ask about software.
 Please never suggest pork to me.
 From now on, reply in Spanish.
+I'm more comfortable with simple tools.
+I tend to prefer lightweight libraries.
+I lean towards minimal designs.
+I like my code simple and well commented.
+I would like to avoid heavy frameworks.
+I want to avoid debt at all cost.
+I try to avoid gluten.
+I favor vegetarian meals.
+I favour quiet hotels over lively ones.
+I'm not a fan of video calls.
+I'm not keen on flying.
+I work best in the mornings.
+I learn best with examples.
+I'm a visual learner.
+I value privacy over convenience.
+My preference is for email.
+I usually choose aisle seats.
+I'm trying to keep things lightweight, so no big frameworks.
+I only drink oat milk.
+I'd much prefer hands-on activities.
+I enjoy hands-on workshops more than lectures.
+I appreciate short answers.
+I dislike long emails.
+I don't like crowds.
+I can't stand loud places.
+I'm allergic to nuts.
+I never eat before noon.
+I try to stick to free tools.
+I want all code snippets to have syntax highlighting.
+I always want dates in ISO format.
+Include version numbers whenever I ask about dependencies.
+When I ask about security, always mention the libraries.
+I need answers with exact costs every time I ask about money.
+Me siento más cómodo con herramientas sencillas.
+Tiendo a elegir hoteles pequeños.
+Suelo evitar los aviones.
+Intento evitar el azúcar.
+No soy muy fan de las reuniones.
+Je suis plus à l'aise avec des exemples.
+J'ai tendance à éviter l'avion.
+J'essaie d'éviter le sucre.
+J'évite le gluten.
+Je ne suis pas fan des réunions.
+Ich ziehe Tee dem Kaffee vor.
+Ich bin kein Fan von langen Antworten.
+Ich komme mit Beispielen besser zurecht.
+Ich vermeide Zucker.
+Ich lerne am besten mit Bildern.
+Mi trovo meglio con gli esempi.
+Tendo a evitare gli aerei.
+Cerco di evitare lo zucchero.
+Costumo evitar aviões.
+Tento evitar açúcar.
+Não sou muito fã de reuniões.
+Ik ben geen fan van vergaderingen.
+Ik vermijd suiker.
+I'd rather not dig at all.
 I really prefer aisle seats.
 I'd rather read than watch films.
 Don't ever book flights before 9.
@@ -283,6 +340,19 @@ Python uses UTF-8 by default
 Don't worry about it
 I use the bus from here on most days
 A rule of thumb: two spoons per cup.
+I prefer not to say.
+I tend to be late.
+I lean against the wall.
+I value the house at 300k.
+I usually get up at seven.
+I would like to avoid being late tomorrow.
+I enjoy this song.
+I appreciate your help.
+I work best friends forever.
+I want to avoid him today.
+I'd rather not come tonight.
+The company values privacy.
+I'm not a fan, I'm the drummer.
 There is a rule about parking, which I hate.
 Our house rules, which mum wrote, hang in the kitchen.
 I placed another order, the third.

@@ -234,12 +234,18 @@ REPLY_WORDS = """
 BRIEF = rf"(?:(?:{_BRIEF}) {REPLIES}|{REPLIES} (?:mas |plus |piu |mais )?(?:{_BRIEF}))\b"
 """The wish for replies of a length."""
 
+_ANYTHING = r"(?!him|her\b|them|it\b|that\b|this\b|be(?:ing|en)|getting|having)"
+
 PREFERENCES: dict[str, str] = {
     # English
     "prefer preferred preference preferences": (
-        r"\b(?:i|we)(?:'d| would)? (?:\w+ly |much |also |always |still )?prefer\b|\bmy prefer(?:red|ences?)\b"
+        r"\b(?:i|we)(?:'d| would)? (?:\w+ly |much |also |always |still )?prefer\b(?! not to (?:say|tell|answer|talk))|"
+        r"\bmy prefer(?:red|ences?)\b"
     ),
-    "rather": r"\b(?:i|we)(?:'d| would) (?:much )?rather (?!wait|not\b|see\b|try\b|leave)\w",
+    "rather": (
+        r"\b(?:i|we)(?:'d| would) (?:much )?rather (?!wait|not\b|see\b|try\b|leave)\w|"
+        r"\b(?:i|we)(?:'d| would) rather not (?!say|talk|answer|know)\w+[^.!?\n]{0,40}? (?:at all|ever|any ?more)\b"
+    ),
     "go goto": (
         r"\bmy go[- ]?to (?:\w+ ){0,3}(?:is|are|for)\b|\bi go by (?!\d|the |my |a |an |what|bus|train|car|bike|"
         r"foot|plane|boat|ferry|taxi|tram|metro)\w"
@@ -290,6 +296,44 @@ PREFERENCES: dict[str, str] = {
     "best better": r"\bworks? (?:best|better) for me\b|\bsuits? me (?:best|better)\b",
     "kosher halal keto": r"\bi (?:keep|eat|only eat|am on|'m on) (?:a )?(?:kosher|halal|keto)\b",
     "pronouns": r"\bmy pronouns are\b",
+    "comfortable": r"\bi(?:'m| am|m) (?:much |far |a lot |a bit )?(?:more|most) comfortable (?:with|using|in|when)\b",
+    "tend lean": (
+        r"\bi (?:\w+ly )?tend to (?:prefer|like|favou?r|choose|pick|avoid|go for|use)\b|"
+        r"\bi (?:\w+ly )?lean (?:more )?towards?\b"
+    ),
+    "favor favour value": (
+        r"\bi(?:'d| would)? (?:\w+ly )?favou?r (?!of\b)\w|"
+        r"\bi (?:\w+ly |also |always )?value \w+(?: \w+){0,3} (?:over|more than|above)\b"
+    ),
+    "keen": r"\bi(?:'m| am|m) not (?:too |very |really |so |that |overly )?keen on\b",
+    "learner learn work focus concentrate": (
+        r"\bi(?:'m| am|m) (?:more of )?an? (?:visual|hands[- ]?on|auditory) (?:learner|person)\b|"
+        r"\bi (?:learn|work|focus|concentrate) (?:best|better) (?:with|in|at|by|from|when|if|on|alone|under)\b"
+    ),
+    "usually normally generally typically": (
+        r"\bi (?:usually|normally|generally|typically) (?:choose|pick|go for|avoid|opt for|order|stick (?:to|with))\b"
+    ),
+    "avoid stick": (
+        rf"\bi (?:try|like|prefer|want|aim) to avoid {_ANYTHING}\w|"
+        rf"\bi(?:'d| would) (?:like|prefer|rather) (?:to )?avoid {_ANYTHING}\w|"
+        r"\bi (?:try|like|prefer|want|tend) to stick (?:to|with)\b"
+    ),
+    "keep": (
+        r"\bi(?:'m| am|m)? (?:like|prefer|try|trying|want) to keep (?:things|it|everything|my \w+) (?:\w+ )?"
+        r"(?:simple|light|lightweight|minimal|short|cheap|low|clean|small|private|local)\b"
+    ),
+    "than over": (
+        r"\bi (?:really |much |actually )?(?:enjoy|like|love) (?!you)[^.!?,\n]{1,50} (?:(?:more|better) than|over) \w"
+    ),
+    "simple short plain strong mild spicy well clean brief": (
+        r"\bi (?:really |also |always )?(?:like|want|need) my \w+ (?:to be )?"
+        r"(?:simple|short|plain|strong|mild|spicy|well|clean|brief)\b|"
+        r"\bi(?:'d| would)? (?:\w+ly )?appreciate (?:\w+ )?(?:short|brief|simple|plain|clean)\b"
+    ),
+    "all every each any": (
+        r"\bi(?:'d like| would like| want| need) (?:all|every|each|any)(?: of)? (?:your |my |the )?[^.!?,\n]{1,40} "
+        r"to (?:have|be|include|contain|show|use|follow|start|end|come with)\b"
+    ),
     # Spanish
     "prefiero preferiria": r"\bprefiero\b|\bpreferiria\b",
     "preferencia preferencias": r"\bmis? preferencias?\b",
@@ -310,6 +354,11 @@ PREFERENCES: dict[str, str] = {
         r"acucar)"
     ),
     "quiero": r"\bquiero que (?:me|no|siempre|nunca|uses|respondas|contestes|hables|seas)\b",
+    "comodo comoda tiendo suelo evitar fan": (
+        r"\bme siento mas comod[oa] (?:con|usando)\b|\btiendo a (?:preferir|elegir|evitar|usar)\b|"
+        r"\bsuelo (?:preferir|elegir|evitar|usar)\b|\b(?:intento|prefiero|trato de) evitar (?!que)\w|"
+        r"\bno soy (?:muy |un gran |una gran )?fan de\b"
+    ),
     "favorito favorita favoritos preferido preferida": (
         r"\bmi \w+ (?:favorit|preferid)[oa] es\b|\b(?:meu|minha) \w+ (?:favorit|preferid)[oa] e\b"
     ),
@@ -332,7 +381,17 @@ PREFERENCES: dict[str, str] = {
         r"\b(?:ich bin|bin ich) (?:\w+ ){0,2}?(?:vegetarier|vegan|allergisch|laktoseintolerant|diabetiker)"
     ),
     "dass": r"\bich (?:mochte|will|hatte gern|wunsche mir),? dass (?:du|sie mi[cr]h?)\b",
+    "ziehe": r"\bich ziehe [^.!?,\n]{1,60} vor\b",
+    "fan freund zurecht neige vermeide lerne": (
+        r"\bich bin kein(?:e)? (?:grosser |grosse |richtiger )?(?:fan|freund) von\b|"
+        r"\bich komme (?:\w+ ){0,3}besser (?:\w+ ){0,4}zurecht\b|\bich neige (?:eher )?zu \w|"
+        r"\bich vermeide (?:\w+ly |lieber |gern )?(?!es\b|das\b|ihn\b|sie\b)\w|\bich lerne am besten\b"
+    ),
     # French
+    "suis tendance essaie evite j'evite": (
+        r"\bje suis plus a l'aise (?:avec|en|quand)\b|\bj'ai tendance a (?:preferer|choisir|eviter)\b|"
+        r"\bj'essaie d'eviter \w|\bj'evite (?!ca\b|de )\w|\bje ne suis pas (?:trop |tres |un grand )?fan d"
+    ),
     "prefere prefererais": r"\bje prefere(?:rais)?\b|\bmon \w+ prefere est\b",
     "deteste hais horreur supporte": (
         r"\bje (?:deteste|hais) (?!quand (?!tu|vous)|que|ca\b|cette|mon|ma\b)\w|\bj'ai horreur d|"
@@ -347,6 +406,11 @@ PREFERENCES: dict[str, str] = {
     # Portuguese and Italian
     "prefiro preferia preferisco preferirei": r"\bprefir?o\b|\beu preferia\b|\bpreferisco\b|\bpreferirei\b",
     "odeio sopporto": (r"\bodeio (?!que|quando (?!voce)|isso|isto|ter\b)\w|\bnon sopporto (?!che|quando|piu|questo)\w"),
+    "trovo tendo cerco costumo tento evito fan fa": (
+        r"\bmi trovo meglio con\b|\b(?:tendo a|cerco di|tento|costumo) evitar[ei]? \w|"
+        r"\b(?:tendo a|costumo) (?:preferi|scegli|escolh|usar)\w*|\bevito (?!di |de |que|che|lo\b|la\b)\w|"
+        r"\bnon sono (?:un |una )?(?:gran(?:de)? )?fan d|\bnao sou (?:muito )?fa d"
+    ),
     "suporto gosto": (
         r"\bnao suporto (?!que|mais|isso)\w|\beu nao gosto d|\bnao gosto (?:d[eoa]s?|que me) (?!isso|isto|ti\b|ele|ela)"
     ),
@@ -361,6 +425,7 @@ PREFERENCES: dict[str, str] = {
         r"maiale|alcol\w*|latte|caffe|glutine|zucchero)|\bmi piace quando (?:mi|rispondi)\b"
     ),
     # Dutch and the Scandinavian languages
+    "fan vermijd": r"\bik ben geen (?:grote )?fan van\b|\bik vermijd (?!dat\b|het\b|hem\b|haar\b)\w",
     "liever": r"\bik (?:heb|wil|drink|eet|neem|lees|reis) (?:\w+ )?liever\b",
     "haat hekel": r"\bik haat (?!het|dat|hem|haar|dit|je)\w|\bik heb een hekel aan\b",
     "hou eet drink": r"\bik hou niet van\b|\bik (?:eet|drink) geen\b",
