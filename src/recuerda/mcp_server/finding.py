@@ -88,13 +88,7 @@ async def find_memory(recollection: Recollection, storage: Storage, scope: Scope
     position = (await recollection.follow(place.thread_id)).position
     if document is None or position is None or position.scope not in scope.whose.scopes:
         raise no_memory(memory)
-    turn = Forgetting(
-        scope=position.scope,
-        thread_id=place.thread_id,
-        incarnation=position.incarnation,
-        first=document.turn,
-        last=document.turn,
-    )
+    turn = Forgetting.of(place.thread_id, position, document.turn, document.turn)
     if not (await recollection.index.held([turn], limit=0)).count:
         raise no_memory(memory)  # The turn was forgotten.
     own = memory_of(document, 0.0)

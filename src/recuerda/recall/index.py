@@ -250,6 +250,11 @@ class Forgetting(msgspec.Struct, frozen=True, kw_only=True):
     first: int
     last: int
 
+    @classmethod
+    def of(cls, thread_id: str, position: Position, first: int, last: int) -> Forgetting:
+        """Return a range of the turns of a thread at a position."""
+        return cls(scope=position.scope, thread_id=thread_id, incarnation=position.incarnation, first=first, last=last)
+
 
 class HeldDocuments(msgspec.Struct, frozen=True, kw_only=True):
     """The documents of some turns.

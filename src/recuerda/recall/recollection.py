@@ -273,7 +273,7 @@ class Recollection(CheckedIndex):
         if position is None or turn == -1:
             return []
         if turn is None:
-            return [_forgetting(thread_id, position, 1, position.revision)]
+            return [Forgetting.of(thread_id, position, 1, position.revision)]
         await self._catch_up(owner_of(position.scope, ()))  # Forks that the index does not know yet hold the turn, too.
         copies = [one for one in await self.index.holders(thread_id, turn) if one.thread_id != thread_id]
         forgotten = [
@@ -286,7 +286,7 @@ class Recollection(CheckedIndex):
             )
             for one in copies
         ]
-        return [_forgetting(thread_id, position, turn, turn), *forgotten]
+        return [Forgetting.of(thread_id, position, turn, turn), *forgotten]
 
     async def turns_of_user(self, whose: Whose) -> list[Forgetting]:
         """Return all current turns of a user's threads in some namespaces, for `forget`."""
@@ -294,7 +294,7 @@ class Recollection(CheckedIndex):
         threads: dict[str, Position] = {}
         for scope in whose.scopes:
             threads |= await self.index.followed(scope)
-        return [_forgetting(thread_id, position, 1, position.revision) for thread_id, position in threads.items()]
+        return [Forgetting.of(thread_id, position, 1, position.revision) for thread_id, position in threads.items()]
 
     async def turns_with_words(self, query: str, whose: Whose, *, only_thread: str | None) -> list[Forgetting]:
         """Return each turn with a message that has all words of a query, also after a correction, for `forget`.
@@ -330,7 +330,7 @@ class Recollection(CheckedIndex):
             )
         positions = await self.index.positions(sorted({thread_id for thread_id, _ in chosen}))
         return [
-            _forgetting(thread_id, positions[thread_id], turn, turn)
+            Forgetting.of(thread_id, positions[thread_id], turn, turn)
             for thread_id, turn in chosen
             if thread_id in positions and positions[thread_id].scope in whose.scopes
         ]
@@ -398,9 +398,3 @@ def whose_memories(user_id: str | None, thread_id: str | None, namespaces: tuple
             "there is no user whose memories to search; give user_id=, or thread_id= for a thread that has no user"
         )
     return Whose(thread_id=thread_id, namespaces=namespaces)
-
-
-def _forgetting(thread_id: str, position: Position, first: int, last: int) -> Forgetting:
-    return Forgetting(
-        scope=position.scope, thread_id=thread_id, incarnation=position.incarnation, first=first, last=last
-    )

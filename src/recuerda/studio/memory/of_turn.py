@@ -62,13 +62,7 @@ async def show_turn_memories(studio: Studio, request: Request) -> TurnMemoryPage
 
 
 async def _filled(recall: Recollection, page: TurnMemoryPage, position: Position) -> TurnMemoryPage:
-    turn = Forgetting(
-        scope=position.scope,
-        thread_id=page.thread_id,
-        incarnation=position.incarnation,
-        first=page.number,
-        last=page.number,
-    )
+    turn = Forgetting.of(page.thread_id, position, page.number, page.number)
     held = await recall.index.held([turn], SHOWN)
     whose = await _owner(recall, position)
     facts = [
