@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from recuerda.recall.date_forms import ORDINALS
@@ -159,6 +159,7 @@ class _Value(NamedTuple):
     is_ordinal: bool = False
 
 
+@cache
 def _values(language: str) -> dict[str, _Value]:
     values: dict[str, _Value] = {}
     for first, words in _WORDS[language].items():
@@ -192,7 +193,6 @@ def _fused_tens(language: str, values: Mapping[str, _Value]) -> Iterator[tuple[s
                 yield f"{ten[:-1]}{unit[:-1]}", found
 
 
-_VALUES = {language: _values(language) for language in _WORDS}
 _MARKS = re.compile(
     "|".join(word for language in _FUSED for words in _MANY[language][:2] for word in words.split() if len(word) > 3)
 )
@@ -201,7 +201,7 @@ _MARKS = re.compile(
 @lru_cache(50_000)
 def _values_of(word: str) -> dict[str, _Value]:
     """Return the values of a folded word by language."""
-    found = {language: values[word] for language, values in _VALUES.items() if word in values}
+    found = {language: _values(language)[word] for language in _WORDS if word in _values(language)}
     if not found and _MARKS.search(word):
         for language in _FUSED:
             if (value := _fused_value(word, language)) is not None:
@@ -211,7 +211,7 @@ def _values_of(word: str) -> dict[str, _Value]:
 
 def _fused_value(word: str, language: str) -> int | None:
     """Return the value of a number that is one word, such as "zweihundertfunfzig"."""
-    values = _VALUES[language]
+    values = _values(language)
     if word in values:
         return values[word].value
     for unit, words in ((1_000, _MANY[language][1]), (100, _MANY[language][0])):
@@ -329,7 +329,7 @@ def _counts(words: Sequence[str], value: int, language: str, languages: Sequence
 def _longest(words: Sequence[str], language: str) -> tuple[int, int, str]:
     """Return the number of the first words that are one number, its value, and the language."""
     total = current = size = 0
-    values = _VALUES[language]
+    values = _values(language)
     is_open = False
     for at, word in enumerate(words):
         of = values.get(word)

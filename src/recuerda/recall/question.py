@@ -142,6 +142,7 @@ def question_of(
         beside: the rest of the message that asks this.
         is_request: True if the message asks an assistant to do something.
     """
+    folded, words = fold(query), words_of(query)
     asked = possible_names(query)
     speakers = frozenset(name for name in info.speakers if asked.intersection(name_words(name)))
     names = {part for name in speakers for part in name_words(name)}
@@ -153,16 +154,16 @@ def question_of(
         times = times.with_whole_years()
     if not terms or _is_only_about_asker(query, names):
         terms = _terms_without_words(query, names, has_times=bool(times))
-    told = languages_of(words_of(query), composed(query))
+    told = languages_of(words, composed(query))
     terms |= ends_asked(first_forms(terms), told, stem)
     if not terms and beside:
         # "And why?" asks about what stands beside it.
         terms, beside = query_terms(beside), ""
     of_facts = frozenset[int]()
-    folded = as_asked_of_me(fold(query), names) if names else fold(query)
-    facts = facts_asked(folded) if len(speakers) < 2 else []
+    of_me = as_asked_of_me(folded, names) if names else folded
+    facts = facts_asked(of_me) if len(speakers) < 2 else []
     if facts:
-        asking = query_terms(words_of_kinds(folded))
+        asking = query_terms(words_of_kinds(of_me))
         number = 1 + max(terms.values(), default=-1)
         of_facts = frozenset([number, *(terms[term] for term in terms.keys() & asking.keys())])
         terms = terms | dict.fromkeys(facts, number)
@@ -172,12 +173,12 @@ def question_of(
     if beside:
         others = {term: number + at for term, at in query_terms(beside).items() if term not in terms}
         lesser = dict.fromkeys(others.values(), _SHARES[min(len(set(terms.values())), len(_SHARES)) - 1])
-    if on_days := [term for term in asked_terms(query, frozenset(words_of(query)), times, now_us) if term not in terms]:
+    if on_days := [term for term in asked_terms(query, frozenset(words), times, now_us) if term not in terms]:
         number = 1 + max((*others.values(), number))
         others |= dict.fromkeys(on_days, number)
         lesser[number] = _SHARE_OF_DAY
     own = set(terms.values()) - of_facts
-    frame = {terms[word] for word in frame_words(fold(query)) & terms.keys()} - of_facts
+    frame = {terms[word] for word in frame_words(folded) & terms.keys()} - of_facts
     if frame < own:
         lesser |= dict.fromkeys(frame, _SHARE_OF_FRAME)
     asks_for_time, asks_for_reply = asks_when(query), asks_assistant(query)

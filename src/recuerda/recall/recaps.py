@@ -7,8 +7,7 @@ in any question.
 
 from __future__ import annotations
 
-import re
-from functools import cache
+from recuerda.recall.patterns import compiled
 
 _RECAPS = r"""
     summar(?:y|ies|i[sz]\w*)|sum(?:ming)? (?:\w+ ){0,3}up|recap\w*|overview|account of|over time|in total|altogether
@@ -79,19 +78,15 @@ _FRAME_WORDS = frozenset(_FRAME.split())
 _TELLING_WORDS = frozenset(_TELLING.split())
 
 
-@cache
-def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Return what a recap and a reminder are recognized by. Many processes never need it, so it is not made before."""
-    recap = re.compile(rf"(?<!\w)(?:{_any_of(_RECAPS)})(?!\w)|{_CHARACTERS}")
-    return recap, re.compile(rf"(?<!\w)(?:{_any_of(_REMINDERS)})(?!\w)")
+_RECAP = rf"(?<!\w)(?:{_any_of(_RECAPS)})(?!\w)|{_CHARACTERS}"
+_REMINDER = rf"(?<!\w)(?:{_any_of(_REMINDERS)})(?!\w)"
 
 
 def asks_for_what_was_said(folded: str) -> bool:
     """Return True if a text, in lower case and without accents, asks for a recap, or to be reminded of something."""
-    return any(pattern.search(folded) for pattern in _patterns())
+    return any(compiled(pattern).search(folded) for pattern in (_RECAP, _REMINDER))
 
 
 def frame_words(folded: str) -> frozenset[str]:
     """Return the words that are of the frame of a question if it has them. All are in lower case, without accents."""
-    recap, _ = _patterns()
-    return _FRAME_WORDS | _TELLING_WORDS if recap.search(folded) else _TELLING_WORDS
+    return _FRAME_WORDS | _TELLING_WORDS if compiled(_RECAP).search(folded) else _TELLING_WORDS

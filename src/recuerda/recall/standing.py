@@ -17,9 +17,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from functools import cache
 from typing import TypeAlias
 
+from recuerda.recall.patterns import compiled
 from recuerda.recall.standing_words import (
     ADVERBS,
     AGREED,
@@ -378,22 +378,17 @@ def is_standing(folded: str, words: AbstractSet[str] | None = None) -> bool:
     )
 
 
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
-
-
 def _has(text: str, sign: _Sign) -> bool:
     where, pattern = sign
     if where is None:
-        return _compiled(pattern).search(text) is not None
-    found = _compiled(pattern).finditer(text)
+        return compiled(pattern).search(text) is not None
+    found = compiled(pattern).finditer(text)
     return any(where.search(text, max(0, match.start() - _MARGIN), match.start()) for match in found)
 
 
 def _lasts(sentence: str, pattern: str) -> bool:
     """Return True if a sentence has words that make an order last, and an order."""
-    found = _compiled(pattern).search(sentence)
+    found = compiled(pattern).search(sentence)
     if found is None:
         return False
     return bool(_DIRECT.match(sentence, found.end()) or _has(sentence, (_LOOSE, _ORDER)) or _WISH.search(sentence))

@@ -234,7 +234,8 @@ REPLY_WORDS = """
 BRIEF = rf"(?:(?:{_BRIEF}) {REPLIES}|{REPLIES} (?:mas |plus |piu |mais )?(?:{_BRIEF}))\b"
 """The wish for replies of a length."""
 
-_ANYTHING = r"(?!him|her\b|them|it\b|that\b|this\b|be(?:ing|en)|getting|having)"
+_NO_PRONOUN = r"(?!him|her\b|them|it\b|that\b|this\b|be(?:ing|en)|getting|having)"
+"""What does not follow "I try to avoid" in a preference: it is about one person or one moment."""
 
 PREFERENCES: dict[str, str] = {
     # English
@@ -314,8 +315,8 @@ PREFERENCES: dict[str, str] = {
         r"\bi (?:usually|normally|generally|typically) (?:choose|pick|go for|avoid|opt for|order|stick (?:to|with))\b"
     ),
     "avoid stick": (
-        rf"\bi (?:try|like|prefer|want|aim) to avoid {_ANYTHING}\w|"
-        rf"\bi(?:'d| would) (?:like|prefer|rather) (?:to )?avoid {_ANYTHING}\w|"
+        rf"\bi (?:try|like|prefer|want|aim) to avoid {_NO_PRONOUN}\w|"
+        rf"\bi(?:'d| would) (?:like|prefer|rather) (?:to )?avoid {_NO_PRONOUN}\w|"
         r"\bi (?:try|like|prefer|want|tend) to stick (?:to|with)\b"
     ),
     "keep": (
@@ -385,7 +386,7 @@ PREFERENCES: dict[str, str] = {
     "fan freund zurecht neige vermeide lerne": (
         r"\bich bin kein(?:e)? (?:grosser |grosse |richtiger )?(?:fan|freund) von\b|"
         r"\bich komme (?:\w+ ){0,3}besser (?:\w+ ){0,4}zurecht\b|\bich neige (?:eher )?zu \w|"
-        r"\bich vermeide (?:\w+ly |lieber |gern )?(?!es\b|das\b|ihn\b|sie\b)\w|\bich lerne am besten\b"
+        r"\bich vermeide (?:lieber |gern )?(?!es\b|das\b|ihn\b|sie\b)\w|\bich lerne am besten\b"
     ),
     # French
     "suis tendance essaie evite j'evite": (
