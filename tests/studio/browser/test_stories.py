@@ -216,6 +216,9 @@ async def test_a_person_forgets_a_memory_and_finds_no_trace(
             assert await page.get_by_text("I only fly after nine").count() == 0
         assert await storage.head("porto-2025") is None
     assert files_with(b"When does the ferry")  # the files are the right ones, and hold their text as it is
+    async with asyncio.timeout(10):
+        while files_with(b"I only fly after nine"):  # noqa: ASYNC110 - a file is cleaned once a second at most
+            await asyncio.sleep(0.05)
     assert files_with(b"I only fly after nine") == []
 
 
