@@ -12,6 +12,7 @@ from recuerda.errors import ConfigurationError, ProviderError, ThreadOwnershipEr
 from recuerda.messages.message import ChatMessage
 from recuerda.providers.deferred import Deferred
 from recuerda.storage.erasure import Follower
+from recuerda.threads.store import ChatMessageStore
 from recuerda.threads.thread import AgentThread
 
 
@@ -33,6 +34,11 @@ def quotes_below(prompt: str, quotes: Iterable[str], *, max_characters: int) -> 
     return "\n".join(lines)
 
 
+def kept_turns(thread: AgentThread) -> ChatMessageStore | None:
+    """Return the store with a thread's turns or, for a thread that a service keeps, the store of its mirror."""
+    return thread.turn_store or thread.mirror
+
+
 def user_of(thread: AgentThread) -> str | None:
     """Return the user to whom a run's thread belongs; None if it belongs to nobody.
 
@@ -41,7 +47,7 @@ def user_of(thread: AgentThread) -> str | None:
     """
     if thread.user_id is not None:
         return thread.user_id
-    store = thread.turn_store or thread.mirror
+    store = kept_turns(thread)
     info = None if store is None else store.history.info
     return None if info is None else info.user_id
 
@@ -51,7 +57,7 @@ def follow_storage(thread: AgentThread, follower: Follower) -> None:
 
     A thread that only an application or a service keeps has no such storage.
     """
-    store = thread.turn_store or thread.mirror
+    store = kept_turns(thread)
     if store is not None:
         store.storage.follow(follower)
 

@@ -83,6 +83,11 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
         return from_microseconds(self.valid_from_us)
 
 
+def was_valid(fact: Fact, before_us: int) -> bool:
+    """Return True if a fact was valid just before a time in microseconds since 1970."""
+    return fact.valid_from_us < before_us and (fact.valid_until_us is None or fact.valid_until_us >= before_us)
+
+
 class NewFact(msgspec.Struct, frozen=True, kw_only=True):
     """A fact that a model found in one turn, before it is in the index.
 

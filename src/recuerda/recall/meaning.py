@@ -11,6 +11,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from itertools import chain
 from operator import mul
 from weakref import WeakValueDictionary
@@ -42,6 +43,11 @@ _LONG_FAILURE = 0.2
 """The share of the time limit from which on a failure was a wait in vain."""
 
 _logger = logging.getLogger("recuerda.recall")
+
+
+def embedding_s(timeout: timedelta | None) -> float:
+    """Return the seconds that a search waits for the embedder. At least half of a run's time is left for the words."""
+    return EMBED_S if timeout is None else min(EMBED_S, timeout.total_seconds() / 2)
 
 
 class Meaning:

@@ -12,8 +12,6 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
-from itertools import takewhile
-from typing import cast
 
 from msgspec import structs
 
@@ -24,15 +22,16 @@ from recuerda.providers.context import CONTEXT_TOKENS, Context, ContextProvider,
 from recuerda.providers.deferred import Deferred
 from recuerda.providers.embedding import Embedder
 from recuerda.providers.observing import on_memories
-from recuerda.providers.remembering import check_thread_user, follow_storage, input_text
+from recuerda.providers.remembering import check_thread_user, follow_storage, input_text, kept_turns
 from recuerda.providers.reranking import Reranker
 from recuerda.recall.checking import Tell
 from recuerda.recall.correcting import quoted_facts
+from recuerda.recall.current_thread import give_namespace, is_replaced, said_before, without_sent
 from recuerda.recall.explaining import MemoryReport
-from recuerda.recall.facts import Fact, FactExtractor
+from recuerda.recall.facts import Fact, FactExtractor, was_valid
 from recuerda.recall.following import Followed
 from recuerda.recall.index import Forgetting, IndexStats, Position, RecallIndex
-from recuerda.recall.meaning import EMBED_S
+from recuerda.recall.meaning import embedding_s
 from recuerda.recall.memory import (
     MIN_RELEVANCE,
     Filters,
@@ -46,10 +45,9 @@ from recuerda.recall.memory import (
 )
 from recuerda.recall.places import index_beside, opened_index
 from recuerda.recall.quoting import context_in_room, context_of, fitting
-from recuerda.recall.ranking import SESSION_GAP_US
 from recuerda.recall.recollection import Recollection, whose_memories
-from recuerda.recall.reranking import RERANK_S, Reranking
-from recuerda.recall.scopes import DEFAULT_NAMESPACE, NAMESPACE_KEY, Whose, check_namespaces, owner_of
+from recuerda.recall.reranking import Reranking, reranking_s
+from recuerda.recall.scopes import DEFAULT_NAMESPACE, Whose, check_namespaces, owner_of
 from recuerda.recall.text import MAX_TEXT, clean_text, essence
 from recuerda.storage.contract import Storage, system_clock
 from recuerda.storage.finishing import settled
@@ -68,9 +66,6 @@ _CHARACTERS_PER_TOKEN = 3
 
 _CHECK_S = 10
 """The time limit, in seconds, for comparing threads with the storage without a search."""
-
-_SAID_CHARACTERS = 300
-"""The number of characters of the previous question, and of its answer, that help to understand a message."""
 
 
 class RecallProvider(ContextProvider):
@@ -145,7 +140,7 @@ class RecallProvider(ContextProvider):
         self.timeout = timeout
         self.on_failure: FailurePolicy = on_failure
         self._embedder = embedder
-        self._reranking = None if reranker is None else Reranking(reranker, _rerank_s(timeout))
+        self._reranking = None if reranker is None else Reranking(reranker, reranking_s(timeout))
         self._extractor = facts
         self._clock = clock
         self.time_zone: tzinfo = time_zone
@@ -179,11 +174,11 @@ class RecallProvider(ContextProvider):
         whose, admitted = looked_in
         if not query or whose is None:
             return None
-        said = _said_before(thread, self._clock() if admitted.before_us is None else admitted.before_us)
+        said = said_before(thread, self._clock() if admitted.before_us is None else admitted.before_us)
         memories = await self._search(query, whose, limit=self.limit, admitted=admitted, before=said)
         has_facts = self._extractor is not None and admitted.only_thread is None
         facts = await self._facts_at(whose, admitted.before_us) if has_facts else []
-        facts = [fact for fact in facts if not _is_replaced(fact, thread)]
+        facts = [fact for fact in facts if not is_replaced(fact, thread)]
         make = partial(
             context_of,
             memories,
@@ -200,7 +195,7 @@ class RecallProvider(ContextProvider):
         if before_us is None:
             return quoted_facts(await self._of().facts(whose, has_history=False))
         known = await self._of().facts(whose, has_history=True)
-        return quoted_facts([fact for fact in known if _was_valid(fact, before_us)])
+        return quoted_facts([fact for fact in known if was_valid(fact, before_us)])
 
     async def invoked(
         self,
@@ -210,7 +205,7 @@ class RecallProvider(ContextProvider):
         thread: AgentThread,
         invoke_exception: BaseException | None = None,
     ) -> None:
-        store = _kept_turns(thread)
+        store = kept_turns(thread)
         if invoke_exception is not None or store is None:
             return
         recollection = self._bound(thread, store.storage)
@@ -309,7 +304,7 @@ class RecallProvider(ContextProvider):
             StorageError: the storage or the index failed. No unchecked memory is returned.
         """
         check_limit(limit, "limit")
-        whose = whose_memories(self._user(user_id), thread_id, self.namespaces)
+        whose = self._whose(user_id, thread_id)
         chosen = filters(before=before, after=after, roles=roles, only_thread=thread_id, min_relevance=min_relevance)
         return await self._search(essence(query), whose, limit=limit, admitted=chosen, has_history=has_history)
 
@@ -353,7 +348,7 @@ class RecallProvider(ContextProvider):
         It raises the errors of `search`.
         """
         check_limit(limit, "limit")
-        whose = whose_memories(self._user(user_id), thread_id, self.namespaces)
+        whose = self._whose(user_id, thread_id)
         chosen = filters(before=before, after=after, roles=roles, only_thread=thread_id, min_relevance=min_relevance)
         return await self._of().explain(essence(query), whose, limit=limit, filters=chosen, has_history=has_history)
 
@@ -375,7 +370,7 @@ class RecallProvider(ContextProvider):
             InvalidInput: an argument is invalid.
         """
         check_limit(limit, "limit")
-        whose = whose_memories(self._user(user_id), thread_id, self.namespaces)
+        whose = self._whose(user_id, thread_id)
         found, following = await self._of().newest(whose, place_of(cursor), limit=limit)
         return MemoryPage(memories=tuple(found), cursor=None if following is None else str(following))
 
@@ -392,7 +387,7 @@ class RecallProvider(ContextProvider):
             limit: the largest number of ranges of turns.
         """
         check_limit(limit, "limit")
-        whose = whose_memories(self._user(user_id), thread_id, self.namespaces)
+        whose = self._whose(user_id, thread_id)
         found = await self._of().forgotten(whose, limit=limit)
         return [ForgottenTurns(thread_id=one.thread_id, first=one.first, last=one.last) for one in found]
 
@@ -416,7 +411,7 @@ class RecallProvider(ContextProvider):
             StorageError: the storage or the index failed.
         """
         check_limit(limit, "limit")
-        whose = whose_memories(self._user(user_id), thread_id, self.namespaces)
+        whose = self._whose(user_id, thread_id)
         return await self._of().standing(whose, limit=limit, filters=filters(only_thread=thread_id))
 
     async def facts(self, *, user_id: str | None = None, has_history: bool = False) -> list[Fact]:
@@ -427,7 +422,7 @@ class RecallProvider(ContextProvider):
             has_history: True also returns replaced facts, each with its successor and the time until which it was
                 valid.
         """
-        whose = whose_memories(self._user(user_id), None, self.namespaces)
+        whose = self._whose(user_id)
         return await self._of().facts(whose, has_history=has_history)
 
     async def correct(self, memory: Memory | Fact, text: str) -> Fact:
@@ -530,7 +525,7 @@ class RecallProvider(ContextProvider):
         if turn is not None and (thread_id is None or query is not None or user is not None):
             raise InvalidInput("turn= needs thread= and no other argument, as in forget(thread=…, turn=…)")
         if query is not None:
-            whose = whose_memories(self._user(user), thread_id, self.namespaces)
+            whose = self._whose(user, thread_id)
             turns = await self._of().turns_with_words(query, whose, only_thread=thread_id)
             return await self._forgotten(turns, query, dry_run=dry_run)
         if (thread_id is None) == (user is None):
@@ -540,7 +535,7 @@ class RecallProvider(ContextProvider):
             self._check_owner(thread_id, followed)
             turns = await self._of().turns_to_forget(thread_id, turn, followed.position)
         else:
-            turns = await self._of().turns_of_user(whose_memories(self._user(user), None, self.namespaces))
+            turns = await self._of().turns_of_user(self._whose(user))
         return await self._forgotten(turns, query, dry_run=dry_run)
 
     async def _forgotten(self, turns: Sequence[Forgetting], query: str | None, *, dry_run: bool) -> int:
@@ -601,7 +596,7 @@ class RecallProvider(ContextProvider):
                 storage,
                 self._embedder,
                 self._clock,
-                embed_s=_embed_s(self.timeout),
+                embed_s=embedding_s(self.timeout),
                 reranking=self._reranking,
                 zone=self.time_zone,
             )
@@ -622,6 +617,9 @@ class RecallProvider(ContextProvider):
             )
         return user_id
 
+    def _whose(self, user_id: str | None, thread_id: str | None = None) -> Whose:
+        return whose_memories(self._user(user_id), thread_id, self.namespaces)
+
     def _bound(self, thread: AgentThread, storage: Storage) -> Recollection:
         """Return the recollection for a run's thread, which must not be another user's."""
         check_thread_user(thread, self.user_id, advice=_ADVICE)
@@ -638,7 +636,7 @@ class RecallProvider(ContextProvider):
         check_thread_user(thread, self.user_id, advice=_ADVICE)
         user = self.user_id or thread.user_id
         whose = None if user is None else Whose(user_id=user, namespaces=self.namespaces)
-        if (store := _kept_turns(thread)) is None:
+        if (store := kept_turns(thread)) is None:
             return whose, Filters(min_relevance=self.min_relevance)
         followed = await self._bound(thread, store.storage).follow(thread.id, user_id=self.user_id)
         self._check_owner(thread.id, followed)
@@ -650,49 +648,14 @@ class RecallProvider(ContextProvider):
         whose = owner_of(position.scope, self.namespaces)
         # A thread without a user gets only its own memories, even if another provider follows it for a user.
         is_lent = user is None and followed.user_id is None and whose.user_id is not None
-        first = self._first_recent(thread, position.revision)
-        recent = list(takewhile(lambda turn: turn.number >= first, reversed(store.turns)))
-        return whose, Filters(
-            min_relevance=self.min_relevance,
-            recent_thread=thread.id,
-            recent_turn=first,
-            recent_times={turn.id: turn.created_us for turn in recent},
-            sent=(*thread.sent_pinned, *(message for turn in recent for message in turn.messages)),
-            only_thread=thread.id if is_lent else None,
+        admitted = Filters(min_relevance=self.min_relevance, only_thread=thread.id if is_lent else None)
+        return whose, without_sent(
+            admitted, thread, store.turns, revision=position.revision, recent_turns=self.recent_turns
         )
 
     async def _named(self, thread: AgentThread, store: ChatMessageStore, followed: Followed, *, turns: int) -> bool:
-        """Give a new thread this provider's namespace, in the thread's metadata; return True if it got one.
-
-        This is done before the first turn, so that no other provider takes the thread for one of its own namespace. If
-        it failed then, it is done after the turn. The saved state of a thread in RAM has no metadata. So the namespace
-        is in the provider's state, too, and a restored thread gets it again.
-
-        Args:
-            thread: the thread.
-            store: the store of the thread.
-            followed: the state of the thread.
-            turns: the number of turns of a thread that is new.
-        """
-        if followed.namespace is not None:
-            return False
-        revision = 0 if followed.position is None else followed.position.revision
-        namespace = _saved_namespace(thread.provider_states.get(self.name))
-        if namespace is None and revision == turns:
-            namespace = self.namespaces[0]
-        if namespace in (None, DEFAULT_NAMESPACE):
-            return False
-        await store.view.update_thread(store.thread_id, metadata={NAMESPACE_KEY: namespace})
-        thread.provider_states[self.name] = {NAMESPACE_KEY: namespace}
-        return True
-
-    def _first_recent(self, thread: AgentThread, revision: int) -> int:
-        """Return the number of the first turn of a run's thread that is not recalled."""
-        if thread.is_kept_by_service:
-            return 0  # The service sends the whole thread.
-        first = revision - self.recent_turns + 1 if thread.sent_from is None else thread.sent_from
-        # A turn that the run replaces is the newest one.
-        return first if thread.replaced is None else min(first, thread.replaced)
+        namespace = self.namespaces[0]
+        return await give_namespace(thread, store, followed, provider=self.name, namespace=namespace, turns=turns)
 
     def _check_owner(self, thread_id: str, followed: Followed) -> None:
         position = followed.position
@@ -705,49 +668,6 @@ class RecallProvider(ContextProvider):
 
 def _record_id(memory: Memory | Fact) -> str:
     return str(memory.id) if isinstance(memory, Fact) else memory.turn_id
-
-
-def _kept_turns(thread: AgentThread) -> ChatMessageStore | None:
-    """Return the store with a thread's turns or, for a thread that a service keeps, the store of its mirror."""
-    return thread.turn_store or thread.mirror
-
-
-def _said_before(thread: AgentThread, now_us: int) -> str:
-    """Return the beginnings of the question and the answer just before a run; "" if they are of another time.
-
-    A message such as "Where is his practice?" makes sense only together with them.
-    """
-    previous = thread.previous
-    if previous is None or previous.created_us < now_us - SESSION_GAP_US:
-        return ""
-    answer = next((message.text for message in reversed(previous.turn.answer) if message.text), "")
-    return "\n".join(text[:_SAID_CHARACTERS] for text in (input_text(previous.messages), answer) if text)
-
-
-def _was_valid(fact: Fact, at_us: int) -> bool:
-    return fact.valid_from_us < at_us and (fact.valid_until_us is None or fact.valid_until_us >= at_us)
-
-
-def _is_replaced(fact: Fact, thread: AgentThread) -> bool:
-    """Return True if a fact comes only from the turn that the run replaces."""
-    places = {(source.thread_id, source.turn) for source in fact.sources}
-    return thread.replaced is not None and places == {(thread.id, thread.replaced)}
-
-
-def _saved_namespace(state: object) -> str | None:
-    """Return the namespace in the provider's saved state of a thread; None if there is none."""
-    named = cast("dict[str, object]", state).get(NAMESPACE_KEY) if isinstance(state, dict) else None
-    return named if isinstance(named, str) else None
-
-
-def _embed_s(timeout: timedelta | None) -> float:
-    """Return the seconds that a search waits for the embedder. At least half of a run's time is left for the words."""
-    return EMBED_S if timeout is None else min(EMBED_S, timeout.total_seconds() / 2)
-
-
-def _rerank_s(timeout: timedelta | None) -> float:
-    """Return the seconds that a search waits for the reranker. It has a quarter of a run's time at most."""
-    return RERANK_S if timeout is None else min(RERANK_S, timeout.total_seconds() / 4)
 
 
 class _Follower:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 from recuerda._events import fields
 from recuerda.errors import RerankerError
@@ -35,6 +36,11 @@ With this weight, a weak reranker does no harm, and a strong one has nearly its 
 """
 
 _logger = logging.getLogger("recuerda.recall")
+
+
+def reranking_s(timeout: timedelta | None) -> float:
+    """Return the seconds that a search waits for the reranker. It has a quarter of a run's time at most."""
+    return RERANK_S if timeout is None else min(RERANK_S, timeout.total_seconds() / 4)
 
 
 class Reranking:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from recuerda.errors import CorruptTurn
 from recuerda.ids import new_turn_id
 from recuerda.messages.message import ChatMessage
+from recuerda.providers.remembering import kept_turns
 from recuerda.redis.search.documents import TurnPlace
 from recuerda.redis.search.queries import Seen
 from recuerda.storage.contract import system_clock
@@ -58,7 +59,7 @@ def _shared(store: ChatMessageStore, first: int) -> tuple[str, ...]:
 
 
 async def _committed(thread: AgentThread, messages: Sequence[ChatMessage]) -> StoredTurn | None:
-    store = thread.turn_store or thread.mirror
+    store = kept_turns(thread)
     if store is None:
         return None
     held = _newest(reversed(store.turns[-RECENT:]), messages)
