@@ -92,7 +92,18 @@ def test_the_best_documents_are_those_of_a_complete_comparison() -> None:
             best = matches.best(numbers, limit)
             assert matches.of(best) == {number: counts[number] for number in best}
             expected = sorted(scores.values(), reverse=True)[:limit]
-            assert sorted((scores[number] for number in best), reverse=True) == pytest.approx(expected)
+            assert [scores[number] for number in best] == pytest.approx(expected)
+
+
+def test_of_equally_good_documents_the_newest_come_first() -> None:
+    chunks = entered((), {number: 1 + (number % 100 == 0) + (number % 500 == 0) for number in range(3_000)})
+    matches = Matches({"a": Postings(chunks)}, {})
+    thrice = [2500, 2000, 1500, 1000, 500, 0]
+    twice = [number for number in range(2900, 0, -100) if number % 500]
+    once = [number for number in range(2999, 0, -1) if number % 100]
+    assert matches.best(3_000, 100) == [*thrice, *twice, *once][:100]
+    assert matches.best(3_000, 10) == [*thrice, *twice][:10]
+    assert matches.best(3_000, 3) == thrice[:3]
 
 
 def test_a_text_is_stored_compressed_if_that_is_shorter() -> None:

@@ -166,6 +166,8 @@ class CandidateQuery(msgspec.Struct, frozen=True, kw_only=True):
         model_id: the model of `vector`.
         vector: the query's vector, of length 1. It is compared with documents' vectors of the same model.
         limit: the approximate number of documents to find, without their neighbours.
+        surrounded: the number of the best documents by words, by meaning and of each period that come with their
+            neighbours. Those of the others would not be among the best.
         reach: the number of neighbours that are fetched on each side of a document.
     """
 
@@ -176,7 +178,8 @@ class CandidateQuery(msgspec.Struct, frozen=True, kw_only=True):
     periods: tuple[tuple[int, int], ...] = ()
     model_id: str = ""
     vector: Sequence[float] | None = None
-    limit: int = 150
+    limit: int = 100
+    surrounded: int = 60
     reach: int = NEIGHBOUR_REACH
 
     def unknown_words(self, frequencies: Mapping[str, int]) -> dict[str, Sequence[str]]:
@@ -220,7 +223,7 @@ class Candidates(msgspec.Struct, frozen=True, kw_only=True):
     """The candidates for a query.
 
     Attributes:
-        found: the matching documents and up to `reach` neighbours before and after each, by key.
+        found: the matching documents and the neighbours of the best, by key.
         frequencies: the number of the scope's documents in which each term occurs. Terms that occur in none are left
             out.
         threads: the ids of the threads of `found`, by `key >> 32`.

@@ -16,6 +16,8 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from functools import cache, lru_cache
 from importlib import import_module
+from operator import itemgetter
+from struct import Struct
 from typing import Protocol
 
 from recuerda.recall.english import family, shortened
@@ -32,8 +34,9 @@ STOPWORDS: dict[str, frozenset[str]] = {
 _KNOWN_WORDS = 100_000
 _SHARE = 12
 _FIELD = 32
-_LARGEST = (1 << _FIELD) - 1
+"""The number of bits of a count."""
 _NUMBERS = {language: number for number, language in enumerate(FUNCTION_WORDS)}
+_COUNTS = Struct(f"<{len(_NUMBERS)}I")
 _SNOWBALL = {
     "en": "english", "es": "spanish", "de": "german", "fr": "french", "it": "italian", "pt": "portuguese",
     "nl": "dutch", "sv": "swedish", "no": "norwegian", "da": "danish", "fi": "finnish", "pl": "polish", "cs": "czech",
@@ -129,9 +132,10 @@ def languages_of(words: Iterable[str], text: str) -> list[str]:
         total += sum(share for letters, share in _SHARES_OF_LETTERS.items() if letters in lower)
     if not total:
         return ["tr"] if _TURKISH_ENDING.search(text.lower()) else []
-    scores = {language: total >> _FIELD * number & _LARGEST for language, number in _NUMBERS.items()}
-    most = max(scores.values())
-    return sorted((one for one in scores if scores[one] * 2 >= most), key=lambda one: -scores[one])
+    counts = _COUNTS.unpack(total.to_bytes(_COUNTS.size, "little"))
+    least = max(counts) / 2
+    likely = [one for one in zip(_NUMBERS, counts, strict=True) if one[1] >= least]
+    return [language for language, _ in sorted(likely, key=itemgetter(1), reverse=True)]
 
 
 @lru_cache(_KNOWN_WORDS)

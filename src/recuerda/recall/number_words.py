@@ -138,8 +138,9 @@ _HALF_BEFORE = re.compile(r"\b(?:half an?|halbe[ns]?|halve|half|halvt?|media|dem
 _HAN = re.compile("[一二三四五六七八九两兩十][一二三四五六七八九十百千万萬零〇]+")
 _HAN_DIGITS = {char: at for at, char in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2, "兩": 2}
 _HAN_UNITS = {"十": 10, "百": 100, "千": 1_000, "万": 10_000, "萬": 10_000}
-_FURTHER_SIGNS = frozenset((*_HAN_UNITS, *ORDINALS))
 _LONGEST = 12
+_NEAR = 3
+"""Words of one number are less than this number of words apart."""
 
 
 class Number(NamedTuple):
@@ -226,9 +227,30 @@ def _fused_value(word: str, language: str) -> int | None:
     return None
 
 
-def may_have_number(words: Sequence[str]) -> bool:
-    """Return True if one of the folded words of a text may be a number, or a part of one."""
-    return any(map(_values_of, words)) or not _FURTHER_SIGNS.isdisjoint(words)
+def may_have_number(words: Sequence[str], languages: Sequence[str]) -> bool:
+    """Return True if `numbers_in` may find a number in a text. Most texts have none, which this tells sooner.
+
+    Args:
+        words: the folded words of the text, in order.
+        languages: as in `numbers_in`.
+    """
+    told, last = languages[0] if languages else "", -_NEAR
+    for at, word in enumerate(words):
+        if _values_of(word):
+            if at - last < _NEAR or _may_count(word, told):
+                return True
+            last = at
+        elif word in _HAN_UNITS:
+            return True
+    return not ORDINALS.keys().isdisjoint(words) and not MONTHS.keys().isdisjoint(words)
+
+
+@lru_cache(10_000)
+def _may_count(word: str, told: str) -> bool:
+    """Return True if a word of a text in a language may be a number alone; see `_counts`."""
+    values = _values_of(word)
+    is_other = word in _NO_NUMBERS or (word in _OTHER_MEANINGS and told not in values)
+    return not is_other and any(of.value != 1 and not of.is_ordinal for of in values.values())
 
 
 def numbers_in(text: str, languages: Sequence[str]) -> Iterator[Number]:

@@ -20,6 +20,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 from recuerda.recall.ranking import WEIGHTS, idf
@@ -47,9 +48,6 @@ _MAX_COUNT = 200
 
 _EMPTY = bytes(2)
 """The data of a chunk without a document."""
-
-_FEW_SCORES = 4_000
-"""The largest number of scores of which the best ones are found sooner by sorting all than by a heap."""
 
 _NO_SHARES: Mapping[str, float] = {}
 
@@ -92,19 +90,47 @@ class Postings:
     @cached_property
     def repeated(self) -> Mapping[int, int]:
         """The counts of the documents that have the term more than once, by their numbers."""
+        return {number: more + 1 for number, more in Counter(self._further).items()}
+
+    @cached_property
+    def _further(self) -> Sequence[int]:
+        """The numbers of the documents that have the term more than once, once for each further time, ascending."""
         further: list[int] = []
         for first, part in zip(self._firsts, self._parts, strict=True):
             if len(part) > part[0] + 1:
                 base, lows = first & ~_LOW, part[part[0] + 1 :]
                 further.extend([base + low for low in lows] if base else lows)
-        return {number: more + 1 for number, more in Counter(further).items()}
+        return further
+
+    def best_besides(self, others: Collection[int], limit: int) -> list[int]:
+        """Return the documents that have the term most often, at least `limit` of them, without those of `others`.
+
+        Of those that have it equally often, the ones with the highest numbers are returned.
+        """
+        found: dict[int, None] = {}
+        more = self._further
+        levels = [more]
+        while more := [number for number, following in pairwise(more) if number == following]:
+            levels.append(more)
+        for level in reversed(levels):
+            for number in reversed(level):
+                if number not in others:
+                    found[number] = None
+                    if len(found) == limit:
+                        return list(found)
+        for first, part in zip(reversed(self._firsts), reversed(self._parts), strict=True):
+            base = first & ~_LOW
+            found.update(dict.fromkeys([n for low in part[1 : part[0] + 1] if (n := base + low) not in others]))
+            if len(found) >= limit:
+                break
+        return list(found)
 
     def counts(self, wanted: KeysView[int]) -> dict[int, int]:
         """Return the counts of those of the wanted documents that have the term."""
         if _LOOK_UP * len(wanted) > self.frequency:
-            found = dict.fromkeys(wanted & self.numbers, 1)
-            for number in found.keys() & self.repeated.keys():
-                found[number] = self.repeated[number]
+            found = dict.fromkeys(filter(wanted.__contains__, self.numbers), 1)
+            for number in filter(found.__contains__, self._further):
+                found[number] += 1
             return found
         return self._looked_up(sorted(wanted))
 
@@ -166,7 +192,9 @@ class Matches:
         """The number of documents that have each term. Terms that no document has are left out."""
 
     def best(self, documents: int, limit: int) -> list[int]:
-        """Return the numbers of the best documents by BM25 without its part for lengths; of equal ones, the newest.
+        """Return the numbers of the best documents by BM25 without its part for lengths, the best first.
+
+        Of equal ones, the newest come first.
 
         The terms are added from the rarest to the most common one. Once the common terms that are left cannot lift a
         further document among the best, they are only looked up in the documents that were found before (Turtle and
@@ -180,15 +208,19 @@ class Matches:
         worth = {term: idf(of, max(documents, of)) * shares.get(term, 1) for term, of in self.frequencies.items()}
         scores: dict[int, float] = {}
         done, rest, is_closed = 0.0, sum(worth.values()), False
-        for term in sorted(self._postings, key=lambda term: (-worth[term], term)):
+        ordered = sorted(self._postings, key=lambda term: (-worth[term], term))
+        for term in ordered:
             # No score is greater than `done`.
             least = _least(scores, limit) if is_closed or done >= rest else 0.0
             is_closed = is_closed or least >= rest > 0
+            postings = self._postings[term]
             if is_closed:
                 scores = {number: score for number, score in scores.items() if score + rest >= least}
-                _raise(scores, self._postings[term].counts(scores.keys()), worth[term])
+                _raise(scores, postings.counts(scores.keys()), worth[term])
+            elif term == ordered[-1]:
+                _add_last(scores, postings, worth[term], limit)
             else:
-                scores = _added(scores, self._postings[term], worth[term])
+                scores = _added(scores, postings, worth[term])
             done, rest = done + worth[term], rest - worth[term]
         for number, counts in self._waiting.items():
             scores[number] = sum([worth[term] * _saturated(count) for term, count in counts.items()])
@@ -197,7 +229,7 @@ class Matches:
     def of(self, numbers: Collection[int]) -> dict[int, dict[str, int]]:
         """Return the counts of the terms in these documents. Documents without any of the terms are left out."""
         found: dict[int, dict[str, int]] = {}
-        wanted = dict.fromkeys(numbers).keys()
+        wanted = dict.fromkeys(sorted(numbers)).keys()
         for term, postings in self._postings.items():
             for number, count in postings.counts(wanted).items():
                 found.setdefault(number, {})[term] = count
@@ -302,9 +334,13 @@ def _least(scores: Mapping[int, float], limit: int) -> float:
     """Return the lowest of the `limit` best scores; 0 if there are not so many."""
     if not len(scores) >= limit > 0:
         return 0.0
-    if len(scores) <= _FEW_SCORES:
-        return sorted(scores.values())[-limit]
-    return heapq.nlargest(limit, scores.values())[-1]
+    # Many documents have the same words, so there are far fewer different scores.
+    counts = Counter(scores.values())
+    for score in sorted(counts, reverse=True):
+        limit -= counts[score]
+        if limit <= 0:
+            return score
+    return 0.0
 
 
 def _added(scores: dict[int, float], postings: Postings, worth: float) -> dict[int, float]:
@@ -320,6 +356,13 @@ def _added(scores: dict[int, float], postings: Postings, worth: float) -> dict[i
     return scores
 
 
+def _add_last(scores: dict[int, float], postings: Postings, worth: float, limit: int) -> None:
+    """Add the scores of the last term. Of the documents that have no other term, only the best may be needed."""
+    for number in postings.best_besides(scores, limit):
+        scores[number] = 0.0
+    _raise(scores, postings.counts(scores.keys()), worth)
+
+
 def _raise(scores: dict[int, float], counts: Mapping[int, int], worth: float) -> None:
     once = worth * _saturated(1)
     for number, count in counts.items():
@@ -327,9 +370,9 @@ def _raise(scores: dict[int, float], counts: Mapping[int, int], worth: float) ->
 
 
 def _largest(scores: Mapping[int, float], limit: int) -> list[int]:
-    if len(scores) <= limit:
-        return list(scores)
+    """Return the documents with the best scores, the best first; of equal ones, the newest first."""
     least = _least(scores, limit)
-    better = [number for number, score in scores.items() if score > least]
-    equal = [number for number, score in scores.items() if score == least]
-    return better + heapq.nlargest(limit - len(better), equal)
+    found = [number for number, score in scores.items() if score >= least]
+    better = sorted([(scores[number], number) for number in found if scores[number] > least], reverse=True)
+    equal = [number for number in found if scores[number] == least]
+    return [number for _, number in better] + heapq.nlargest(limit - len(better), equal)

@@ -33,8 +33,10 @@ from recuerda.storage.hooks import Clock
 
 FoundBy: TypeAlias = Callable[[int, Document | None, float], Sequence[Memory]]
 
-_CANDIDATES = 150
+_CANDIDATES = 100
 _NARROW_CANDIDATES = 1_500
+_SURROUNDED = 0.6
+"""The share of the candidates that come with their neighbours."""
 _STANDING_CANDIDATES = 1_000
 _OF_PERSON = 4
 """The expected score relative to what is found of a person if nobody has said a word of the question: a fifth of it is
@@ -118,6 +120,7 @@ class MemorySearch:
                 model_id="" if vector is None else self.meaning.model_id,
                 vector=vector,
                 limit=looked_at,
+                surrounded=round(_SURROUNDED * looked_at),
             )
             for scope in infos
         ]
@@ -204,7 +207,8 @@ class MemorySearch:
     async def standing(
         self, infos: Mapping[str, ScopeInfo], known: Known, limit: int, filters: Filters
     ) -> list[Memory]:
-        queries = [CandidateQuery(scope=scope, terms=(STANDING,), limit=_STANDING_CANDIDATES) for scope in infos]
+        wanted = CandidateQuery(scope="", terms=(STANDING,), limit=_STANDING_CANDIDATES, reach=0)
+        queries = [structs.replace(wanted, scope=scope) for scope in infos]
         candidates = joined_candidates([await self.index.candidates(query) for query in queries])
         corrections = await self._corrections(infos)
         candidates = corrections.added_to(candidates, (STANDING,))
@@ -238,7 +242,11 @@ class MemorySearch:
         copies = _copies_of_one(found)
         if copies < _CROWDED:
             return found
-        more = [structs.replace(one, limit=min(_MOST_CANDIDATES, int(one.limit * copies))) for one in queries]
+        limits = [min(_MOST_CANDIDATES, int(one.limit * copies)) for one in queries]
+        more = [
+            structs.replace(one, limit=limit, surrounded=round(_SURROUNDED * limit))
+            for one, limit in zip(queries, limits, strict=True)
+        ]
         return joined_candidates([await self.index.candidates(query) for query in more])
 
     async def _copies_of_recent(self, keys: Sequence[int], candidates: Candidates, filters: Filters) -> set[int]:

@@ -330,7 +330,7 @@ def _meant(text: str, *, is_question: bool = False) -> _Meant:
     words = [word for _, _, found in tokens for word in found]
     folded = [word.folded for word in words]
     languages = languages_of(folded, text)
-    numbers = list(numbers_in(text, languages)) if may_have_number(folded) else []
+    numbers = list(numbers_in(text, languages)) if may_have_number(folded, languages) else []
     if is_question and numbers:
         tokens = _with_digits(tokens, numbers)
         words = [word for _, _, found in tokens for word in found]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 
 import msgspec
 
@@ -104,21 +105,24 @@ def overview(
 
 def candidates(query: CandidateQuery, connection: sqlite3.Connection) -> Candidates:
     """See `RecallIndex.candidates`."""
-    found = connection.execute("SELECT key, documents FROM scopes WHERE id = ?", (query.scope,)).fetchone()
-    if found is None:
+    row = connection.execute("SELECT key, documents FROM scopes WHERE id = ?", (query.scope,)).fetchone()
+    if row is None:
         return Candidates(found={}, frequencies={}, threads={})
-    scope, documents = found
+    scope, documents = row
     matches = entries.matches(scope, query.terms, query.shares, connection)
     standing_in = entries.similar(scope, query.unknown_words(matches.frequencies), connection)
     if standing_in:
         query = query.with_similar(standing_in)
         matches = entries.matches(scope, query.terms, query.shares, connection)
     similar = meaning.nearest(scope, query, connection)
-    keys = set(meaning.keys_of(connection, scope, matches.best(documents, query.limit)))
-    keys.update(heapq.nlargest(query.limit, similar, key=similar.__getitem__))
-    for start, end in query.periods:
-        keys.update(_newest_within(connection, scope, start, end, query.limit))
-    keys.update([key + step for key in keys for step in range(-query.reach, query.reach + 1)])
+    hits = [
+        meaning.keys_of(connection, scope, matches.best(documents, query.limit)),
+        heapq.nlargest(query.limit, similar, key=similar.__getitem__),
+        *(_newest_within(connection, scope, start, end, query.limit) for start, end in query.periods),
+    ]
+    keys = set(chain(*hits))
+    for found in hits:
+        keys.update([key + step for key in found[: query.surrounded] for step in range(-query.reach, query.reach + 1)])
     similar |= meaning.similarities(scope, query, keys - similar.keys(), connection)
     candidates = _candidates(connection, scope, keys, matches, similar)
     return Candidates(
