@@ -15,7 +15,7 @@ from recuerda.postgres import PostgresStorage
 from recuerda.recall import RecallIndex, RecallProvider, SQLiteRecallIndex
 from recuerda.recall.checking import NEWEST_THREADS
 from recuerda.recall.facts import NewFact
-from recuerda.recall.index import CandidateQuery, Candidates, Forgetting, ThreadUpdate
+from recuerda.recall.index import THREAD_BITS, CandidateQuery, Candidates, Forgetting, ThreadUpdate
 from recuerda.recall.postgres import PostgresRecallIndex, entering, packing
 from recuerda.recall.postgres.entering import MANY, MAX_WAITING
 from recuerda.recall.postgres.packing import MAX_ROW
@@ -121,6 +121,37 @@ async def test_the_newest_of_a_period_are_found_without_a_term(index: PostgresRe
     start = 4 * 60_000_000
     candidates = await found(index, periods=((start, start + 60_000_000),))
     assert sorted(candidate.turn for candidate in candidates.found.values()) == [2, 3, 4, 5, 6]
+
+
+async def test_a_candidate_has_all_that_sqlite_tells_of_it(index: PostgresRecallIndex) -> None:
+    speakers = ["Ana", None, "Zoë 🦊", None, "B" * 300, "Ana"]
+    added = [
+        msgspec.structs.replace(
+            (one := document("one", turn, f"lantern number {turn}", speaker=speaker)),
+            document=msgspec.structs.replace(one.document, role="assistant" if turn % 2 else "user"),
+            size=9_000 * turn % 32_768,
+            traits=300 * turn,
+        )
+        for turn, speaker in enumerate(speakers, 1)
+    ]
+    update = ThreadUpdate(thread_id="one", expected=None, position=position(6), is_fresh=True, added=added)
+    other = document("other", 1, "lantern")
+    async with SQLiteRecallIndex(":memory:") as in_ram:
+        seen: list[list[tuple[Any, ...]]] = []
+        for one in (index, in_ram):
+            await remember(one, "before", ["ribbon"])
+            assert await one.apply(update)
+            assert await one.apply(
+                ThreadUpdate(thread_id="other", expected=None, position=position(1), is_fresh=True, added=[other])
+            )
+            candidates = await found(one, "lantern", "number")
+            threads = {key: candidates.threads[key >> THREAD_BITS] for key in candidates.found}
+            assert set(candidates.threads.values()) == set(threads.values()) == {"one", "other"}
+            seen.append(
+                sorted((threads[key], *msgspec.structs.astuple(of)[1:]) for key, of in candidates.found.items())
+            )
+    assert seen[0] == seen[1]
+    assert [speaker for thread, _, _, speaker, *_ in seen[0] if thread == "one"] == speakers
 
 
 # -- one trip, and the scope's cost ------------------------------------------------------------------------------------

@@ -412,65 +412,49 @@ BEGIN
     RETURN v_keys;
 END $$;
 
--- The documents of the given numbers, the first of the nearest in meaning, the newest of the periods, and up to `p_reach`
--- documents before and after each of them. A document that is not among the nearest comes with its vector. Then the threads:
--- the rows with a `thread_id`, whose `key` is the thread's key.
+-- The documents of the given numbers, the given nearest in meaning, the newest of the periods, and up to `p_reach` documents
+-- before and after each of them; their speakers and threads; and the vectors of `p_size` dimensions of those that are not
+-- among the nearest, if there are any nearest. All of it is one row, and a document is 28 bytes, because hundreds of rows take
+-- longer to send and to read.
 CREATE OR REPLACE FUNCTION {schema}.recall_candidates(
     p_scope text, p_numbers integer[], p_starts bigint[], p_ends bigint[], p_limit integer, p_reach integer,
-    p_near bigint[], p_model text
+    p_near bigint[], p_model text, p_size integer
 ) RETURNS TABLE (
-    key bigint, number integer, turn integer, is_answer boolean, speaker text, created_us bigint, traits smallint,
-    size integer, thread_id text, scale real, data bytea
+    documents bytea, spoken bigint[], speakers text[], threads bigint[], thread_ids text[],
+    compared bigint[], scales real[], data bytea
 )
 LANGUAGE plpgsql STABLE SET jit = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    v_scope bigint;
+    v_scope bigint := (SELECT s.key FROM {schema}.recall_scopes s WHERE s.id = p_scope);
+    v_hits bigint[] := ARRAY(
+        SELECT b.first_key + (n.number & 15) FROM unnest(p_numbers) AS n (number)
+        JOIN {schema}.recall_blocks b ON b.scope = v_scope AND b.block = n.number >> 4
+    ) || p_near;
     v_keys bigint[];
 BEGIN
-    SELECT s.key INTO v_scope FROM {schema}.recall_scopes s WHERE s.id = p_scope;
-    SELECT array_agg(DISTINCT c.key + step) INTO v_keys
-    FROM (
-        (
-            SELECT b.first_key + (n.number & 15) AS key FROM unnest(p_numbers) AS n (number)
-            JOIN {schema}.recall_blocks b ON b.scope = v_scope AND b.block = n.number >> 4
-        ) UNION (
-            SELECT unnest(p_near[:p_limit])
-        ) UNION (
-            SELECT unnest({schema}.recall_newest_within(v_scope, p.start, p.until, p_limit))
-            FROM unnest(p_starts, p_ends) AS p (start, until)
-        )
-    ) c CROSS JOIN generate_series(-p_reach, p_reach) AS step;
-
-    -- Planned for these very arrays: a plan for arrays of unknown length would join some hundreds in nested loops. The
-    -- keys are all of threads of the scope: numbers and vectors are the scope's own, and neighbours are in their thread.
+    FOR i IN 1 .. cardinality(p_starts) LOOP
+        v_hits := v_hits || {schema}.recall_newest_within(v_scope, p_starts[i], p_ends[i], p_limit);
+    END LOOP;
+    -- The keys are all of threads of the scope: numbers and vectors are the scope's own, and neighbours are in their thread.
+    v_keys := ARRAY(SELECT h + step FROM generate_series(-p_reach, p_reach) AS step CROSS JOIN unnest(v_hits) AS h);
+    SELECT
+        string_agg(
+            int8send(d.key) || int8send(d.created_us) || int8send((d.number::bigint << 32) | d.turn)
+                || int4send((d.size::integer << 16) | (d.traits << 1) | d.is_answer::integer),
+            ''
+        ),
+        array_agg(d.key) FILTER (WHERE d.speaker <> ''), array_agg(d.speaker) FILTER (WHERE d.speaker <> '')
+    INTO documents, spoken, speakers FROM {schema}.recall_documents d WHERE d.key = ANY (v_keys);
+    SELECT array_agg(t.key), array_agg(t.id) INTO threads, thread_ids FROM {schema}.recall_threads t
+    WHERE t.key = ANY (ARRAY(SELECT h >> 32 FROM unnest(v_hits) AS h)) AND t.scope = v_scope;
     IF cardinality(p_near) > 0 THEN
-        RETURN QUERY EXECUTE '
-            SELECT
-                d.key, d.number, d.turn, d.is_answer, d.speaker, d.created_us, d.traits, d.size::integer, NULL,
-                w.scale, w.data
-            FROM {schema}.recall_documents d LEFT JOIN unnest($1) AS v (key) ON v.key = d.key
-            LEFT JOIN LATERAL (
-                SELECT w.scale, w.data FROM {schema}.recall_vectors w
-                WHERE w.document = d.key AND v.key IS NULL AND w.model = $3
-                OFFSET 0
-            ) w ON true
-            WHERE d.key = ANY ($2)'
-        USING p_near, v_keys, p_model;
-    ELSE
-        RETURN QUERY EXECUTE '
-            SELECT
-                d.key, d.number, d.turn, d.is_answer, d.speaker, d.created_us, d.traits, d.size::integer, NULL,
-                NULL::real, NULL::bytea
-            FROM {schema}.recall_documents d WHERE d.key = ANY ($1)'
-        USING v_keys;
+        SELECT array_agg(v.document), array_agg(v.scale), string_agg(v.data, '') INTO compared, scales, data
+        FROM {schema}.recall_vectors v
+        WHERE v.document = ANY (ARRAY(SELECT unnest(v_keys) EXCEPT SELECT unnest(p_near)))
+            AND v.model = p_model AND length(v.data) = p_size;
     END IF;
-    RETURN QUERY
-        SELECT
-            t.key, NULL::integer, NULL::integer, NULL::boolean, NULL, NULL::bigint, NULL::smallint, NULL::integer,
-            t.id, NULL::real, NULL::bytea
-        FROM {schema}.recall_threads t
-        WHERE t.key = ANY (ARRAY(SELECT DISTINCT k >> 32 FROM unnest(v_keys) AS k)) AND t.scope = v_scope;
+    RETURN NEXT;
 END $$;
 
 -- The documents of the given keys, each with the id of its turn, and the position of its thread.

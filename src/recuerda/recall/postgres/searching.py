@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Mapping, Sequence
+from struct import Struct
 
 import msgspec
 
@@ -32,7 +34,11 @@ from recuerda.recall.postings import MAX_CHUNKS, Matches, Postings
 from recuerda.recall.similar_words import MAX_LOOKED_AT, similar_terms, to_look_up
 from recuerda.recall.vectors import MAX_COMPARED, compared, packed, similarities, unpacked
 
-_ROLES: dict[bool, str] = {False: "user", True: ANSWER}
+_ROLES: dict[int, str] = {False: "user", True: ANSWER}
+
+_PACKED = Struct(">qqiihH")
+"""A document as `recall_candidates` packs it: its key, time, number, turn and size, and twice its traits, plus one for
+an answer."""
 
 
 class Searching:
@@ -61,7 +67,7 @@ class Searching:
         self._terms_like = composed("SELECT * FROM {schema}.recall_terms_like(%s, %s::text[], %s::text[], %s::integer)")
         self._candidates = composed(
             "SELECT * FROM {schema}.recall_candidates("
-            "%s, %s::integer[], %s::bigint[], %s::bigint[], %s::integer, %s::integer, %s::bigint[], %s)"
+            "%s, %s::integer[], %s::bigint[], %s::bigint[], %s::integer, %s::integer, %s::bigint[], %s, %s::integer)"
         )
         self._documents = composed("SELECT * FROM {schema}.recall_documents_of(%s::bigint[])")
         self._held = composed(
@@ -197,7 +203,7 @@ class Searching:
             nearest = (query.scope, query.model_id, _array(query.vector), MAX_COMPARED, compared(limit))
             *found, with_vectors = await rows(self._postings_and_near, (*values, *nearest), connection, prepare=True)
             found = [row[:3] for row in found]
-            near = _near(query.vector, *with_vectors[2:])
+            near = _near(query.vector, with_vectors[3], with_vectors[4], with_vectors[2])
         if not found:
             return Candidates(found={}, frequencies={}, threads={})
         documents, matches = found[0][1], _matches(query, found)
@@ -233,20 +239,23 @@ class Searching:
         limit = min(query.limit, 2**31 - 1)
         values = (
             query.scope,
-            _array(matches.best(documents, limit)),
+            _array(sorted(matches.best(documents, limit))),  # the server reads neighbours faster one after the other
             [start for start, _ in query.periods],
             [until for _, until in query.periods],
             limit,
             query.reach,
-            _array(sorted(near, key=near.__getitem__, reverse=True)),
+            _array(heapq.nlargest(limit, near, key=near.__getitem__)),
             query.model_id,
+            0 if query.vector is None else len(query.vector),
         )
-        found = await rows(self._candidates, values, connection, prepare=True)
-        if query.vector is None:
-            return _candidates(matches, found, {})
-        others = [row for row in found if row[10] is not None and len(row[10]) == len(query.vector)]
-        keys, scales, data = ([row[place] for row in others] for place in (0, 9, 10))
-        return _candidates(matches, found, {**near, **_near(query.vector, b"".join(data), keys, scales)})
+        (row,) = await rows(self._candidates, values, connection, prepare=True)
+        if query.vector is not None and row[5]:
+            near = {**_near(query.vector, *row[5:]), **near}
+        return Candidates(
+            found=_found(row[0] or b"", _paired(*row[1:3]), matches, near),
+            frequencies=matches.frequencies,
+            threads=_paired(*row[3:5]),
+        )
 
     async def documents(
         self, keys: Sequence[int], connection: Connection
@@ -373,7 +382,7 @@ def _matches(query: CandidateQuery, found: Sequence[Row]) -> Matches:
 
 
 def _near(
-    vector: Sequence[float], data: bytes | None, keys: Sequence[int], scales: Sequence[float]
+    vector: Sequence[float], keys: Sequence[int], scales: Sequence[float], data: bytes | None
 ) -> dict[int, float]:
     """Return the similarities of vectors that are one after the other."""
     return dict(zip(keys, similarities(vector, scales, data), strict=True)) if data else {}
@@ -384,17 +393,21 @@ def _array(values: Iterable[float]) -> str:
     return f"{{{','.join(map(str, values))}}}"
 
 
-def _candidates(matches: Matches, found: Sequence[Row], similar: Mapping[int, float]) -> Candidates:
-    """Return the candidates of rows."""
-    documents = [row for row in found if row[8] is None]
-    met = matches.of([row[1] for row in documents])
+def _found(
+    documents: bytes, speakers: Mapping[int, str], matches: Matches, similar: Mapping[int, float]
+) -> dict[int, Candidate]:
+    """Return the candidates of packed documents."""
+    packs = list(_PACKED.iter_unpack(documents))
+    met = matches.of([pack[2] for pack in packs])
     nothing: dict[str, int] = {}
-    candidates = {
+    return {
         key: Candidate(
-            key, turn, _ROLES[is_answer], speaker or None, created_us, traits, size, met.get(number, nothing),
+            key, turn, _ROLES[kind & 1], speakers.get(key), created_us, kind >> 1, size, met.get(number, nothing),
             similar.get(key),
         )
-        for key, number, turn, is_answer, speaker, created_us, traits, size, *_ in documents
+        for key, created_us, number, turn, size, kind in packs
     }  # fmt: skip
-    threads = {row[0]: row[8] for row in found if row[8] is not None}
-    return Candidates(found=candidates, frequencies=matches.frequencies, threads=threads)
+
+
+def _paired(keys: Sequence[int] | None, values: Sequence[str] | None) -> dict[int, str]:
+    return dict(zip(keys or (), values or (), strict=True))
