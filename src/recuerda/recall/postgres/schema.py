@@ -18,8 +18,8 @@ from recuerda.recall.text import TERMS_VERSION
 ANSWER = "assistant"
 """The role of a document whose `is_answer` is true. The role of the others is "user"."""
 
-SHAPE = 21000 + TERMS_VERSION
-"""The shape of the memories: 21000 for the twenty-first version of the tables, plus the version of the terms."""
+SHAPE = 22000 + TERMS_VERSION
+"""The shape of the memories: 22000 for the twenty-second version of the tables, plus the version of the terms."""
 
 _NAMES = (
     "state", "scopes", "threads", "documents", "blocks", "postings", "pending", "leaving", "speakers", "vectors",

@@ -329,10 +329,10 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 -- The vectors of a scope that may be the nearest: all of them if they are few, otherwise those that share most signs. They are
--- in one row, because rows take longer to read than their vectors.
+-- in one row, because rows take longer to read than their vectors. `heads` has the document and the scale of each.
 CREATE OR REPLACE FUNCTION {schema}.recall_near(
     p_scope text, p_model text, p_vector real[], p_few bigint, p_limit integer
-) RETURNS TABLE (documents bigint[], scales real[], data bytea)
+) RETURNS TABLE (are_all boolean, heads bytea, data bytea)
 LANGUAGE plpgsql STABLE SET jit = off SET work_mem = '32MB' AS $$
 #variable_conflict use_column
 DECLARE
@@ -340,20 +340,25 @@ DECLARE
     v_vectors bigint;
     v_centre real[];
     v_signs bit varying;
+    v_alike bigint[];
 BEGIN
     SELECT s.key, m.vectors, m.centre INTO v_scope, v_vectors, v_centre
     FROM {schema}.recall_scopes s JOIN {schema}.recall_models m ON m.scope = s.key
     WHERE s.id = p_scope AND m.model = p_model;
     IF v_vectors > p_few AND cardinality(v_centre) = cardinality(p_vector) THEN
         v_signs := {schema}.recall_signs_of(p_vector, v_centre);
+        -- A join would read all vectors.
+        v_alike := ARRAY(
+            SELECT g.document FROM {schema}.recall_signs g WHERE g.scope = v_scope
+            ORDER BY bit_count(g.data # v_signs) LIMIT p_limit
+        );
         RETURN QUERY
-            SELECT array_agg(v.document), array_agg(v.scale), string_agg(v.data, '') FROM (
-                SELECT g.document FROM {schema}.recall_signs g WHERE g.scope = v_scope
-                ORDER BY bit_count(g.data # v_signs) LIMIT p_limit
-            ) g JOIN {schema}.recall_vectors v ON v.document = g.document AND v.model = p_model;
+            SELECT false, string_agg(int8send(v.document) || float4send(v.scale), ''), string_agg(v.data, '')
+            FROM {schema}.recall_vectors v WHERE v.document = ANY (v_alike) AND v.model = p_model;
     ELSE
         RETURN QUERY
-            SELECT array_agg(v.document), array_agg(v.scale), string_agg(v.data, '') FROM {schema}.recall_vectors v
+            SELECT true, string_agg(int8send(v.document) || float4send(v.scale), ''), string_agg(v.data, '')
+            FROM {schema}.recall_vectors v
             WHERE v.scope = v_scope AND v.model = p_model AND length(v.data) = cardinality(p_vector);
     END IF;
 END $$;
@@ -414,14 +419,13 @@ END $$;
 
 -- The documents of the given numbers, the given nearest in meaning, the newest of the periods, and up to `p_reach` documents
 -- before and after each of them; their speakers and threads; and the vectors of `p_size` dimensions of those that are not
--- among the nearest, if there are any nearest. All of it is one row, and a document is 28 bytes, because hundreds of rows take
--- longer to send and to read.
+-- among the nearest, unless it is 0. All of it is one row, and a document is 28 bytes, because hundreds of rows take longer to
+-- send and to read.
 CREATE OR REPLACE FUNCTION {schema}.recall_candidates(
     p_scope text, p_numbers integer[], p_starts bigint[], p_ends bigint[], p_limit integer, p_reach integer,
     p_near bigint[], p_model text, p_size integer
 ) RETURNS TABLE (
-    documents bytea, spoken bigint[], speakers text[], threads bigint[], thread_ids text[],
-    compared bigint[], scales real[], data bytea
+    documents bytea, spoken bigint[], speakers text[], threads bigint[], thread_ids text[], heads bytea, data bytea
 )
 LANGUAGE plpgsql STABLE SET jit = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
@@ -448,8 +452,8 @@ BEGIN
     INTO documents, spoken, speakers FROM {schema}.recall_documents d WHERE d.key = ANY (v_keys);
     SELECT array_agg(t.key), array_agg(t.id) INTO threads, thread_ids FROM {schema}.recall_threads t
     WHERE t.key = ANY (ARRAY(SELECT h >> 32 FROM unnest(v_hits) AS h)) AND t.scope = v_scope;
-    IF cardinality(p_near) > 0 THEN
-        SELECT array_agg(v.document), array_agg(v.scale), string_agg(v.data, '') INTO compared, scales, data
+    IF p_size > 0 THEN
+        SELECT string_agg(int8send(v.document) || float4send(v.scale), ''), string_agg(v.data, '') INTO heads, data
         FROM {schema}.recall_vectors v
         WHERE v.document = ANY (ARRAY(SELECT unnest(v_keys) EXCEPT SELECT unnest(p_near)))
             AND v.model = p_model AND length(v.data) = p_size;

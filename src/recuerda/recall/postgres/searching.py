@@ -40,6 +40,9 @@ _PACKED = Struct(">qqiihH")
 """A document as `recall_candidates` packs it: its key, time, number, turn and size, and twice its traits, plus one for
 an answer."""
 
+_HEAD = Struct(">qf")
+"""The document and the scale of a vector."""
+
 
 class Searching:
     """The statements that read the tables of one schema.
@@ -110,9 +113,9 @@ class Searching:
         )
         self._unembedded = composed("SELECT * FROM {schema}.recall_unembedded(%s, %s, %s::integer)")
         self._postings_and_near = composed(
-            "SELECT n, first, data, NULL::bigint[], NULL::real[] "
+            "SELECT n, first, data, NULL::bytea "
             "FROM {schema}.recall_postings_of(%s, %s::text[], %s::integer) "
-            "UNION ALL SELECT 2, NULL, data, documents, scales "
+            "UNION ALL SELECT 2, are_all::integer, heads, data "
             "FROM {schema}.recall_near(%s, %s, %s::real[], %s::bigint, %s::integer)"
         )
         self._vector_models = composed(
@@ -197,13 +200,15 @@ class Searching:
         limit = min(query.limit, 2**31 - 1)
         values = (query.scope, list(query.terms), MAX_CHUNKS)
         near: dict[int, float] = {}
+        are_all = True
         if query.vector is None:
             found = await rows(self._postings, values, connection, prepare=True)
         else:
             nearest = (query.scope, query.model_id, _array(query.vector), MAX_COMPARED, compared(limit))
-            *found, with_vectors = await rows(self._postings_and_near, (*values, *nearest), connection, prepare=True)
+            read = await rows(self._postings_and_near, (*values, *nearest), connection, prepare=True)
+            *found, (_, are_all, *vectors) = read
             found = [row[:3] for row in found]
-            near = _near(query.vector, with_vectors[3], with_vectors[4], with_vectors[2])
+            near = _near(query.vector, *vectors)
         if not found:
             return Candidates(found={}, frequencies={}, threads={})
         documents, matches = found[0][1], _matches(query, found)
@@ -212,7 +217,7 @@ class Searching:
             query = query.with_similar(similar)
             found = await rows(self._postings, (query.scope, list(query.terms), MAX_CHUNKS), connection, prepare=True)
             matches = _matches(query, found)
-        candidates = await self._candidates_of(query, matches, documents, near, connection)
+        candidates = await self._candidates_of(query, matches, documents, near, connection, has_more=not are_all)
         return msgspec.structs.replace(candidates, similar=similar)
 
     async def _similar(self, query: CandidateQuery, matches: Matches, connection: Connection) -> dict[str, str]:
@@ -235,7 +240,10 @@ class Searching:
         documents: int,
         near: Mapping[int, float],
         connection: Connection,
+        *,
+        has_more: bool,
     ) -> Candidates:
+        """Return the candidates. With `has_more`, documents that are not in `near` may have a vector, too."""
         limit = min(query.limit, 2**31 - 1)
         values = (
             query.scope,
@@ -246,10 +254,10 @@ class Searching:
             query.reach,
             _array(heapq.nlargest(limit, near, key=near.__getitem__)),
             query.model_id,
-            0 if query.vector is None else len(query.vector),
+            len(query.vector or ()) if has_more else 0,
         )
         (row,) = await rows(self._candidates, values, connection, prepare=True)
-        if query.vector is not None and row[5]:
+        if query.vector is not None and has_more:
             near = {**_near(query.vector, *row[5:]), **near}
         return Candidates(
             found=_found(row[0] or b"", _paired(*row[1:3]), matches, near),
@@ -381,11 +389,12 @@ def _matches(query: CandidateQuery, found: Sequence[Row]) -> Matches:
     return Matches(postings, waiting, query.shares)
 
 
-def _near(
-    vector: Sequence[float], keys: Sequence[int], scales: Sequence[float], data: bytes | None
-) -> dict[int, float]:
-    """Return the similarities of vectors that are one after the other."""
-    return dict(zip(keys, similarities(vector, scales, data), strict=True)) if data else {}
+def _near(vector: Sequence[float], heads: bytes | None, data: bytes | None) -> dict[int, float]:
+    """Return the similarities of vectors that are one after the other, and so are the heads of them."""
+    if heads is None or data is None:
+        return {}
+    keys, scales = zip(*_HEAD.iter_unpack(heads), strict=True)
+    return dict(zip(keys, similarities(vector, scales, data), strict=True))
 
 
 def _array(values: Iterable[float]) -> str:
