@@ -253,6 +253,20 @@ def test_a_letter_with_a_mark_does_not_part_a_word() -> None:
     assert "mda" not in query_terms("hakkımda")
 
 
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("\u02bbOhana", {"ohana"}),
+        ("\u02bbA\u02bbala", {"ala"}),
+        ("\u02bc\u02bcmiel", {"miel"}),
+        ("\u02bc\u02bc", set[str]()),
+        ("\u0149\u2019kat", {"kat"}),
+    ],
+)
+def test_a_word_may_begin_with_a_letter_that_is_an_apostrophe(text: str, terms: set[str]) -> None:
+    assert terms <= terms_of(text).counts.keys()
+
+
 @given(st.text())
 def test_any_text_has_terms_that_can_be_kept(text: str) -> None:
     kept = clean_text(text)

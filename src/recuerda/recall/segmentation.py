@@ -282,6 +282,8 @@ def _with_apostrophe(token: str) -> Iterator[Word]:
         yield from _compound(tail)
     elif fold(tail) in _CONTRACTED:
         yield _plain(head.removesuffix("n") if tail == "t" else head)
+    elif not head:  # A letter such as the Hawaiian okina is an apostrophe, too.
+        yield from _compound(tail)
     elif head[0].isupper() and tail.islower():
         yield from _compound(head)
     else:
