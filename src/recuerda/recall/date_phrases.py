@@ -10,13 +10,10 @@ import re
 from calendar import monthrange
 from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
-from typing import TypeAlias
 
 from recuerda.recall.date_words import NUMBERS, WEEKDAYS
 from recuerda.recall.further_date_words import FURTHER_NUMBERS, MONTH_NAMES, NUMBER_WORDS, count_of
-
-Period: TypeAlias = tuple[datetime, datetime]
-"""The start of a period and its end, which does not belong to it."""
+from recuerda.recall.periods import Period
 
 _TENS: dict[str, int] = {
     word: 10 * number

@@ -5,6 +5,9 @@ The words are folded. Months begin with January, weekdays with Monday.
 
 from __future__ import annotations
 
+TIME_WORD = r"[^\W_]+-feira|[^\W_]+'hui|昨天|昨日|어제|[^\W_]+|-"
+"""A pattern for a word of a question about times. A hyphen is a word, too, because it stands in ranges."""
+
 _MONTHS = """
     january february march april may june july august september october november december
     enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre
@@ -270,6 +273,9 @@ WEEKEND = (
     r"(?:week-?end|fin de semana|wochenende|fine settimana|fim de semana)( pasado| dernier| scorso| passado)?\b"
 )
 """A pattern for a weekend. A group matches if it is the last one."""
+
+WEEKENDS = "weekend|week-end|wochenende|fin de semana|fine settimana|fim de semana"
+"""A pattern for a weekend of any kind."""
 
 BEFORE_YESTERDAY = (
     r"\b(?:(?:the )?day before yesterday|ante ?ayer|antes de ayer|antier|vorgestern|avant-hier|"

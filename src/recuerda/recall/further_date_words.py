@@ -5,7 +5,7 @@ The words are folded. They name a time in a question only, because some of them 
 
 from __future__ import annotations
 
-from recuerda.recall.date_words import MONTHS, NUMBERS
+from recuerda.recall.date_words import MONTHS, NUMBERS, UNITS, WEEKDAYS
 
 _MONTHS = """
     januari februari mars april maj juni juli augusti september oktober november december
@@ -58,6 +58,9 @@ _WEEKDAYS = """
 FURTHER_WEEKDAYS: dict[str, int] = {name: at % 7 for at, name in enumerate(_WEEKDAYS.split())} | {"пятница": 4}
 """Maps the name of a weekday to its number, as `date_words.WEEKDAYS` does."""
 
+WEEKDAY_NAMES: dict[str, int] = FURTHER_WEEKDAYS | WEEKDAYS
+"""The same for all languages."""
+
 FURTHER_DAYS_BACK: dict[str, int] = {
     "vcera": 1, "tegnap": 1, "eilen": 1, "χθεσ": 1, "χτεσ": 1, "учора": 1, "вчора": 1, "ahir": 1, "kemarin": 1,
     "אתמול": 1, "कल": 1, "ديروز": 1, "predevcirem": 2, "tegnapelott": 2, "toissapaivana": 2, "alaltaieri": 2,
@@ -107,6 +110,9 @@ FURTHER_UNITS: dict[str, str] = {
     for word in words.split()
 }
 """Maps the word for a unit to the English word."""
+
+UNIT_WORDS: dict[str, str] = FURTHER_UNITS | UNITS
+"""The same for all languages."""
 
 _UNIT = "|".join(sorted(FURTHER_UNITS, key=len, reverse=True))
 _AMOUNT = "(\\d{1,3}|" + "|".join(FURTHER_NUMBERS) + ")"
