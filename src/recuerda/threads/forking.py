@@ -109,6 +109,19 @@ async def fork_thread(storage: Storage, thread_id: str, place: ForkPlace, *, int
     return Fork(user_id=info.user_id, is_new=is_new)
 
 
+async def forks_of(storage: Storage, parent: ThreadInfo) -> list[ThreadInfo]:
+    """Return the forks that were begun from a thread, archived ones included, the most recently updated first."""
+    found: list[ThreadInfo] = []
+    cursor: str | None = None
+    while True:
+        page = await storage.list_threads(
+            parent=parent.id, user_id=parent.user_id, archived=None, limit=1000, cursor=cursor
+        )
+        found += [one for one in page.threads if one.parent is not None and one.parent.is_life_of(parent)]
+        if (cursor := page.cursor) is None:
+            return found
+
+
 async def _copy(storage: Storage, thread_id: str, missing: Sequence[TurnRecord], there: ThreadInfo) -> None:
     """Append turns of a thread to its fork, with their blobs. Few blobs are in memory at once."""
     expected = there.version

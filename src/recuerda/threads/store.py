@@ -25,7 +25,7 @@ from recuerda.storage.records import NO_BLOBS, NewTurn, TurnRecord
 from recuerda.storage.registry import open_storage
 from recuerda.storage.thread_info import Expected, ThreadInfo
 from recuerda.threads.conflicts import append_checked, version_after_summaries, version_after_turns
-from recuerda.threads.forking import ForkPlace, TurnReference, fork_thread
+from recuerda.threads.forking import ForkPlace, TurnReference, fork_thread, forks_of
 from recuerda.threads.history import History, StoredTurn, readable_turns, stored_turn, title_of
 from recuerda.threads.new_turn import new_turn
 from recuerda.threads.pins import PinnedTurns
@@ -514,17 +514,8 @@ class ChatMessageStore:
         A fork of a fork is a branch of the first fork. The forks of an earlier thread with the same id are left out.
         SQLite and PostgreSQL find the forks by an index. Other storages compare all threads of the thread's user.
         """
-        if (info := await self.info()) is None:
-            return []
-        found: list[ThreadInfo] = []
-        cursor: str | None = None
-        while True:
-            page = await self._view.list_threads(
-                parent=self.thread_id, user_id=info.user_id, archived=None, limit=1000, cursor=cursor
-            )
-            found += [one for one in page.threads if one.parent is not None and one.parent.is_life_of(info)]
-            if (cursor := page.cursor) is None:
-                return found
+        info = await self.info()
+        return [] if info is None else await forks_of(self._view, info)
 
     async def info(self) -> ThreadInfo | None:
         """Return the storage's description of the thread; None before its first turn."""
