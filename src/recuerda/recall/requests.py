@@ -10,29 +10,30 @@ from __future__ import annotations
 import re
 
 from recuerda.recall.recaps import asks_for_what_was_said
+from recuerda.recall.standing_words import POLITE
 
 _WISHES = r"""
-    would|could|should|shall|might|(?:can|will) you|please|pls|suggest\w*|recommend\w*|ideas?|advice|help
+    would|could|should|shall|might|(?:can|will) you|suggest\w*|recommend\w*|ideas?|advice|help
     (?:find|book|order) (?:me|us)|how (?:do|can) (?:i|we)|what can (?:i|we)|(?:best|good|right) way (?:for|to)
     como (?:hago|puedo)|que puedo|wie (?:kann|konnen|mache|machen) (?:ich|wir)|was (?:kann|konnen) (?:ich|wir)
     comment (?:faire|puis-je|je peux)|que puis-je|come (?:posso|faccio)|cosa posso|como (?:posso|faco)|o que posso
     (?:hoe|wat) kan ik|hur (?:kan|gor) jag|hvordan kan jeg|jak (?:moge|zrobic)|как (?:мне|можно|я могу)|nasil yap\w*
-    podria\w*|puedes|puede|deberia\w*|conviene|recomien\w+|recomend\w+|sugier\w+|sugerir|consejos?|ayud\w+|por favor
+    podria\w*|puedes|puede|deberia\w*|conviene|recomien\w+|recomend\w+|sugier\w+|sugerir|consejos?|ayud\w+
     quiero|quisiera|necesito|harias
     konnt\w+|kannst|sollt\w+|soll|sollen
-    wurdest du|wurden sie|bitte|hilf|hilfe|helfen|empfiehl\w*|empfehl\w+|schlage?|schlagst|vorschlag\w*
+    wurdest du|wurden sie|hilf|hilfe|helfen|empfiehl\w*|empfehl\w+|schlage?|schlagst|vorschlag\w*
     ideen?|tipps?|brauche|mochte
-    pourr\w+|peux|pouvez|devr\w+|dois-je|faut-il|s'il (?:te|vous) plait|conseil\w*|recommand\w+|sugger\w+|idees?|aide\w*
+    pourr\w+|peux|pouvez|devr\w+|dois-je|faut-il|conseil\w*|recommand\w+|sugger\w+|idees?|aide\w*
     voudrais|besoin
     poderia\w*|podes?|deveria\w*|devo|sugest\w+|sugir\w+|ideias?|conselhos?|ajud\w+|preciso|gostaria
-    potresti|potrebbe|puoi|dovre\w+|consigli\w*|suggeri\w*|raccomand\w+|idee?a?|aiut\w+|per favore|vorrei|bisogno
-    kun je|kunt u|zou|zouden|moet|moeten|alsjeblieft|alstublieft|advies|raad|tips?|aanraden|aanbevelen|voorstel\w*
+    potresti|potrebbe|puoi|dovre\w+|consigli\w*|suggeri\w*|raccomand\w+|idee?a?|aiut\w+|vorrei|bisogno
+    kun je|kunt u|zou|zouden|moet|moeten|advies|raad|tips?|aanraden|aanbevelen|voorstel\w*
     kan du|skulle|borde?|bor jag|skal jeg|ska jag|hjalp\w*|hjaelp\w*|hjelp\w*|forslag|forslar?|foresla\w*|anbefal\w*
-    rekommend\w*|snalla|behover
-    mozesz|moglbys|moglabys|powinn\w+|pomoz\w*|polec\w*|zapropon\w*|pomysl\w*|prosze|potrzebuje|doradz\w*
-    можешь|можете|мог бы|могла бы|помоги\w*|посовету\w*|порекоменду\w*|предложи\w*|идеи|совет\w*|пожалуйста|нужно
-    \w+[ae]bilir misin\w*|oner\w*|tavsiye\w*|fikir\w*|lutfen|yardim\w*|\w+m[ae]liyim
-    من فضلك|لو سمحت|اقترح\w*|ساعدن\w+|هل يمكنك|انصح\w*|نصيحه|نصيحة|احتاج
+    rekommend\w*|behover
+    mozesz|moglbys|moglabys|powinn\w+|pomoz\w*|polec\w*|zapropon\w*|pomysl\w*|potrzebuje|doradz\w*
+    можешь|можете|мог бы|могла бы|помоги\w*|посовету\w*|порекоменду\w*|предложи\w*|идеи|совет\w*|нужно
+    \w+[ae]bilir misin\w*|oner\w*|tavsiye\w*|fikir\w*|yardim\w*|\w+m[ae]liyim
+    اقترح\w*|ساعدن\w+|هل يمكنك|انصح\w*|نصيحه|نصيحة|احتاج
 """
 _ORDERS = r"""
     write draft plan give show make create explain set lay design build translate compose generate add fix improve
@@ -60,7 +61,7 @@ def _any_of(lines: str) -> str:
 
 
 _REQUEST = re.compile(
-    rf"(?<!\w)(?:{_any_of(_WISHES)})(?!\w)"
+    rf"(?<!\w)(?:{_any_of(_WISHES)}|{POLITE})(?!\w)"
     rf"|(?:^|[.!?:;,\n-]\s*)(?:{'|'.join(_ORDERS.split())})\s"
     rf"|{_CHARACTERS}"
 )

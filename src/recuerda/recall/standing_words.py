@@ -139,11 +139,14 @@ ADVERBS: dict[str, str] = {
 }
 """The words for "always" and "never". They count only beside an order. English has further rules for them."""
 
-PLEASE = (
-    r"please|pls|plz|kindly|por favor|porfa|bitte|s'il (?:te|vous) plait|stp|svp|per favore|per piacere|alsjeblieft|"
-    r"alstublieft|graag|aub|snalla|пожалуйста|prosze|lutfen|من فضلك|رجاء|لو سمحت"
+POLITE = (
+    r"please|pls|por favor|bitte|s'il (?:te|vous) plait|per favore|alsjeblieft|alstublieft|snalla|пожалуйста|prosze|"
+    r"lutfen|من فضلك|لو سمحت"
 )
-"""Words that make a wish of a sentence without a verb."""
+"""The words for "please". `requests.py` has them, too."""
+
+PLEASE = rf"{POLITE}|plz|kindly|porfa|stp|svp|per piacere|graag|aub|رجاء"
+"""Words that make a wish of a sentence without a verb: also short forms, and words with other meanings."""
 
 REQUESTS = (
     r"(?:can|could|would|will) (?:you|u)|(?:can|could) we agree|(?:puedes|podrias|puede usted|podria)|(?:kannst|"
