@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 
 import pytest
 
 from recuerda import Agent, ChatMessage, ChatRequest, ChatResponse, MemoryStorage
 from recuerda.storage import run_lock
-from recuerda.storage.run_lock import RunLock
+from recuerda.storage.run_lock import RunLock, RunLocks
 
 
 async def hold(lock: RunLock, order: list[int], number: int) -> None:
@@ -18,6 +19,17 @@ async def hold(lock: RunLock, order: list[int], number: int) -> None:
         order.append(number)
         await asyncio.sleep(0)
         assert order[-1] == number
+
+
+def test_a_name_has_one_lock_as_long_as_somebody_has_it() -> None:
+    locks = RunLocks()
+    lock = locks.of("a")
+    assert locks.of("a") is lock
+    assert locks.of("b") is not lock
+    assert len(locks) == 1
+    del lock
+    gc.collect()
+    assert len(locks) == 0
 
 
 async def test_waiters_get_the_lock_in_order() -> None:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import chain
 from operator import mul
-from weakref import WeakValueDictionary
 
 from recuerda._events import fields
 from recuerda.errors import EmbedderError, StorageError
@@ -26,7 +25,7 @@ from recuerda.recall.pieces import mean_vector, pieces_of
 from recuerda.recall.text import without_names
 from recuerda.recall.text_vectors import EMBED_AT_ONCE, TextVectors
 from recuerda.recall.vectors import unit
-from recuerda.storage.run_lock import RunLock
+from recuerda.storage.run_lock import RunLocks
 
 EMBED_S = 5.0
 """The largest number of seconds that a search waits for the embedder."""
@@ -69,7 +68,7 @@ class Meaning:
         self.lacks_vectors: set[str] = set()
         self._index = index
         self._patience = Patience(embed_s)
-        self._locks: WeakValueDictionary[str, RunLock] = WeakValueDictionary()
+        self._locks = RunLocks()
         self._is_failing = False
         self._texts = None if embedder is None else TextVectors(embedder, self._patience.pause)
         self._comparability = Comparability(index)
@@ -117,7 +116,7 @@ class Meaning:
         if self._texts is None:
             return 0
         done = 0
-        async with self._lock(scope):
+        async with self._locks.of(scope):
             while not self._texts.has_ended:
                 # The index may be emptied while texts are embedded. Then their keys name other messages.
                 generation = self._index.generation
@@ -144,9 +143,6 @@ class Meaning:
         pieces = {one.key: pieces_of(one.text) for one in messages if one.key not in by_key}
         made = await texts.of(list(chain.from_iterable(pieces.values())), waits=waits)
         return by_key | {key: mean_vector(of, [made[piece] for piece in of]) for key, of in pieces.items()}
-
-    def _lock(self, scope: str) -> RunLock:
-        return self._locks.setdefault(scope, RunLock())
 
     async def query_vector(self, text: str, scopes: Sequence[str], info: ScopeInfo) -> list[float] | None:
         """Return the vector of a question; None if the search has to do without it.

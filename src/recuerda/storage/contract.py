@@ -12,12 +12,11 @@ hook of the backend (`hooks.py`), and translates the backend's errors. Only `und
 
 from __future__ import annotations
 
-import threading
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakSet
 
 import msgspec
 from msgspec import structs
@@ -42,7 +41,7 @@ from recuerda.storage.leases import Lease, LeaseInfo
 from recuerda.storage.operations import Appended, Guard, ReadQuery, Released, ThreadChanges, ThreadSlice, UndoneTurn
 from recuerda.storage.records import MAX_NUMBER, NO_BLOBS, NewTurn, RecordKind, check_digest, to_microseconds
 from recuerda.storage.rules import check_info, check_user
-from recuerda.storage.run_lock import RunLock
+from recuerda.storage.run_lock import RunLock, RunLocks
 from recuerda.storage.thread_filter import ThreadFilter, to_tags
 from recuerda.storage.thread_info import (
     Expected,
@@ -53,8 +52,6 @@ from recuerda.storage.thread_info import (
     parse_cursor,
     revision_of,
 )
-
-_locks_mutex = threading.Lock()
 
 
 class Storage(StorageHooks):
@@ -67,7 +64,7 @@ class Storage(StorageHooks):
 
     def __init__(self, *, clock: Clock = system_clock) -> None:
         super().__init__(clock=clock)
-        self._locks: WeakValueDictionary[str, RunLock] = WeakValueDictionary()
+        self._locks = RunLocks()
         self.followers: WeakSet[Follower] = WeakSet()
 
     @classmethod
@@ -904,11 +901,7 @@ class Storage(StorageHooks):
         The lock puts runs in order, so that each run sees the earlier turns, also if the runs are on different event
         loops. Between processes, the revision protects the thread.
         """
-        with _locks_mutex:
-            lock = self._locks.get(thread_id)
-            if lock is None:
-                lock = self._locks[thread_id] = RunLock()
-            return lock
+        return self._locks.of(thread_id)
 
     # -- views ---------------------------------------------------------------------------------------------------------
 

@@ -14,9 +14,12 @@ from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
+from weakref import WeakValueDictionary
 
 CHECK_S = 1.0
 """The seconds after which a waiter looks again by itself, because the loop of the waiter before it may have stopped."""
+
+_naming = threading.Lock()
 
 
 class RunLock:
@@ -101,6 +104,24 @@ class RunLock:
                 self._waiting.remove(waiter)
                 return
         self.release(waiter.loop)
+
+
+class RunLocks:
+    """Locks by a name, such as the id of a thread. A lock is forgotten when nobody has it any more."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[str, RunLock] = WeakValueDictionary()
+
+    def __len__(self) -> int:
+        return len(self._locks)
+
+    def of(self, name: str) -> RunLock:
+        """Return the lock with a name. Every OS thread gets the same lock."""
+        with _naming:
+            lock = self._locks.get(name)
+            if lock is None:
+                lock = self._locks[name] = RunLock()
+            return lock
 
 
 class _Waiter:

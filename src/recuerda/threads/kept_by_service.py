@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from typing import Any
-from weakref import WeakValueDictionary
 
 from recuerda.errors import ChatClientError, ConfigurationError, ThreadOwnershipError
 from recuerda.json_value import Json
 from recuerda.messages.message import ChatMessage, Turn
 from recuerda.storage.operations import Appended
-from recuerda.storage.run_lock import RunLock
+from recuerda.storage.run_lock import RunLock, RunLocks
 from recuerda.storage.thread_info import Expected
 from recuerda.threads.loading import LoadedThread, ThreadQuery
 from recuerda.threads.mirror import Mirror
 from recuerda.threads.owner import Owner
 from recuerda.threads.store import ChatMessageStore
 
-_locks_by_reference: WeakValueDictionary[str, RunLock] = WeakValueDictionary()
+_locks_by_reference = RunLocks()
 
 
 class KeptByService(Owner):
@@ -135,7 +134,7 @@ class KeptByService(Owner):
     def _own_lock(self) -> RunLock:
         if self._service_thread_id is None:
             return super()._own_lock()
-        return _locks_by_reference.setdefault(self._service_thread_id, RunLock())
+        return _locks_by_reference.of(self._service_thread_id)
 
     def _not_here(self) -> ThreadOwnershipError:
         return ThreadOwnershipError(f"thread {self._thread_id!r} is kept by a service: its messages are not here")

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, cast
-from weakref import WeakValueDictionary
 
 from google.adk.errors import StaleSessionError
 from google.adk.errors.already_exists_error import AlreadyExistsError
@@ -47,7 +46,7 @@ from recuerda.recall.scopes import NAMESPACE_KEY
 from recuerda.storage.contract import Storage
 from recuerda.storage.drafts import DraftStep
 from recuerda.storage.operations import ThreadSlice
-from recuerda.storage.run_lock import RunLock
+from recuerda.storage.run_lock import RunLocks
 from recuerda.storage.thread_info import ThreadInfo, Version
 from recuerda.threads.history import StoredTurn, stored_turn, title_of
 from recuerda.threads.new_turn import new_turn
@@ -85,7 +84,7 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
 
     def __init__(self, storage: Storage | str) -> None:
         self._open(storage)
-        self._locks: WeakValueDictionary[str, RunLock] = WeakValueDictionary()
+        self._locks = RunLocks()
         self._running: dict[str, tuple[str, str, RunningTurn]] = {}
 
     @staticmethod
@@ -271,8 +270,7 @@ class RecuerdaSessionService(OwnStorage, BaseSessionService):
         if event.partial:
             return event
         thread_id = session_thread(session.app_name, session.user_id, session.id)
-        lock = self._locks.setdefault(thread_id, RunLock())
-        async with lock:
+        async with self._locks.of(thread_id):
             # Branches of one invocation share the session object, and may append at the same time.
             return await self._append_event(thread_id, session, event)
 
