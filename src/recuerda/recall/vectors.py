@@ -23,7 +23,7 @@ from typing import Any
 MAX_COMPARED = 4_000
 """The largest number of a scope's vectors that are all compared exactly."""
 
-_ALIKE = 8
+_ALIKE = 12
 """For each vector that is looked for, so many are compared exactly."""
 _SCALE_BYTES = 4
 _LARGEST = 127
