@@ -7,6 +7,7 @@ import pytest
 from recuerda import ChatMessage
 from recuerda.errors import InvalidInput
 from recuerda.recall import RecallProvider
+from recuerda.recall.index import CandidateQuery
 from recuerda.sqlite import SQLiteStorage
 from tests.recall.talking import NOW, pair, person, say
 
@@ -295,3 +296,31 @@ async def test_a_time_and_a_name_tell_less_in_what_a_user_says_to_an_assistant(
         for thread, factor in (("assistant", 1.1), ("people", 1.3))
         for reason in ("time", "name")
     }
+
+
+async def test_only_the_best_documents_come_with_their_neighbours(
+    storage: SQLiteStorage, recall: RecallProvider
+) -> None:
+    for number, text in enumerate(["A lantern.", "A lantern, a lantern!", "My lantern: lantern, lantern."]):
+        for place, said in enumerate(["Good morning.", "It rains.", text, "It is late.", "Good night."]):
+            await say(storage, f"talk {number}", person("Ana", said), at=NOW + timedelta(days=number, hours=place))
+    await recall.search("lantern")
+    index = recall._of().index  # pyright: ignore[reportPrivateUsage] - to look into it without a ranking
+    second = int((NOW + timedelta(days=1)).timestamp()) * 1_000_000
+    day = (second, second + 24 * 3600 * 1_000_000)
+
+    async def found(query: CandidateQuery) -> list[str]:
+        documents = await index.documents(list((await index.candidates(query)).found))
+        return sorted(f"{one.thread_id[-1]} {one.text}" for one in documents.values())
+
+    def words(surrounded: int) -> CandidateQuery:
+        return CandidateQuery(scope="user:ana", terms=("lantern",), surrounded=surrounded, reach=1)
+
+    alone = ["0 A lantern.", "1 A lantern, a lantern!", "2 My lantern: lantern, lantern."]
+    assert await found(words(0)) == alone
+    assert await found(words(1)) == sorted([*alone, "2 It rains.", "2 It is late."])
+    assert len(await found(words(60))) == 9
+    within = CandidateQuery(scope="user:ana", terms=(), periods=(day,), limit=2, surrounded=0)
+    assert await found(within) == ["1 Good night.", "1 It is late."]
+    within = CandidateQuery(scope="user:ana", terms=(), periods=(day,), limit=1, surrounded=1, reach=2)
+    assert await found(within) == ["1 A lantern, a lantern!", "1 Good night.", "1 It is late."]

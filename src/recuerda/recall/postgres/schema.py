@@ -18,7 +18,7 @@ from recuerda.recall.text import TERMS_VERSION
 ANSWER = "assistant"
 """The role of a document whose `is_answer` is true. The role of the others is "user"."""
 
-SHAPE = 22000 + TERMS_VERSION
+SHAPE = 23000 + TERMS_VERSION
 """The shape of the memories: 22000 for the twenty-second version of the tables, plus the version of the terms."""
 
 _NAMES = (

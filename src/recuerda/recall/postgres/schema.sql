@@ -418,12 +418,12 @@ BEGIN
 END $$;
 
 -- The documents of the given numbers, the given nearest in meaning, the newest of the periods, and up to `p_reach` documents
--- before and after each of them; their speakers and threads; and the vectors of `p_size` dimensions of those that are not
--- among the nearest, unless it is 0. All of it is one row, and a document is 28 bytes, because hundreds of rows take longer to
--- send and to read.
+-- before and after the first `p_surrounded` of each; their speakers and threads; and the vectors of `p_size` dimensions of
+-- those that are not among the nearest, unless it is 0. All of it is one row, and a document is 28 bytes, because hundreds of
+-- rows take longer to send and to read.
 CREATE OR REPLACE FUNCTION {schema}.recall_candidates(
-    p_scope text, p_numbers integer[], p_starts bigint[], p_ends bigint[], p_limit integer, p_reach integer,
-    p_near bigint[], p_model text, p_size integer
+    p_scope text, p_numbers integer[], p_starts bigint[], p_ends bigint[], p_limit integer, p_surrounded integer,
+    p_reach integer, p_near bigint[], p_model text, p_size integer
 ) RETURNS TABLE (
     documents bytea, spoken bigint[], speakers text[], threads bigint[], thread_ids text[], heads bytea, data bytea
 )
@@ -431,17 +431,26 @@ LANGUAGE plpgsql STABLE SET jit = off SET enable_seqscan = off SET plan_cache_mo
 #variable_conflict use_column
 DECLARE
     v_scope bigint := (SELECT s.key FROM {schema}.recall_scopes s WHERE s.id = p_scope);
-    v_hits bigint[] := ARRAY(
-        SELECT b.first_key + (n.number & 15) FROM unnest(p_numbers) AS n (number)
+    v_surrounded bigint[] := ARRAY(
+        SELECT b.first_key + (n.number & 15) FROM unnest(p_numbers[:p_surrounded]) AS n (number)
         JOIN {schema}.recall_blocks b ON b.scope = v_scope AND b.block = n.number >> 4
-    ) || p_near;
+    ) || p_near[:p_surrounded];
+    v_alone bigint[] := ARRAY(
+        SELECT b.first_key + (n.number & 15) FROM unnest(p_numbers[p_surrounded + 1:]) AS n (number)
+        JOIN {schema}.recall_blocks b ON b.scope = v_scope AND b.block = n.number >> 4
+    ) || p_near[p_surrounded + 1:];
+    v_within bigint[];
     v_keys bigint[];
 BEGIN
     FOR i IN 1 .. cardinality(p_starts) LOOP
-        v_hits := v_hits || {schema}.recall_newest_within(v_scope, p_starts[i], p_ends[i], p_limit);
+        v_within := {schema}.recall_newest_within(v_scope, p_starts[i], p_ends[i], p_limit);
+        v_surrounded := v_surrounded || v_within[:p_surrounded];
+        v_alone := v_alone || v_within[p_surrounded + 1:];
     END LOOP;
     -- The keys are all of threads of the scope: numbers and vectors are the scope's own, and neighbours are in their thread.
-    v_keys := ARRAY(SELECT h + step FROM generate_series(-p_reach, p_reach) AS step CROSS JOIN unnest(v_hits) AS h);
+    v_keys := v_alone || ARRAY(
+        SELECT h + step FROM generate_series(-p_reach, p_reach) AS step CROSS JOIN unnest(v_surrounded) AS h
+    );
     SELECT
         string_agg(
             int8send(d.key) || int8send(d.created_us) || int8send((d.number::bigint << 32) | d.turn)
@@ -451,7 +460,7 @@ BEGIN
         array_agg(d.key) FILTER (WHERE d.speaker <> ''), array_agg(d.speaker) FILTER (WHERE d.speaker <> '')
     INTO documents, spoken, speakers FROM {schema}.recall_documents d WHERE d.key = ANY (v_keys);
     SELECT array_agg(t.key), array_agg(t.id) INTO threads, thread_ids FROM {schema}.recall_threads t
-    WHERE t.key = ANY (ARRAY(SELECT h >> 32 FROM unnest(v_hits) AS h)) AND t.scope = v_scope;
+    WHERE t.key = ANY (ARRAY(SELECT h >> 32 FROM unnest(v_surrounded || v_alone) AS h)) AND t.scope = v_scope;
     IF p_size > 0 THEN
         SELECT string_agg(int8send(v.document) || float4send(v.scale), ''), string_agg(v.data, '') INTO heads, data
         FROM {schema}.recall_vectors v

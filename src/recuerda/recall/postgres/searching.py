@@ -70,7 +70,8 @@ class Searching:
         self._terms_like = composed("SELECT * FROM {schema}.recall_terms_like(%s, %s::text[], %s::text[], %s::integer)")
         self._candidates = composed(
             "SELECT * FROM {schema}.recall_candidates("
-            "%s, %s::integer[], %s::bigint[], %s::bigint[], %s::integer, %s::integer, %s::bigint[], %s, %s::integer)"
+            "%s, %s::integer[], %s::bigint[], %s::bigint[], %s::integer, %s::integer, %s::integer, %s::bigint[], %s, "
+            "%s::integer)"
         )
         self._documents = composed("SELECT * FROM {schema}.recall_documents_of(%s::bigint[])")
         self._held = composed(
@@ -244,13 +245,16 @@ class Searching:
         has_more: bool,
     ) -> Candidates:
         """Return the candidates. With `has_more`, documents that are not in `near` may have a vector, too."""
-        limit = min(query.limit, 2**31 - 1)
+        limit, surrounded = min(query.limit, 2**31 - 1), min(query.surrounded, 2**31 - 2)
+        best = matches.best(documents, limit)
         values = (
             query.scope,
-            _array(sorted(matches.best(documents, limit))),  # the server reads neighbours faster one after the other
+            # The server reads neighbours faster one after the other.
+            _array([*sorted(best[:surrounded]), *sorted(best[surrounded:])]),
             [start for start, _ in query.periods],
             [until for _, until in query.periods],
             limit,
+            surrounded,
             query.reach,
             _array(heapq.nlargest(limit, near, key=near.__getitem__)),
             query.model_id,
