@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from recuerda.recall.date_words import NUMBERS, WEEKDAYS
 from recuerda.recall.further_date_words import FURTHER_NUMBERS, MONTH_NAMES, NUMBER_WORDS, count_of
-from recuerda.recall.periods import Period
+from recuerda.recall.periods import UNIT_DAYS, Period
 
 _TENS: dict[str, int] = {
     word: 10 * number
@@ -75,13 +75,13 @@ _HALF_NUMBERS = {
     "anderhalve": 1, "tweeeneenhalf": 2, "drieeneenhalf": 3, "一": 1, "二": 2, "两": 2, "三": 3, "한": 1, "두": 2,
 }  # fmt: skip
 _HALF_UNITS = {
-    365.0: "year jahr ano an ann jaar год rok ar yil sene 年 년",
-    30.4: "month monat mes mois maand месяц miesiac manad ay 月 个月 달",
-    7.0: "week woche semana semaine settiman недел tygodn vecka hafta 週間 周 주",
-    1.0: "day tag",
-    3652.0: "decade",
+    "year": "year jahr ano an ann jaar год rok ar yil sene 年 년",
+    "month": "month monat mes mois maand месяц miesiac manad ay 月 个月 달",
+    "week": "week woche semana semaine settiman недел tygodn vecka hafta 週間 周 주",
+    "day": "day tag",
+    "decade": "decade",
 }
-_DAYS_OF_UNIT = {word: days for days, words in _HALF_UNITS.items() for word in words.split()}
+_DAYS_OF_UNIT = {word: UNIT_DAYS[unit] for unit, words in _HALF_UNITS.items() for word in words.split()}
 _A_HALF_MARKS = (
     "half",
     "halb",

@@ -43,9 +43,9 @@ from recuerda.recall.holidays import holidays_of
 from recuerda.recall.patterns import compiled
 from recuerda.recall.periods import (
     NEARLY,
-    UNIT_DAYS,
     Period,
     dated,
+    days_of,
     in_microseconds,
     midnight,
     newest,
@@ -252,13 +252,14 @@ def _beside(match: re.Match[str], anchor: Period) -> Period:
     if unit == "weekend":
         saturday = day + timedelta(days=(5 - day.weekday()) % 7 or 7)
         return span(saturday, 0 if not is_before else 14 if (saturday - day).days > 5 else 7, 2)
-    count = 2 * UNIT_DAYS["week"] if unit == "fortnight" else UNIT_DAYS[unit]
+    number, unit = (2, "week") if unit == "fortnight" else (1, unit)
     if unit == "day":
         return span(day, -sign * (count_of(match[1]) if match[1] else 1), 1)
     if match[1]:
-        before, nearly = NEARLY.get(unit, (2, 4))
-        return span(day, before - sign * count * count_of(match[1]), nearly + 1)
-    return span(day, count, count) if is_before else span(day, -1, count)
+        before, nearly = NEARLY[unit]
+        return span(day, before - sign * days_of(unit, number * count_of(match[1])), nearly + 1)
+    days = days_of(unit, number)
+    return span(day, days, days) if is_before else span(day, -1, days)
 
 
 def _begins_with_date(text: str) -> bool:

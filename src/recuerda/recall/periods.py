@@ -16,8 +16,8 @@ from recuerda.storage.records import to_microseconds
 Period: TypeAlias = tuple[datetime, datetime]
 """The start of a period and its end, which does not belong to it."""
 
-UNIT_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365, "decade": 3652}
-"""Maps a unit to the number of its days, as people count them."""
+UNIT_DAYS = {"day": 1.0, "week": 7.0, "month": 30.4, "year": 365.0, "decade": 3652.0}
+"""Maps a unit to the number of its days on average."""
 
 NEARLY = {"day": (0, 1), "week": (2, 4), "month": (15, 30), "year": (182, 365), "decade": (550, 1100)}
 """Maps a unit to the number of days before the exact day that also count, and to the number of days of the period."""
@@ -28,6 +28,11 @@ _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 def midnight(now: datetime) -> datetime:
     """Return the beginning of a day."""
     return now.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def days_of(unit: str, count: int = 1) -> int:
+    """Return the number of days of some units."""
+    return round(count * UNIT_DAYS[unit])
 
 
 def span(today: datetime, back: int, length: int) -> Period:

@@ -43,7 +43,7 @@ from recuerda.recall.further_date_words import (
 )
 from recuerda.recall.languages import languages_of
 from recuerda.recall.patterns import compiled
-from recuerda.recall.periods import NEARLY, UNIT_DAYS, Period, dated, midnight, span, whole_unit
+from recuerda.recall.periods import NEARLY, Period, dated, days_of, midnight, span, whole_unit
 
 _WORD = re.compile(TIME_WORD)
 _DAYS_BACK = FURTHER_DAYS_BACK | DAYS_BACK
@@ -189,7 +189,7 @@ def _trailing(text: str, today: datetime) -> Iterator[Period]:
             yield span(today, -(-count // 24), 1 - (-count // 24))
         else:
             count, name = (2 * count, "week") if UNITS[unit] == "fortnight" else (count, UNITS[unit])
-            back = count * UNIT_DAYS[name]
+            back = days_of(name, count)
             yield span(today, back, back + 1)
 
 
@@ -253,7 +253,7 @@ def _ago(today: datetime, amount: str, unit: str) -> Iterator[Period]:
     count, name = count_of(amount), UNIT_WORDS[unit]
     if name == "fortnight":
         count, name = 2 * count, "week"
-    back = UNIT_DAYS[name] * count
+    back = days_of(name, count)
     before, length = NEARLY[name]
     yield span(today, back + before, length)
     if amount not in VAGUE_NUMBERS and (name == "month" or (name == "week" and count > 1)):
