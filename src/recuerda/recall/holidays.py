@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from datetime import date, datetime, timedelta
 
+from recuerda.recall.periods import Period
+
 _FIXED = (
     (r"christmas eve|nochebuena|heilig(?:abend|er abend)", (12, 24), 1),
     (
@@ -43,7 +45,7 @@ _PATTERNS = [(re.compile(rf"{_NEXT}\b(?:{words})\b"), first, length) for words, 
 _EASTER_PATTERN = re.compile(rf"{_NEXT}\b(?:{_EASTER})\b")
 
 
-def holidays_of(text: str, years: Collection[int], now: datetime) -> Iterator[tuple[datetime, datetime]]:
+def holidays_of(text: str, years: Collection[int], now: datetime) -> Iterator[Period]:
     """Yield the start and the end of each holiday that a folded question names.
 
     Args:
@@ -71,9 +73,7 @@ def easter(year: int) -> date:
     return date(year, month, day + 1)
 
 
-def _in_years(
-    first_day: Callable[[int], date], length: int, years: Collection[int], now: datetime
-) -> Iterator[tuple[datetime, datetime]]:
+def _in_years(first_day: Callable[[int], date], length: int, years: Collection[int], now: datetime) -> Iterator[Period]:
     last = now.year if first_day(now.year) <= now.date() else now.year - 1
     for year in sorted(years) or [last]:
         day = first_day(year)

@@ -13,6 +13,7 @@ from datetime import datetime, tzinfo
 
 from recuerda.recall.date_words import NUMBERS
 from recuerda.recall.further_date_words import count_of
+from recuerda.recall.periods import Period
 
 _FIRST_MONTHS = {
     word: month
@@ -87,7 +88,7 @@ _SOUTHERN_ZONES = re.compile(
 )
 
 
-def seasons_of(text: str, now: datetime, years: Collection[int] = ()) -> Iterator[tuple[datetime, datetime]]:
+def seasons_of(text: str, now: datetime, years: Collection[int] = ()) -> Iterator[Period]:
     """Yield the start and the end of each season that a folded question names.
 
     Without a year, it is the last one that has begun. "Last" names one that is over.
@@ -118,7 +119,7 @@ def seasons_of(text: str, now: datetime, years: Collection[int] = ()) -> Iterato
         yield _season(match[1], int(match[2]), now.tzinfo)
 
 
-def _counted_back(text: str, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+def _counted_back(text: str, now: datetime) -> Iterator[Period]:
     """Yield the seasons that are counted from now: "two summers ago", "the summer before last", "去年夏天"."""
     for match in _BEFORE_LAST.finditer(text):
         start, _ = _newest(match[1] or match[2], now, is_over=True)
@@ -132,14 +133,14 @@ def _counted_back(text: str, now: datetime) -> Iterator[tuple[datetime, datetime
         yield _season(_NAMES[season], now.year - 1 - back, now.tzinfo)
 
 
-def _newest(name: str, now: datetime, *, is_over: bool) -> tuple[datetime, datetime]:
+def _newest(name: str, now: datetime, *, is_over: bool) -> Period:
     year = now.year
     while (period := _season(name, year, now.tzinfo))[1 if is_over else 0] > now:
         year -= 1
     return period
 
 
-def _season(name: str, year: int, zone: tzinfo | None) -> tuple[datetime, datetime]:
+def _season(name: str, year: int, zone: tzinfo | None) -> Period:
     """Return the season that begins in a year."""
     is_southern = _SOUTHERN_ZONES.match(str(getattr(zone, "key", ""))) is not None
     month = (_FIRST_MONTHS[name] + 6 * is_southern - 1) % 12 + 1
