@@ -310,6 +310,28 @@ async def test_terms_that_a_text_does_not_have_leave_with_their_message(
     assert (left["documents"], left["postings"], left["leaving"]) == (0, 0, 0)
 
 
+async def test_terms_with_quotes_and_a_message_without_terms_leave_the_postings(
+    index: PostgresRecallIndex, db: Connection, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recuerda.recall.postgres.index.MAX_ENTERED", 1)  # enters each message at once
+    strange = ('a "quote"', "back\\slash", "{brace,}", "'", "NULL", "")
+    added = [
+        msgspec.structs.replace(document("one", turn, "!?"), terms={strange[turn - 1]: turn} if turn < 7 else {})
+        for turn in range(1, 8)
+    ]
+    assert await index.apply(
+        ThreadUpdate(thread_id="one", expected=None, position=position(7), is_fresh=True, added=added)
+    )
+    candidates = await found(index, *strange, reach=0)
+    assert sorted((of.turn, dict(of.matches)) for of in candidates.found.values()) == [
+        (turn, {term: turn}) for turn, term in enumerate(strange, 1)
+    ]
+    await index.forget([of_turns("one", first=7, last=7)])
+    assert (await found(index, *strange)).frequencies == dict.fromkeys(strange, 1)
+    await index.forget([of_turns("one", first=2, last=6)])
+    assert (await found(index, *strange)).frequencies == {strange[0]: 1}
+
+
 async def test_a_large_update_is_entered_at_once_and_is_never_pending(
     index: PostgresRecallIndex, db: Connection, schema: str
 ) -> None:

@@ -16,6 +16,7 @@ import msgspec
 
 from recuerda._drivers.postgres.database import composer, rows
 from recuerda._drivers.postgres.pools import Connection
+from recuerda.recall.postgres.arrays import number_array, text_array
 from recuerda.recall.postgres.packing import Key, Rewritten, chunks_of, rewritten, unpacked_rows
 from recuerda.recall.postgres.schema import SHAPE
 from recuerda.recall.postings import entered
@@ -153,8 +154,9 @@ class PackedRows:
         self, scope: int, bounds: Sequence[tuple[str, int, int]], connection: Connection
     ) -> dict[Key, bytes]:
         """Return the rows that have the chunks of terms, each from a lowest to a highest number of a document."""
-        columns = [list(column) for column in zip(*bounds, strict=True)]
-        return {(term, first): row for term, first, row in await rows(self._between, (scope, *columns), connection)}
+        terms, *numbers = zip(*bounds, strict=True)
+        values = (scope, text_array(terms), *map(number_array, numbers))
+        return {(term, first): row for term, first, row in await rows(self._between, values, connection)}
 
     async def all(self, scope: int, connection: Connection) -> dict[Key, bytes]:
         """Return all rows of a scope."""
@@ -164,6 +166,8 @@ class PackedRows:
         """Write rows, and delete others."""
         if not done.rows and not done.gone:
             return
-        gone = [term for term, _ in done.gone], [first for _, first in done.gone]
-        written = [term for term, _ in done.rows], [first for _, first in done.rows], list(done.rows.values())
-        await rows(self._write, (scope, *gone, *written), connection)
+        gone, written = (
+            (text_array([term for term, _ in keys]), number_array([first for _, first in keys]))
+            for keys in (done.gone, done.rows)
+        )
+        await rows(self._write, (scope, *gone, *written, list(done.rows.values())), connection)

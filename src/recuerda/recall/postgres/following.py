@@ -6,7 +6,7 @@ their terms out of the postings.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from recuerda._drivers.postgres.database import Row, composer, rows
 from recuerda._drivers.postgres.pools import Connection
 from recuerda.recall.facts import NewFact
 from recuerda.recall.index import Document, Forgetting, NewDocument, Position, ThreadUpdate
+from recuerda.recall.postgres.arrays import number_array, text_array
 from recuerda.recall.postgres.entering import MANY, Entering
 from recuerda.recall.postgres.schema import ANSWER, SHAPE
 from recuerda.recall.postgres.terms import HIGHEST_COUNT, Leaving, counts_of
@@ -118,8 +119,8 @@ class Following:
             *(_values(update.position)),
             update.is_fresh,
             update.first,
-            _array(sorted(update.undone)),
-            _array(update.forgotten),
+            number_array(sorted(update.undone)),
+            number_array(update.forgotten),
             *_columns(update.added, is_pending=not is_large),
         ]
         if not is_large and not _may_remove(update):
@@ -241,31 +242,20 @@ def _values(position: Position | None) -> tuple[Any, ...]:
     return (None,) * 5 if position is None else msgspec.structs.astuple(position)
 
 
-def _array(values: Iterable[int]) -> str:
-    """Return numbers as the server writes an array. The driver takes several times as long for a list."""
-    return f"{{{','.join(map(str, values))}}}"
-
-
-def _text_array(values: Iterable[str]) -> str:
-    """Return texts as the server writes an array."""
-    quoted = [value.replace("\\", r"\\").replace('"', r"\"") for value in values]
-    return '{"' + '","'.join(quoted) + '"}' if quoted else "{}"
-
-
 def _columns(added: Sequence[NewDocument], *, is_pending: bool) -> tuple[Any, ...]:
     documents = [new.document for new in added]
     turns = [None, *(of.turn for of in documents)]
     return (
-        _array([of.turn for of in documents]),
-        _array([of.position for of in documents]),
-        _array([of.created_us for of in documents]),
-        _array([new.traits for new in added]),
-        _array([min(new.size, HIGHEST_COUNT) for new in added]),
-        _array([min(len(new.terms), HIGHEST_COUNT) for new in added]),
-        _array([of.role == ANSWER for of in documents]),
-        _text_array([of.speaker or "" for of in documents]),
-        _text_array(["" if of.turn == before else of.turn_id for of, before in zip(documents, turns, strict=False)]),
-        _array([digest_of(of.text) for of in documents]),
-        _text_array([counts_of(new.terms) for new in added]) if is_pending else None,
+        number_array([of.turn for of in documents]),
+        number_array([of.position for of in documents]),
+        number_array([of.created_us for of in documents]),
+        number_array([new.traits for new in added]),
+        number_array([min(new.size, HIGHEST_COUNT) for new in added]),
+        number_array([min(len(new.terms), HIGHEST_COUNT) for new in added]),
+        number_array([of.role == ANSWER for of in documents]),
+        text_array([of.speaker or "" for of in documents]),
+        text_array(["" if of.turn == before else of.turn_id for of, before in zip(documents, turns, strict=False)]),
+        number_array([digest_of(of.text) for of in documents]),
+        text_array([counts_of(new.terms) for new in added]) if is_pending else None,
         [stored_text(of.text) for of in documents],
     )

@@ -19,7 +19,7 @@ ANSWER = "assistant"
 """The role of a document whose `is_answer` is true. The role of the others is "user"."""
 
 SHAPE = 23000 + TERMS_VERSION
-"""The shape of the memories: 22000 for the twenty-second version of the tables, plus the version of the terms."""
+"""The shape of the memories: 23000 for the twenty-third version of the tables, plus the version of the terms."""
 
 _NAMES = (
     "state", "scopes", "threads", "documents", "blocks", "postings", "pending", "leaving", "speakers", "vectors",

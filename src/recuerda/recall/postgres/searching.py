@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from struct import Struct
 
 import msgspec
@@ -27,6 +27,7 @@ from recuerda.recall.index import (
     ScopeInfo,
     Unembedded,
 )
+from recuerda.recall.postgres.arrays import number_array, text_array
 from recuerda.recall.postgres.packing import chunks_in, terms_in
 from recuerda.recall.postgres.schema import ANSWER
 from recuerda.recall.postgres.texts import original_text
@@ -182,7 +183,7 @@ class Searching:
         epoch: int | None = 0
         positions: dict[str, Position] = {}
         infos = {scope: ScopeInfo() for scope in scopes}
-        for row in await rows(self._overview, (list(thread_ids), list(scopes)), connection, prepare=True):
+        for row in await rows(self._overview, (text_array(thread_ids), text_array(scopes)), connection, prepare=True):
             epoch, scope, thread_id, incarnation, revision, record_id, edits, documents, size, names, corrected = row
             if thread_id is not None:
                 positions[thread_id] = Position(
@@ -199,13 +200,13 @@ class Searching:
 
     async def candidates(self, query: CandidateQuery, connection: Connection) -> Candidates:
         limit = min(query.limit, 2**31 - 1)
-        values = (query.scope, list(query.terms), MAX_CHUNKS)
+        values = _of_terms(query)
         near: dict[int, float] = {}
         are_all = True
         if query.vector is None:
             found = await rows(self._postings, values, connection, prepare=True)
         else:
-            nearest = (query.scope, query.model_id, _array(query.vector), MAX_COMPARED, compared(limit))
+            nearest = (query.scope, query.model_id, number_array(query.vector), MAX_COMPARED, compared(limit))
             read = await rows(self._postings_and_near, (*values, *nearest), connection, prepare=True)
             *found, (_, are_all, *vectors) = read
             found = [row[:3] for row in found]
@@ -216,7 +217,7 @@ class Searching:
         similar = await self._similar(query, matches, connection)
         if similar:
             query = query.with_similar(similar)
-            found = await rows(self._postings, (query.scope, list(query.terms), MAX_CHUNKS), connection, prepare=True)
+            found = await rows(self._postings, _of_terms(query), connection, prepare=True)
             matches = _matches(query, found)
         candidates = await self._candidates_of(query, matches, documents, near, connection, has_more=not are_all)
         return msgspec.structs.replace(candidates, similar=similar)
@@ -227,7 +228,7 @@ class Searching:
         if not words:
             return {}
         wanted = to_look_up({term for terms in words.values() for term in terms})
-        values = (query.scope, list(wanted.starts), list(wanted.spellings), MAX_LOOKED_AT)
+        values = (query.scope, text_array(wanted.starts), text_array(wanted.spellings), MAX_LOOKED_AT)
         known: set[str] = set()
         for is_waiting, data in await rows(self._terms_like, values, connection, prepare=True):
             terms = msgspec.json.decode(data, type=dict[str, int]) if is_waiting else terms_in(data)
@@ -250,13 +251,13 @@ class Searching:
         values = (
             query.scope,
             # The server reads neighbours faster one after the other.
-            _array([*sorted(best[:surrounded]), *sorted(best[surrounded:])]),
+            number_array([*sorted(best[:surrounded]), *sorted(best[surrounded:])]),
             [start for start, _ in query.periods],
             [until for _, until in query.periods],
             limit,
             surrounded,
             query.reach,
-            _array(heapq.nlargest(limit, near, key=near.__getitem__)),
+            number_array(heapq.nlargest(limit, near, key=near.__getitem__)),
             query.model_id,
             len(query.vector or ()) if has_more else 0,
         )
@@ -275,7 +276,7 @@ class Searching:
         """Return documents by key, and the positions of their threads."""
         documents: dict[int, Document] = {}
         positions: dict[str, Position] = {}
-        for row in await rows(self._documents, (list(keys),), connection, prepare=True):
+        for row in await rows(self._documents, (number_array(keys),), connection, prepare=True):
             key, thread_id, turn, turn_id, position, is_answer, speaker, created_us, data, *place = row
             documents[key] = Document(
                 thread_id=thread_id, turn=turn, turn_id=turn_id, position=position, role=_ROLES[is_answer],
@@ -378,6 +379,11 @@ def _message(row: Row, said: str) -> Document:
     )  # fmt: skip
 
 
+def _of_terms(query: CandidateQuery) -> tuple[str, str, int]:
+    """Return the parameters of `recall_postings_of`."""
+    return query.scope, text_array(query.terms), MAX_CHUNKS
+
+
 def _matches(query: CandidateQuery, found: Sequence[Row]) -> Matches:
     chunks: dict[str, dict[int, bytes]] = {term: {} for term in query.terms}
     waiting: dict[int, dict[str, int]] = {}
@@ -399,11 +405,6 @@ def _near(vector: Sequence[float], heads: bytes | None, data: bytes | None) -> d
         return {}
     keys, scales = zip(*_HEAD.iter_unpack(heads), strict=True)
     return dict(zip(keys, similarities(vector, scales, data), strict=True))
-
-
-def _array(values: Iterable[float]) -> str:
-    """Return numbers as the server writes an array. The driver takes longer."""
-    return f"{{{','.join(map(str, values))}}}"
 
 
 def _found(
