@@ -247,10 +247,8 @@ def may_have_number(words: Sequence[str], languages: Sequence[str]) -> bool:
 
 @lru_cache(10_000)
 def _may_count(word: str, told: str) -> bool:
-    """Return True if a word of a text in a language may be a number alone; see `_counts`."""
-    values = _values_of(word)
-    is_other = word in _NO_NUMBERS or (word in _OTHER_MEANINGS and told not in values)
-    return not is_other and any(of.value != 1 and not of.is_ordinal for of in values.values())
+    """Return True if a word of a text in a language is a number alone in one of its languages."""
+    return any(_counts([word], of.value, language, [told]) for language, of in _values_of(word).items())
 
 
 def numbers_in(text: str, languages: Sequence[str]) -> Iterator[Number]:
