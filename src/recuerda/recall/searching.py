@@ -120,7 +120,7 @@ class MemorySearch:
                 model_id="" if vector is None else self.meaning.model_id,
                 vector=vector,
                 limit=looked_at,
-                surrounded=round(_SURROUNDED * looked_at),
+                surrounded=_surrounded(looked_at),
             )
             for scope in infos
         ]
@@ -242,11 +242,8 @@ class MemorySearch:
         copies = _copies_of_one(found)
         if copies < _CROWDED:
             return found
-        limits = [min(_MOST_CANDIDATES, int(one.limit * copies)) for one in queries]
-        more = [
-            structs.replace(one, limit=limit, surrounded=round(_SURROUNDED * limit))
-            for one, limit in zip(queries, limits, strict=True)
-        ]
+        limit = min(_MOST_CANDIDATES, int(queries[0].limit * copies))  # All queries of a search have one limit.
+        more = [structs.replace(one, limit=limit, surrounded=_surrounded(limit)) for one in queries]
         return joined_candidates([await self.index.candidates(query) for query in more])
 
     async def _copies_of_recent(self, keys: Sequence[int], candidates: Candidates, filters: Filters) -> set[int]:
@@ -302,6 +299,10 @@ def _unsent(find: FoundBy, sent: Sequence[ChatMessage]) -> FoundBy:
         return [one for one in found if one.corrected_us is not None or (one.role, one.text) not in said]
 
     return memories
+
+
+def _surrounded(limit: int) -> int:
+    return round(_SURROUNDED * limit)
 
 
 def _copies_of_one(candidates: Candidates) -> float:
