@@ -431,14 +431,13 @@ LANGUAGE plpgsql STABLE SET jit = off SET enable_seqscan = off SET plan_cache_mo
 #variable_conflict use_column
 DECLARE
     v_scope bigint := (SELECT s.key FROM {schema}.recall_scopes s WHERE s.id = p_scope);
-    v_surrounded bigint[] := ARRAY(
-        SELECT b.first_key + (n.number & 15) FROM unnest(p_numbers[:p_surrounded]) AS n (number)
+    v_hits bigint[] := ARRAY(
+        SELECT b.first_key + (n.number & 15) FROM unnest(p_numbers) WITH ORDINALITY AS n (number, place)
         JOIN {schema}.recall_blocks b ON b.scope = v_scope AND b.block = n.number >> 4
-    ) || p_near[:p_surrounded];
-    v_alone bigint[] := ARRAY(
-        SELECT b.first_key + (n.number & 15) FROM unnest(p_numbers[p_surrounded + 1:]) AS n (number)
-        JOIN {schema}.recall_blocks b ON b.scope = v_scope AND b.block = n.number >> 4
-    ) || p_near[p_surrounded + 1:];
+        ORDER BY n.place
+    );
+    v_surrounded bigint[] := v_hits[:p_surrounded] || p_near[:p_surrounded];
+    v_alone bigint[] := v_hits[p_surrounded + 1:] || p_near[p_surrounded + 1:];
     v_within bigint[];
     v_keys bigint[];
 BEGIN
