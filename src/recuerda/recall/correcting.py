@@ -19,7 +19,8 @@ from recuerda.recall.index import THREAD_BITS, Candidate, Candidates, Correction
 from recuerda.recall.memory import Memory, memory_of
 from recuerda.recall.text import terms_of
 
-_COMPARED_CHARACTERS = 1_000
+COMPARED_CHARACTERS = 1_000
+"""The largest number of characters of messages whose words are compared."""
 
 _Saying: TypeAlias = tuple[str, frozenset[str]]
 
@@ -104,7 +105,7 @@ def saying(role: str, speaker: str | None, text: str) -> _Saying:
 
     Long messages must be equal, because comparing their words would take too long.
     """
-    terms = terms_of(text).counts if len(text) <= _COMPARED_CHARACTERS else ()
+    terms = terms_of(text).counts if len(text) <= COMPARED_CHARACTERS else ()
     return speaker or role, frozenset(terms or [text])
 
 

@@ -119,6 +119,11 @@ _SHARES = _shares()
 _SHARES_OF_LETTERS = {letter: _share(languages) for letter, languages in _LETTERS.items()}
 
 
+def is_function_word(word: str) -> bool:
+    """Return True if a folded word is a function word of any language."""
+    return word in _SHARES
+
+
 def languages_of(words: Iterable[str], text: str) -> list[str]:
     """Return the languages that a text may have, the likeliest first, or nothing if it does not tell.
 

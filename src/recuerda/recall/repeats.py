@@ -16,9 +16,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from functools import cached_property
 
-from recuerda.recall.correcting import saying
+from recuerda.recall.correcting import COMPARED_CHARACTERS, saying
 from recuerda.recall.folding import fold
+from recuerda.recall.languages import is_function_word
 from recuerda.recall.memory import Memory
 
 _FEWEST_BESIDE_NUMBERS = 3
@@ -28,6 +30,12 @@ _FEWEST_BESIDE_WORD = 7
 _ABOUT_AS_GOOD = 0.9
 _BEGINNING = 4
 
+_BEGINNING_OF_STEM = 3
+"""The number of first letters that nearly all forms of a word have in common."""
+_FEWEST_BEGINNINGS = 3
+_SHARED_BEGINNINGS = 0.4
+"""A lower share than `_SHARED_TERMS`, because some forms of a word begin in another way, such as "went"."""
+
 _MOST_ALIKE = 3
 """The number of memories after one pattern that come before memories of another kind."""
 _SHARED_WORDS = 0.5
@@ -35,7 +43,7 @@ _SHARED_WORDS = 0.5
 _SHARED_TERMS = 0.6
 """The share of the words that matter, which messages that say or ask the same in other words have in common."""
 _FEWEST_WORDS = 4
-_COMPARED_CHARACTERS = 300
+_FIRST_CHARACTERS = 300
 _MOST_ADDED = 50
 """The number of memories for each place after which no more are looked at, however alike they are."""
 _NUMBER = "#"
@@ -52,11 +60,9 @@ class Repeats:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._added = 0
-        self._all: list[Memory] = []
-        self._words: list[frozenset[str]] = []
-        self._places: dict[tuple[str, frozenset[str]], int] = {}
+        self._all: list[_Said] = []
         self._patterns: list[_Pattern] = []
-        self._later: list[int | Memory] = []
+        self._later: list[int | _Said] = []
 
     @property
     def is_full(self) -> bool:
@@ -70,15 +76,15 @@ class Repeats:
         Call it once.
         """
         later = {place for place in self._later if isinstance(place, int)}
-        found = [memory for place, memory in enumerate(self._all) if place not in later][: self._limit]
+        found = [said.memory for place, said in enumerate(self._all) if place not in later][: self._limit]
         for one in self._later:
             if len(found) == self._limit:
                 break
             if isinstance(one, int):
-                found.append(self._all[one])
-            elif self._place_of(one, *(said := _saying(one))) is None:
-                found.append(one)
-                self._keep(one, *said)
+                found.append(self._all[one].memory)
+            elif self._place_of(one) is None:
+                found.append(one.memory)
+                self._all.append(one)
         return found
 
     def add(self, memory: Memory) -> None:
@@ -87,86 +93,125 @@ class Repeats:
         A repeat is left out, or takes the place of the memory that it repeats.
         """
         self._added += 1
-        speaker = memory.speaker or memory.role
-        words = _unnumbered(_WORD.findall(fold(memory.text[:_COMPARED_CHARACTERS])))
-        full = next((one for one in self._patterns if one.is_full and one.has_words(speaker, words)), None)
-        if full is not None and words not in full.known:
+        said = _Said(memory)
+        full = next((one for one in self._patterns if one.is_full and one.has_words(said)), None)
+        if full is not None and not full.has_exactly(said):
             # Whether it is a repeat is only looked at if there is a place for it.
-            self._later.append(memory)
+            self._later.append(said)
             return
-        _, terms = _saying(memory)
-        place = self._place_of(memory, speaker, terms)
+        place = self._place_of(said)
         if place is None:
-            if self._is_one_of_many(speaker, words, _unnumbered(terms)):
+            if self._is_one_of_many(said):
                 self._later.append(len(self._all))
-            self._keep(memory, speaker, terms)
-        elif _replaces(memory, self._all[place]):
-            self._all[place] = memory
+            self._all.append(said)
+        elif _replaces(memory, self._all[place].memory):
+            self._all[place] = said
 
-    def _keep(self, memory: Memory, speaker: str, terms: frozenset[str]) -> None:
-        self._places[speaker, terms] = len(self._all)
-        self._words.append(terms)
-        self._all.append(memory)
-
-    def _place_of(self, memory: Memory, speaker: str, terms: frozenset[str]) -> int | None:
+    def _place_of(self, said: _Said) -> int | None:
         """Return the place of a memory that says almost the same; None if there is none."""
-        place = self._places.get((speaker, terms))
-        if place is not None:
-            return place
-        for place, (kept, its_terms) in enumerate(zip(self._all, self._words, strict=True)):
-            if _is_near(terms, its_terms) and _may_repeat(memory, kept, terms ^ its_terms):
+        alike = [(place, kept) for place, kept in enumerate(self._all) if said.may_be_like(kept)]
+        for place, kept in alike:
+            if kept.speaker == said.speaker and kept.terms == said.terms:
+                return place
+        for place, kept in alike:
+            if _is_near(said.terms, kept.terms) and _may_repeat(said.memory, kept.memory, said.terms ^ kept.terms):
                 return place
         return None
 
-    def _is_one_of_many(self, speaker: str, words: frozenset[str], terms: frozenset[str]) -> bool:
+    def _is_one_of_many(self, said: _Said) -> bool:
         """Count a message with the pattern that it follows; return True if enough messages follow it already."""
         for pattern in self._patterns:
-            if pattern.has_words(speaker, words) or pattern.has_terms(speaker, terms):
+            if pattern.has_words(said) or pattern.has_terms(said):
                 is_full = pattern.is_full
-                pattern.known.append(words)
+                pattern.add(said)
                 return is_full
-        self._patterns.append(_Pattern(speaker, words, terms))
+        self._patterns.append(_Pattern(said))
         return False
+
+
+class _Said:
+    """A memory with its words. Most memories are unlike each other, which shows without their terms.
+
+    Args:
+        memory: the memory.
+
+    Attributes:
+        speaker: who says it.
+        words: its first words. All numbers are one word.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+        self.speaker: str = memory.speaker or memory.role
+        self.words: frozenset[str] = _words(memory.text[:_FIRST_CHARACTERS])
+
+    @cached_property
+    def terms(self) -> frozenset[str]:
+        """Its terms, or the text if that is long."""
+        return saying(self.memory.role, self.memory.speaker, self.memory.text)[1]
+
+    @cached_property
+    def unnumbered(self) -> frozenset[str]:
+        """Its terms. All numbers are one term."""
+        return _unnumbered(self.terms)
+
+    @cached_property
+    def _beginnings(self) -> frozenset[str]:
+        """The first letters of the words that are no function words; nothing if other letters than Latin ones tell."""
+        text = self.memory.text[:COMPARED_CHARACTERS]
+        words = self.words if len(text) <= _FIRST_CHARACTERS else _words(text)
+        if not all(map(str.isascii, words)):
+            return frozenset()
+        return frozenset([word[:_BEGINNING_OF_STEM] for word in words if not is_function_word(word)])
+
+    def may_be_like(self, other: _Said) -> bool:
+        """Return False if most words begin with other letters, so that the terms differ, too."""
+        one, two = self._beginnings, other._beginnings
+        return min(len(one), len(two)) < _FEWEST_BEGINNINGS or _share(one, two) >= _SHARED_BEGINNINGS
 
 
 class _Pattern:
     """The pattern of a message.
 
     Args:
-        speaker: the speaker of the message.
-        words: its words.
-        terms: the terms of a short message.
-
-    All numbers are one word.
-
-    Attributes:
-        known: the words of the messages that follow the pattern.
+        said: the first message that has it.
     """
 
-    def __init__(self, speaker: str, words: frozenset[str], terms: frozenset[str]) -> None:
-        self._speaker = speaker
-        self._words = words
-        self._terms = terms
-        self.known = [words]
+    def __init__(self, said: _Said) -> None:
+        self._first = said
+        self._known = [said]
 
     @property
     def is_full(self) -> bool:
         """True if no more messages after this pattern come before messages of another kind."""
-        return len(self.known) >= _MOST_ALIKE
+        return len(self._known) >= _MOST_ALIKE
 
-    def has_words(self, speaker: str, words: frozenset[str]) -> bool:
+    def add(self, said: _Said) -> None:
+        """Note a message that follows the pattern."""
+        self._known.append(said)
+
+    def has_exactly(self, said: _Said) -> bool:
+        """Return True if a message with the same words follows the pattern."""
+        return any(said.words == one.words for one in self._known)
+
+    def has_words(self, said: _Said) -> bool:
         """Return True if a message follows the pattern by its words."""
-        fewest = min(len(words), len(self._words))
-        is_alike = fewest >= _FEWEST_WORDS and _share(words, self._words) >= _SHARED_WORDS
-        return speaker == self._speaker and is_alike
+        words, others = said.words, self._first.words
+        is_alike = min(len(words), len(others)) >= _FEWEST_WORDS and _share(words, others) >= _SHARED_WORDS
+        return said.speaker == self._first.speaker and is_alike
 
-    def has_terms(self, speaker: str, terms: frozenset[str]) -> bool:
+    def has_terms(self, said: _Said) -> bool:
         """Return True if a message says the same in other words."""
-        return speaker == self._speaker and _share(terms, self._terms) >= _SHARED_TERMS
+        first = self._first
+        return (
+            said.speaker == first.speaker
+            and said.may_be_like(first)
+            and _share(said.unnumbered, first.unnumbered) >= _SHARED_TERMS
+        )
 
 
-def _saying(memory: Memory) -> tuple[str, frozenset[str]]:
-    return saying(memory.role, memory.speaker, memory.text)
+def _words(text: str) -> frozenset[str]:
+    return _unnumbered(_WORD.findall(fold(text)))
 
 
 def _unnumbered(words: Iterable[str]) -> frozenset[str]:
