@@ -42,6 +42,12 @@ MAX_SHARING = 300
 """The largest number of documents that may have a term which counts less than the others. A more common one hardly
 changes the order, and there are dozens of them."""
 
+MAX_COMMON = 1_000
+MAX_COMMON_SHARE = 0.2
+"""The largest number of documents, and the largest share of a scope's documents, that have a term by which documents
+are found. A term that exceeds both is as common as a function word. It only orders what the other terms find, if there
+are any."""
+
 _LOW = (1 << RANGE_BITS) - 1
 _MAX_COUNT = 200
 """The largest count that is stored, because equal numbers must fit into a chunk. A higher count weighs hardly more."""
@@ -206,10 +212,10 @@ class Matches:
         """
         shares = self._shares
         worth = {term: idf(of, max(documents, of)) * shares.get(term, 1) for term, of in self.frequencies.items()}
+        telling, common = self._parted(documents, worth)
         scores: dict[int, float] = {}
         done, rest, is_closed = 0.0, sum(worth.values()), False
-        ordered = sorted(self._postings, key=lambda term: (-worth[term], term))
-        for term in ordered:
+        for term in telling:
             # No score is greater than `done`.
             least = _least(scores, limit) if is_closed or done >= rest else 0.0
             is_closed = is_closed or least >= rest > 0
@@ -217,14 +223,27 @@ class Matches:
             if is_closed:
                 scores = {number: score for number, score in scores.items() if score + rest >= least}
                 _raise(scores, postings.counts(scores.keys()), worth[term])
-            elif term == ordered[-1]:
+            elif term == telling[-1]:
                 _add_last(scores, postings, worth[term], limit)
             else:
                 scores = _added(scores, postings, worth[term])
             done, rest = done + worth[term], rest - worth[term]
+        for term in common:
+            least = _least(scores, limit)
+            scores = {number: score for number, score in scores.items() if score + rest >= least}
+            if len(scores) <= MAX_COMMON:
+                _raise(scores, self._postings[term].counts(scores.keys()), worth[term])
+            rest -= worth[term]
         for number, counts in self._waiting.items():
             scores[number] = sum([worth[term] * _saturated(count) for term, count in counts.items()])
         return _largest(scores, limit)
+
+    def _parted(self, documents: int, worth: Mapping[str, float]) -> tuple[list[str], list[str]]:
+        """Return the terms by which documents are found, and those that are too common for it, by their worth."""
+        most = max(MAX_COMMON, round(MAX_COMMON_SHARE * documents))
+        ordered = sorted(self._postings, key=lambda term: (-worth[term], term))
+        telling = [term for term in ordered if self._postings[term].frequency <= most]
+        return (telling, [term for term in ordered if term not in telling]) if telling else (ordered, [])
 
     def of(self, numbers: Collection[int]) -> dict[int, dict[str, int]]:
         """Return the counts of the terms in these documents. Documents without any of the terms are left out."""
