@@ -65,6 +65,7 @@ class CheckedIndex:
         self._storages: WeakSet[Storage] = WeakSet([] if storage is None else [storage])
         self._of_threads: WeakValueDictionary[str, Storage] = WeakValueDictionary()
         self._known_users: set[str] = set()
+        self._newest: dict[str, Sequence[str]] = {}
         self._last: dict[str, Followed] = {}
         self._removed: dict[str, int] = {}
         self._erasures = 0
@@ -205,8 +206,16 @@ class CheckedIndex:
         if whose.user_id not in self._known_users:
             await self.catch_up(whose.user_id)
             return set(), None
-        page = await self.storage.list_threads(user_id=whose.user_id, archived=None, limit=NEWEST_THREADS)
-        known, infos = await self.index.overview([info.id for info in page.threads], whose.scopes)
+        # These are mostly the same threads as before, so both sides are read at once.
+        expected = self._newest.get(whose.user_id, ())
+        page, (known, infos) = await asyncio.gather(
+            self.storage.list_threads(user_id=whose.user_id, archived=None, limit=NEWEST_THREADS),
+            self.index.overview(expected, whose.scopes),
+        )
+        newest = [info.id for info in page.threads]
+        if further := set(newest).difference(expected):
+            known |= await self.index.positions(sorted(further))
+        self._newest[whose.user_id] = newest
         stale = [info.id for info in page.threads if not is_current(info, known.get(info.id))]
         for thread_id in stale:
             await self._follow_or_skip(thread_id)
