@@ -69,7 +69,7 @@ async def fill(index: SQLiteRecallIndex, model_id: str, near: Mapping[int, Seque
 
 async def nearest(index: SQLiteRecallIndex, model_id: str, vector: Sequence[float], limit: int) -> set[int]:
     """Return the keys of the candidates that are nearest by the index."""
-    asked = CandidateQuery(scope="user:ana", terms=(), model_id=model_id, vector=vector, limit=limit, reach=0)
+    asked = CandidateQuery(scope="user:ana", terms=(), model_id=model_id, vector=vector, limit=limit, neighbours=())
     return set((await index.candidates(asked)).found)
 
 

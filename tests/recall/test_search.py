@@ -313,14 +313,16 @@ async def test_only_the_best_documents_come_with_their_neighbours(
         documents = await index.documents(list((await index.candidates(query)).found))
         return sorted(f"{one.thread_id[-1]} {one.text}" for one in documents.values())
 
-    def words(surrounded: int) -> CandidateQuery:
-        return CandidateQuery(scope="user:ana", terms=("lantern",), surrounded=surrounded, reach=1)
+    def words(*neighbours: int) -> CandidateQuery:
+        return CandidateQuery(scope="user:ana", terms=("lantern",), neighbours=neighbours)
 
     alone = ["0 A lantern.", "1 A lantern, a lantern!", "2 My lantern: lantern, lantern."]
-    assert await found(words(0)) == alone
+    assert await found(words()) == alone
     assert await found(words(1)) == sorted([*alone, "2 It rains.", "2 It is late."])
     assert len(await found(words(60))) == 9
-    within = CandidateQuery(scope="user:ana", terms=(), periods=(day,), limit=2, surrounded=0)
+    beside = ["1 It is late.", "1 It rains.", "2 It is late.", "2 It rains."]
+    assert await found(words(2, 1)) == sorted([*alone, *beside, "2 Good morning.", "2 Good night."])
+    within = CandidateQuery(scope="user:ana", terms=(), periods=(day,), limit=2, neighbours=())
     assert await found(within) == ["1 Good night.", "1 It is late."]
-    within = CandidateQuery(scope="user:ana", terms=(), periods=(day,), limit=1, surrounded=1, reach=2)
+    within = CandidateQuery(scope="user:ana", terms=(), periods=(day,), limit=1, neighbours=(1, 1))
     assert await found(within) == ["1 A lantern, a lantern!", "1 Good night.", "1 It is late."]

@@ -33,9 +33,6 @@ HIGHEST_KEY = (1 << 63) - 1
 SAMPLED = 200
 """The number of vectors by which an index tells the dimensions of most of them."""
 
-NEIGHBOUR_REACH = 2
-"""The number of neighbours that a search by relevance needs on each side of a document."""
-
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
     """How far an index has followed a thread.
@@ -166,9 +163,9 @@ class CandidateQuery(msgspec.Struct, frozen=True, kw_only=True):
         model_id: the model of `vector`.
         vector: the query's vector, of length 1. It is compared with documents' vectors of the same model.
         limit: the approximate number of documents to find, without their neighbours.
-        surrounded: the number of the best documents by words, by meaning and of each period that come with their
-            neighbours. Those of the others would not be among the best.
-        reach: the number of neighbours that are fetched on each side of a document.
+        neighbours: how many of the best documents by words, by meaning and of each period come with the documents just
+            before and after them, how many come with those at two steps, and so on. Neighbours of the others would not
+            be among the best. Nothing fetches no neighbours.
     """
 
     scope: str
@@ -179,8 +176,7 @@ class CandidateQuery(msgspec.Struct, frozen=True, kw_only=True):
     model_id: str = ""
     vector: Sequence[float] | None = None
     limit: int = 100
-    surrounded: int = 60
-    reach: int = NEIGHBOUR_REACH
+    neighbours: tuple[int, ...] = (50, 30)
 
     def unknown_words(self, frequencies: Mapping[str, int]) -> dict[str, Sequence[str]]:
         """Return those of `words` of which no term occurs."""

@@ -376,7 +376,7 @@ class Recollection(CheckedIndex):
 
     async def _turns_with(self, wording: Wording, scope: str) -> set[tuple[str, int]]:
         """Return the threads and numbers of the turns of a scope with a message that has all words of a query."""
-        looked_for = CandidateQuery(scope=scope, terms=tuple(wording.terms), limit=1_000_000)
+        looked_for = CandidateQuery(scope=scope, terms=tuple(wording.terms), limit=1_000_000, neighbours=())
         candidates = await self.index.candidates(looked_for)
         return {
             (candidates.threads[key >> THREAD_BITS], candidate.turn)

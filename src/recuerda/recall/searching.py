@@ -35,8 +35,8 @@ FoundBy: TypeAlias = Callable[[int, Document | None, float], Sequence[Memory]]
 
 _CANDIDATES = 100
 _NARROW_CANDIDATES = 1_500
-_SURROUNDED = 0.6
-"""The share of the candidates that come with their neighbours."""
+_NEIGHBOURS = (0.5, 0.3)
+"""The shares of the candidates that come with their neighbours at one step and at two steps."""
 _STANDING_CANDIDATES = 1_000
 _OF_PERSON = 4
 """The expected score relative to what is found of a person if nobody has said a word of the question: a fifth of it is
@@ -120,7 +120,7 @@ class MemorySearch:
                 model_id="" if vector is None else self.meaning.model_id,
                 vector=vector,
                 limit=looked_at,
-                surrounded=_surrounded(looked_at),
+                neighbours=_neighbours(looked_at),
             )
             for scope in infos
         ]
@@ -182,7 +182,9 @@ class MemorySearch:
         min_share: float,
     ) -> list[Memory]:
         terms = tuple(wanted)
-        queries = [CandidateQuery(scope=scope, terms=terms, limit=_NARROW_CANDIDATES, reach=0) for scope in scopes]
+        queries = [
+            CandidateQuery(scope=scope, terms=terms, limit=_NARROW_CANDIDATES, neighbours=()) for scope in scopes
+        ]
         candidates = joined_candidates([await self.index.candidates(query) for query in queries])
         words = len(frozenset[int]().union(*wanted.values()))
         shares = {
@@ -207,7 +209,7 @@ class MemorySearch:
     async def standing(
         self, infos: Mapping[str, ScopeInfo], known: Known, limit: int, filters: Filters
     ) -> list[Memory]:
-        wanted = CandidateQuery(scope="", terms=(STANDING,), limit=_STANDING_CANDIDATES, reach=0)
+        wanted = CandidateQuery(scope="", terms=(STANDING,), limit=_STANDING_CANDIDATES, neighbours=())
         queries = [structs.replace(wanted, scope=scope) for scope in infos]
         candidates = joined_candidates([await self.index.candidates(query) for query in queries])
         corrections = await self._corrections(infos)
@@ -243,7 +245,7 @@ class MemorySearch:
         if copies < _CROWDED:
             return found
         limit = min(_MOST_CANDIDATES, int(queries[0].limit * copies))  # All queries of a search have one limit.
-        more = [structs.replace(one, limit=limit, surrounded=_surrounded(limit)) for one in queries]
+        more = [structs.replace(one, limit=limit, neighbours=_neighbours(limit)) for one in queries]
         return joined_candidates([await self.index.candidates(query) for query in more])
 
     async def _copies_of_recent(self, keys: Sequence[int], candidates: Candidates, filters: Filters) -> set[int]:
@@ -301,8 +303,8 @@ def _unsent(find: FoundBy, sent: Sequence[ChatMessage]) -> FoundBy:
     return memories
 
 
-def _surrounded(limit: int) -> int:
-    return round(_SURROUNDED * limit)
+def _neighbours(limit: int) -> tuple[int, ...]:
+    return tuple(round(share * limit) for share in _NEIGHBOURS)
 
 
 def _copies_of_one(candidates: Candidates) -> float:

@@ -322,7 +322,7 @@ async def test_terms_with_quotes_and_a_message_without_terms_leave_the_postings(
     assert await index.apply(
         ThreadUpdate(thread_id="one", expected=None, position=position(7), is_fresh=True, added=added)
     )
-    candidates = await found(index, *strange, reach=0)
+    candidates = await found(index, *strange, neighbours=())
     assert sorted((of.turn, dict(of.matches)) for of in candidates.found.values()) == [
         (turn, {term: turn}) for turn, term in enumerate(strange, 1)
     ]

@@ -44,7 +44,7 @@ async def asked(
     index: PostgresRecallIndex, model_id: str, vector: Sequence[float], *, terms: tuple[str, ...] = (), limit: int = 1
 ) -> Candidates:
     """Return what is found near a vector."""
-    query = CandidateQuery(scope="user:ana", terms=terms, model_id=model_id, vector=vector, limit=limit, reach=0)
+    query = CandidateQuery(scope="user:ana", terms=terms, model_id=model_id, vector=vector, limit=limit, neighbours=())
     return await index.candidates(query)
 
 

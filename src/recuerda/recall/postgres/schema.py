@@ -18,8 +18,8 @@ from recuerda.recall.text import TERMS_VERSION
 ANSWER = "assistant"
 """The role of a document whose `is_answer` is true. The role of the others is "user"."""
 
-SHAPE = 23000 + TERMS_VERSION
-"""The shape of the memories: 23000 for the twenty-third version of the tables, plus the version of the terms."""
+SHAPE = 24000 + TERMS_VERSION
+"""The shape of the memories: 24000 for the twenty-fourth version of the tables, plus the version of the terms."""
 
 _NAMES = (
     "state", "scopes", "threads", "documents", "blocks", "postings", "pending", "leaving", "speakers", "vectors",

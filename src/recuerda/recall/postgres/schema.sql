@@ -417,13 +417,24 @@ BEGIN
     RETURN v_keys;
 END $$;
 
--- The documents of the given numbers, the given nearest in meaning, the newest of the periods, and up to `p_reach` documents
--- before and after the first `p_surrounded` of each; their speakers and threads; and the vectors of `p_size` dimensions of
--- those that are not among the nearest, unless it is 0. All of it is one row, and a document is 28 bytes, because hundreds of
--- rows take longer to send and to read.
+-- The keys, and those of the neighbours at one step of as many of the first keys as the first number says, at two steps of as
+-- many as the second one says, and so on.
+CREATE OR REPLACE FUNCTION {schema}.recall_with_neighbours(p_keys bigint[], p_neighbours integer[]) RETURNS bigint[]
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT p_keys || ARRAY(
+        SELECT p_keys[place] + way * n.step
+        FROM unnest(p_neighbours) WITH ORDINALITY AS n (best, step)
+        CROSS JOIN LATERAL generate_series(1, least(n.best, cardinality(p_keys))) AS place
+        CROSS JOIN unnest(ARRAY[-1, 1]) AS way
+    )
+$$;
+
+-- The documents of the given numbers, the given nearest in meaning, and the newest of the periods, with their neighbours; their
+-- speakers and threads; and the vectors of `p_size` dimensions of those that are not among the nearest, unless it is 0. All of
+-- it is one row, and a document is 28 bytes, because hundreds of rows take longer to send and to read.
 CREATE OR REPLACE FUNCTION {schema}.recall_candidates(
-    p_scope text, p_numbers integer[], p_starts bigint[], p_ends bigint[], p_limit integer, p_surrounded integer,
-    p_reach integer, p_near bigint[], p_model text, p_size integer
+    p_scope text, p_numbers integer[], p_starts bigint[], p_ends bigint[], p_limit integer,
+    p_neighbours integer[], p_near bigint[], p_model text, p_size integer
 ) RETURNS TABLE (
     documents bytea, spoken bigint[], speakers text[], threads bigint[], thread_ids text[], heads bytea, data bytea
 )
@@ -436,30 +447,26 @@ DECLARE
         JOIN {schema}.recall_blocks b ON b.scope = v_scope AND b.block = n.number >> 4
         ORDER BY n.place
     );
-    v_surrounded bigint[] := v_hits[:p_surrounded] || p_near[:p_surrounded];
-    v_alone bigint[] := v_hits[p_surrounded + 1:] || p_near[p_surrounded + 1:];
-    v_within bigint[];
-    v_keys bigint[];
+    v_keys bigint[] := {schema}.recall_with_neighbours(v_hits, p_neighbours)
+        || {schema}.recall_with_neighbours(p_near, p_neighbours);
 BEGIN
     FOR i IN 1 .. cardinality(p_starts) LOOP
-        v_within := {schema}.recall_newest_within(v_scope, p_starts[i], p_ends[i], p_limit);
-        v_surrounded := v_surrounded || v_within[:p_surrounded];
-        v_alone := v_alone || v_within[p_surrounded + 1:];
+        v_keys := v_keys || {schema}.recall_with_neighbours(
+            {schema}.recall_newest_within(v_scope, p_starts[i], p_ends[i], p_limit), p_neighbours
+        );
     END LOOP;
     -- The keys are all of threads of the scope: numbers and vectors are the scope's own, and neighbours are in their thread.
-    v_keys := v_alone || ARRAY(
-        SELECT h + step FROM generate_series(-p_reach, p_reach) AS step CROSS JOIN unnest(v_surrounded) AS h
-    );
     SELECT
         string_agg(
             int8send(d.key) || int8send(d.created_us) || int8send((d.number::bigint << 32) | d.turn)
                 || int4send((d.size::integer << 16) | (d.traits << 1) | d.is_answer::integer),
             ''
         ),
-        array_agg(d.key) FILTER (WHERE d.speaker <> ''), array_agg(d.speaker) FILTER (WHERE d.speaker <> '')
-    INTO documents, spoken, speakers FROM {schema}.recall_documents d WHERE d.key = ANY (v_keys);
+        array_agg(d.key) FILTER (WHERE d.speaker <> ''), array_agg(d.speaker) FILTER (WHERE d.speaker <> ''),
+        array_agg(DISTINCT d.key >> 32)
+    INTO documents, spoken, speakers, threads FROM {schema}.recall_documents d WHERE d.key = ANY (v_keys);
     SELECT array_agg(t.key), array_agg(t.id) INTO threads, thread_ids FROM {schema}.recall_threads t
-    WHERE t.key = ANY (ARRAY(SELECT h >> 32 FROM unnest(v_surrounded || v_alone) AS h)) AND t.scope = v_scope;
+    WHERE t.key = ANY (threads) AND t.scope = v_scope;
     IF p_size > 0 THEN
         SELECT string_agg(int8send(v.document) || float4send(v.scale), ''), string_agg(v.data, '') INTO heads, data
         FROM {schema}.recall_vectors v

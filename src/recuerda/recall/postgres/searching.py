@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from struct import Struct
 
 import msgspec
@@ -71,8 +72,7 @@ class Searching:
         self._terms_like = composed("SELECT * FROM {schema}.recall_terms_like(%s, %s::text[], %s::text[], %s::integer)")
         self._candidates = composed(
             "SELECT * FROM {schema}.recall_candidates("
-            "%s, %s::integer[], %s::bigint[], %s::bigint[], %s::integer, %s::integer, %s::integer, %s::bigint[], %s, "
-            "%s::integer)"
+            "%s, %s::integer[], %s::bigint[], %s::bigint[], %s::integer, %s::integer[], %s::bigint[], %s, %s::integer)"
         )
         self._documents = composed("SELECT * FROM {schema}.recall_documents_of(%s::bigint[])")
         self._held = composed(
@@ -246,17 +246,15 @@ class Searching:
         has_more: bool,
     ) -> Candidates:
         """Return the candidates. With `has_more`, documents that are not in `near` may have a vector, too."""
-        limit, surrounded = min(query.limit, 2**31 - 1), min(query.surrounded, 2**31 - 2)
+        limit = min(query.limit, 2**31 - 1)
         best = matches.best(documents, limit)
         values = (
             query.scope,
-            # The server reads neighbours faster one after the other.
-            number_array([*sorted(best[:surrounded]), *sorted(best[surrounded:])]),
+            number_array(_side_by_side(best, query.neighbours)),
             [start for start, _ in query.periods],
             [until for _, until in query.periods],
             limit,
-            surrounded,
-            query.reach,
+            number_array(query.neighbours),
             number_array(heapq.nlargest(limit, near, key=near.__getitem__)),
             query.model_id,
             len(query.vector or ()) if has_more else 0,
@@ -397,6 +395,15 @@ def _matches(query: CandidateQuery, found: Sequence[Row]) -> Matches:
                 waiting[first] = {term: counts[term] for term in met}
     postings = {term: Postings(sorted(of.items())[-MAX_CHUNKS:]) for term, of in chunks.items()}
     return Matches(postings, waiting, query.shares)
+
+
+def _side_by_side(best: Sequence[int], neighbours: Sequence[int]) -> Iterator[int]:
+    """Yield those documents in the order of their numbers that come with the same neighbours.
+
+    The server reads documents faster that lie side by side.
+    """
+    for start, end in pairwise([0, *sorted(neighbours), len(best)]):
+        yield from sorted(best[start:end])
 
 
 def _near(vector: Sequence[float], heads: bytes | None, data: bytes | None) -> dict[int, float]:

@@ -121,8 +121,8 @@ def candidates(query: CandidateQuery, connection: sqlite3.Connection) -> Candida
         *(_newest_within(connection, scope, start, end, query.limit) for start, end in query.periods),
     ]
     keys = set(chain(*hits))
-    for found in hits:
-        keys.update([key + step for key in found[: query.surrounded] for step in range(-query.reach, query.reach + 1)])
+    for step, best in enumerate(query.neighbours, 1):
+        keys.update([key + way for found in hits for key in found[:best] for way in (-step, step)])
     similar |= meaning.similarities(scope, query, keys - similar.keys(), connection)
     candidates = _candidates(connection, scope, keys, matches, similar)
     return Candidates(
