@@ -13,7 +13,7 @@ import pytest
 from bench.recall import MadeUp
 from recuerda import ChatMessage
 from recuerda.recall import RecallProvider, SQLiteRecallIndex
-from recuerda.recall.postings import MAX_CHUNK, MAX_SHARING, Chunk, Matches, Postings, entered, without
+from recuerda.recall.postings import MAX_CHUNK, MAX_COMMON, MAX_COMMON_SHARE, MAX_SHARING, Chunk, Matches, Postings, entered, without
 from recuerda.recall.ranking import WEIGHTS, idf
 from recuerda.recall.sqlite import entries, following
 from recuerda.recall.sqlite.texts import original_text, stored_text
@@ -104,6 +104,20 @@ def test_of_equally_good_documents_the_newest_come_first() -> None:
     assert matches.best(3_000, 100) == [*thrice, *twice, *once][:100]
     assert matches.best(3_000, 10) == [*thrice, *twice][:10]
     assert matches.best(3_000, 3) == thrice[:3]
+
+
+def test_a_term_of_most_documents_orders_what_the_others_find_and_finds_nothing_itself() -> None:
+    documents = 6_000
+    common, rare = {number: 1 for number in range(0, documents, 3)}, dict.fromkeys([7, 9, 4_000, 4_002], 1)
+    postings = {"common": Postings(entered((), common)), "rare": Postings(entered((), rare))}
+    assert postings["common"].frequency > max(MAX_COMMON, MAX_COMMON_SHARE * documents)
+    matches = Matches(postings, {})
+    assert matches.best(documents, 10) == [4_002, 9, 4_000, 7]
+    assert matches.of([9, 12]) == {9: {"common": 1, "rare": 1}, 12: {"common": 1}}
+    alone = Matches({"common": postings["common"]}, {})
+    assert alone.best(documents, 3) == [5_997, 5_994, 5_991]
+    # In a scope in which the share is smaller, it finds documents.
+    assert matches.best(4 * documents, 6) == [4_002, 9, 4_000, 7, 5_997, 5_994]
 
 
 def test_a_text_is_stored_compressed_if_that_is_shorter() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from recuerda import AgentThread, ChatMessageStore
 from recuerda.recall import RecallProvider
+from recuerda.recall.correcting import saying
 from recuerda.sqlite import SQLiteStorage
 from tests.recall.talking import NOW, pair, person, say
 
@@ -34,6 +35,26 @@ async def test_a_long_message_with_another_word_is_a_repeat(storage: SQLiteStora
     report = "The nightly backup of the customer database finished {} after checking every table and index."
     await tell(storage, report.format("quickly"), report.format("slowly"), "The backup needs a new disk.")
     assert len([text for text in await found(recall, "nightly backup") if "nightly" in text]) == 1
+
+
+async def test_memories_are_compared_by_their_terms_only_if_most_words_begin_alike(
+    storage: SQLiteStorage, recall: RecallProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def counted(role: str, speaker: str | None, text: str) -> tuple[str, frozenset[str]]:
+        made.append(text)
+        return saying(role, speaker, text)
+
+    monkeypatch.setattr("recuerda.recall.repeats.saying", counted)
+    different = ["A lantern burns on the quay all night.", "Mara's bakery sells lantern bread.", "Broken lantern glass!"]
+    alike = ["We painted the old lantern again.", "We paint old lanterns again."]
+    japanese = ["ランタンを買った", "ランタンを買う"]
+    await tell(storage, *different, *alike, *japanese)
+    assert set(await found(recall, "lantern")) == {*different, alike[-1]}
+    assert set(made) == set(alike)
+    await found(recall, "ランタン")
+    assert set(made) == {*alike, *japanese}
 
 
 async def test_a_correction_is_no_repeat(storage: SQLiteStorage, recall: RecallProvider) -> None:

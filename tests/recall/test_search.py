@@ -1,6 +1,8 @@
 """What a search finds first: words and their forms, languages, speakers, times, exchanges, roles."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -9,6 +11,7 @@ from recuerda.errors import InvalidInput
 from recuerda.recall import RecallProvider
 from recuerda.recall.index import CandidateQuery
 from recuerda.sqlite import SQLiteStorage
+from recuerda.storage import ThreadPage
 from tests.recall.talking import NOW, pair, person, say
 
 
@@ -296,6 +299,29 @@ async def test_a_time_and_a_name_tell_less_in_what_a_user_says_to_an_assistant(
         for thread, factor in (("assistant", 1.1), ("people", 1.3))
         for reason in ("time", "name")
     }
+
+
+async def test_the_storage_and_the_index_are_read_at_once(
+    storage: SQLiteStorage, recall: RecallProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await say(storage, "talk", person("Ana", "A lantern."))
+    await recall.search("lantern")
+    listed, read = storage.list_threads, recall._of().index.overview  # pyright: ignore[reportPrivateUsage]
+    is_listing = asyncio.Event()
+
+    async def list_threads(**wanted: Any) -> ThreadPage:
+        is_listing.set()
+        return await listed(**wanted)
+
+    async def overview(*wanted: Any) -> Any:
+        await is_listing.wait()
+        return await read(*wanted)
+
+    monkeypatch.setattr(storage, "list_threads", list_threads)
+    monkeypatch.setattr(recall._of().index, "overview", overview)  # pyright: ignore[reportPrivateUsage]
+    await say(storage, "new", person("Ana", "My lantern broke."))
+    async with asyncio.timeout(10):
+        assert len(await recall.search("lantern")) == 2
 
 
 async def test_only_the_best_documents_come_with_their_neighbours(
