@@ -13,7 +13,17 @@ import pytest
 from bench.recall import MadeUp
 from recuerda import ChatMessage
 from recuerda.recall import RecallProvider, SQLiteRecallIndex
-from recuerda.recall.postings import MAX_CHUNK, MAX_COMMON, MAX_COMMON_SHARE, MAX_SHARING, Chunk, Matches, Postings, entered, without
+from recuerda.recall.postings import (
+    MAX_CHUNK,
+    MAX_COMMON,
+    MAX_COMMON_SHARE,
+    MAX_SHARING,
+    Chunk,
+    Matches,
+    Postings,
+    entered,
+    without,
+)
 from recuerda.recall.ranking import WEIGHTS, idf
 from recuerda.recall.sqlite import entries, following
 from recuerda.recall.sqlite.texts import original_text, stored_text
@@ -108,7 +118,7 @@ def test_of_equally_good_documents_the_newest_come_first() -> None:
 
 def test_a_term_of_most_documents_orders_what_the_others_find_and_finds_nothing_itself() -> None:
     documents = 6_000
-    common, rare = {number: 1 for number in range(0, documents, 3)}, dict.fromkeys([7, 9, 4_000, 4_002], 1)
+    common, rare = dict.fromkeys(range(0, documents, 3), 1), dict.fromkeys([7, 9, 4_000, 4_002], 1)
     postings = {"common": Postings(entered((), common)), "rare": Postings(entered((), rare))}
     assert postings["common"].frequency > max(MAX_COMMON, MAX_COMMON_SHARE * documents)
     matches = Matches(postings, {})

@@ -47,7 +47,7 @@ async def test_memories_are_compared_by_their_terms_only_if_most_words_begin_ali
         return saying(role, speaker, text)
 
     monkeypatch.setattr("recuerda.recall.repeats.saying", counted)
-    different = ["A lantern burns on the quay all night.", "Mara's bakery sells lantern bread.", "Broken lantern glass!"]
+    different = ["A lantern burns on the quay at night.", "Mara's bakery sells lantern bread.", "Broken lantern glass!"]
     alike = ["We painted the old lantern again.", "We paint old lanterns again."]
     japanese = ["ランタンを買った", "ランタンを買う"]
     await tell(storage, *different, *alike, *japanese)
