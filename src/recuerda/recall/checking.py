@@ -45,6 +45,8 @@ ROUNDS = 5
 """How often a search is repeated because a thread changes meanwhile."""
 
 _LAST_POSITIONS = 1_000
+_LAST_USERS = 1_000
+"""The number of users whose newest threads are kept in mind."""
 _LISTED_AT_ONCE = 1_000
 _ERASED_AT_ONCE = 200
 
@@ -215,11 +217,14 @@ class CheckedIndex:
         newest = [info.id for info in page.threads]
         if further := set(newest).difference(expected):
             known |= await self.index.positions(sorted(further))
+        self._newest.pop(whose.user_id, None)
         self._newest[whose.user_id] = newest
+        if len(self._newest) > _LAST_USERS:
+            del self._newest[next(iter(self._newest))]
         stale = [info.id for info in page.threads if not is_current(info, known.get(info.id))]
         for thread_id in stale:
             await self._follow_or_skip(thread_id)
-        current = {info.id for info in page.threads}.difference(stale)
+        current = set(newest).difference(stale)
         return set() if self.storage.kind == "encrypted" else current, None if stale else infos
 
     async def _follow_or_skip(self, thread_id: str, *, is_anew: bool = False) -> int:
@@ -396,6 +401,8 @@ class CheckedIndex:
         items = 0
         for start in range(0, len(thread_ids), _ERASED_AT_ONCE):
             items += await self.index.erase(thread_ids[start : start + _ERASED_AT_ONCE], None)
+        if user_id is not None:
+            self._newest.pop(user_id, None)
         for scope in [] if user_id is None else await self._scopes_of(user_id):
             items += await self.index.erase([], scope)
         return items + sum(self._removed.pop(thread_id, 0) for thread_id in thread_ids)
