@@ -29,7 +29,6 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from itertools import product
-from operator import itemgetter
 from statistics import fmean, pstdev
 from typing import NamedTuple
 
@@ -242,7 +241,9 @@ def own_scores(question: Question, info: ScopeInfo, candidates: Candidates, weig
     most = weights.similarity * idf(1, info.documents)
     own: dict[int, float] = {}
     has_times, has_likeness = bool(question.times), bool(likeness)
-    for key, candidate in sorted(candidates.found.items(), key=itemgetter(0)):
+    found = candidates.found
+    for key in sorted(found):
+        candidate = found[key]
         score = score_of_words(candidate, worth, asked, info.mean_size, weights) if candidate.matches else 0.0
         if has_times:
             score += weights.date * question.times.parts_met(candidate.created_us)
@@ -326,22 +327,23 @@ def supported_scores(
 
     Few candidates have a score of their own. So each of these gives its support, and the others are not looked at.
     """
-    support: dict[int, float] = {}
+    scores = dict(own)
     by_kind = _support_weights(weights)
     for key, score in own.items():
         beside = found[key]
-        earliest, latest = beside.created_us - SESSION_GAP_US, beside.created_us + SESSION_GAP_US
+        created = beside.created_us
         by_role = by_kind[beside.role, bool(beside.traits & IS_QUESTION)]
         for place, step in _PLACES:
             other = key - step
             candidate = found.get(other)
-            if candidate is not None and earliest <= candidate.created_us <= latest:
-                support[other] = support.get(other, 0.0) + by_role[candidate.role][place] * score
-    scores = {key: own.get(key, 0.0) + support.get(key, 0.0) for key in own.keys() | support.keys()}
+            if candidate is not None and -SESSION_GAP_US <= candidate.created_us - created <= SESSION_GAP_US:
+                scores[other] = scores.get(other, 0.0) + by_role[candidate.role][place] * score
     for key in echoes:
         if (reply := found.get(key + 1)) is not None and is_reply_to(reply, found, echoes):
             scores[key + 1] = scores.get(key + 1, 0.0) + weights.echoed * own[key]
-    return {key: score for key, score in scores.items() if score > 0 and key not in echoes}
+    for key in echoes:
+        del scores[key]
+    return scores
 
 
 def is_reply_to(candidate: Candidate, found: Mapping[int, Candidate], echoes: AbstractSet[int]) -> bool:
