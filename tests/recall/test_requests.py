@@ -21,6 +21,10 @@ What's the best way to get to the wedding?
 Could you improve my resume?
 please translate this: good morning
 My back hurts. Suggest some exercises.
+plz draft an email to my landlord
+menu for tonight pls
+porfa hazme una lista
+un menu pour ce soir stp
 ¿Podrías planear mi viaje a Roma?
 Escríbeme una carta para el casero.
 ¿Qué me recomiendas para cenar?

@@ -140,13 +140,13 @@ ADVERBS: dict[str, str] = {
 """The words for "always" and "never". They count only beside an order. English has further rules for them."""
 
 POLITE = (
-    r"please|pls|por favor|bitte|s'il (?:te|vous) plait|per favore|alsjeblieft|alstublieft|snalla|пожалуйста|prosze|"
-    r"lutfen|من فضلك|لو سمحت"
+    r"please|pl[sz]|por favor|porfa|bitte|s'il (?:te|vous) plait|stp|svp|per (?:favore|piacere)|alsjeblieft|alstublieft|"
+    r"aub|snalla|пожалуйста|prosze|lutfen|من فضلك|لو سمحت"
 )
 """The words for "please". `requests.py` has them, too."""
 
-PLEASE = rf"{POLITE}|plz|kindly|porfa|stp|svp|per piacere|graag|aub|رجاء"
-"""Words that make a wish of a sentence without a verb: also short forms, and words with other meanings."""
+PLEASE = rf"{POLITE}|kindly|graag|رجاء"
+"""Words that make a wish of a sentence without a verb: also words with other meanings."""
 
 REQUESTS = (
     r"(?:can|could|would|will) (?:you|u)|(?:can|could) we agree|(?:puedes|podrias|puede usted|podria)|(?:kannst|"
