@@ -1,7 +1,7 @@
 """Folding: the spellings of one word become one form, without capitals, accents and variants of letters.
 
-A keyboard often lacks a letter, and people leave accents out. So ß is folded to ss, ł to l, and ø to o. A mark
-that makes another letter stays: Japanese ガ is not カ, and Russian й is not и.
+A keyboard often lacks a letter, and people leave accents out. So ß is folded to ss, ł to l, ø to o, and the Hawaiian
+okina to nothing. A mark that makes another letter stays: Japanese ガ is not カ, and Russian й is not и.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import unicodedata
 
 _LETTERS = {
     "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ı": "i", "ħ": "h", "ŧ": "t",
-    "ŋ": "n", "ə": "e", "ё": "е", "ς": "σ", "\u2019": "'", "\u02bc": "'", "\u02bb": "'", "\u2018": "'", "`": "'",
+    "ŋ": "n", "ə": "e", "ё": "е", "ς": "σ", "\u2019": "'", "\u02bc": "'", "\u2018": "'", "`": "'",
     "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ی": "ي", "ک": "ك", "ة": "ه", "ؤ": "و", "ئ": "ي",
 }  # fmt: skip
-_DROPPED = "\u0640\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u0307"
+_DROPPED = "\u02bb\u0640\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u0307"
 _WRITTEN_OUT = {"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"}
 _GEMINATE = re.compile("(?<=[lL])\u00b7(?=[lL])")
 """The dot between the two letters of Catalan "al·lèrgia"."""

@@ -44,7 +44,7 @@ _HANGUL = "\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3"
 _ACCENTS = "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed"
 _MARKS = f"{_ACCENTS}\u0900-\u0963\u0966-\u0d7f\u200c\u200d\u00ad"
 _LETTER = rf"(?:(?![{_UNSPACED}{_HANGUL}_])[\w{_MARKS}])"
-_APOSTROPHES = "'\u2019\u2018\u02bc\u02bb"
+_APOSTROPHES = "'\u2019\u2018\u02bc"
 _JOINT = re.compile(rf"[{_APOSTROPHES}.@+_\-\u2010\u2011]")
 _TOKEN = re.compile(rf"[{_UNSPACED}]+|[{_HANGUL}]+|{_LETTER}+(?:[{_APOSTROPHES}.@+_\-\u2010\u2011]{_LETTER}+)*")
 _LATIN_TOKEN = re.compile(r"[^\W_]+(?:['.@+_\-][^\W_]+)*")
@@ -282,7 +282,7 @@ def _with_apostrophe(token: str) -> Iterator[Word]:
         yield from _compound(tail)
     elif fold(tail) in _CONTRACTED:
         yield _plain(head.removesuffix("n") if tail == "t" else head)
-    elif not head:  # A letter such as the Hawaiian okina is an apostrophe, too.
+    elif not head:  # An apostrophe may be a letter of the word, as in U+02BC.
         yield from _compound(tail)
     elif head[0].isupper() and tail.islower():
         yield from _compound(head)

@@ -140,8 +140,8 @@ ADVERBS: dict[str, str] = {
 """The words for "always" and "never". They count only beside an order. English has further rules for them."""
 
 POLITE = (
-    r"please|pl[sz]|por favor|porfa|bitte|s'il (?:te|vous) plait|stp|svp|per (?:favore|piacere)|alsjeblieft|alstublieft|"
-    r"aub|snalla|пожалуйста|prosze|lutfen|من فضلك|لو سمحت"
+    r"please|pl[sz]|por favor|porfa|bitte|s'il (?:te|vous) plait|stp|svp|per (?:favore|piacere)|alsjeblieft|"
+    r"alstublieft|aub|snalla|пожалуйста|prosze|lutfen|من فضلك|لو سمحت"
 )
 """The words for "please". `requests.py` has them, too."""
 

@@ -31,7 +31,7 @@ from recuerda.recall.languages import ENGLISH, STOPWORDS, languages_of, stem, st
 from recuerda.recall.number_words import Number, may_have_number, numbers_in
 from recuerda.recall.segmentation import Token, Word, tokens_of
 
-TERMS_VERSION = 29
+TERMS_VERSION = 30
 """The version of the rules that make terms. An index that was built with another version is rebuilt."""
 
 MAX_TEXT = 20_000
