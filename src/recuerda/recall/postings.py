@@ -2,10 +2,10 @@
 
 The documents of a scope have numbers. A thread gets them in blocks of `BLOCK`, so they are dense within the scope, and
 the numbers of neighbouring documents are neighbours. The postings of a term are the numbers of the documents that have
-it, cut into chunks. A chunk is an array of 16-bit integers: the count of its documents, the lowest 16 bits of their
-numbers in ascending order, and again the number of each document that has the term more than once, once for each
-further time. So a document costs two bytes for each of its terms, and Python reads a chunk without a loop. The lowest
-byte of an integer comes first.
+it, cut into chunks. A chunk is an array of 16-bit integers: the lowest 16 bits of the numbers of its documents in
+ascending order, and again the number of each document that has the term more than once, once for each further time. If
+there is such a document, one more byte has the count of the documents, so the length is odd. So a document costs two
+bytes for each of its terms, and Python reads a chunk without a loop. The lowest byte of an integer comes first.
 
 A chunk is identified by its term and by a number, its `first`: it holds the documents from there up to the next chunk's
 first, within the same 65,536 numbers.
@@ -52,8 +52,7 @@ _LOW = (1 << RANGE_BITS) - 1
 _MAX_COUNT = 200
 """The largest count that is stored, because equal numbers must fit into a chunk. A higher count weighs hardly more."""
 
-_EMPTY = bytes(2)
-"""The data of a chunk without a document."""
+_COUNTS = [count.to_bytes(2, "little") for count in range(256)]
 
 _NO_SHARES: Mapping[str, float] = {}
 
@@ -270,7 +269,7 @@ def entered(chunks: Sequence[tuple[int, bytes]], counts: Mapping[int, int]) -> I
     for number, count in counts.items():
         parts.setdefault(_first_for(number, firsts), {})[number] = min(count, _MAX_COUNT)
     for first, added in parts.items():
-        if (data := _with_more(known.get(first, _EMPTY), added)) is not None:
+        if (data := _with_more(known.get(first, b""), added)) is not None:
             yield Chunk(first, data)
             continue
         held = _unpacked(first, known[first]) if first in known else {}
@@ -290,14 +289,12 @@ def _with_more(data: bytes, added: Mapping[int, int]) -> bytes | None:
 
     In it, all documents have the term once, the new ones are behind the others, and the chunk has room.
     """
-    count = data[0] | data[1] << 8
-    total = count + len(added)
-    if total > MAX_CHUNK or len(data) != 2 * count + 2 or sum(added.values()) != len(added):
+    if len(data) % 2 or len(data) // 2 + len(added) > MAX_CHUNK or sum(added.values()) != len(added):
         return None
     lows = sorted([number & _LOW for number in added])
-    if count and lows[0] <= (data[-2] | data[-1] << 8):
+    if data and lows[0] <= (data[-2] | data[-1] << 8):
         return None
-    return b"".join((total.to_bytes(2, "little"), data[2:], *[low.to_bytes(2, "little") for low in lows]))
+    return b"".join((data, *[low.to_bytes(2, "little") for low in lows]))
 
 
 def _first_for(number: int, firsts: Sequence[int]) -> int:
@@ -307,7 +304,8 @@ def _first_for(number: int, firsts: Sequence[int]) -> int:
 
 
 def _integers(data: bytes) -> array[int]:
-    integers = array("H", data)
+    """Return the integers of a chunk behind the count of its documents."""
+    integers = array("H", _COUNTS[data[-1]] + data[:-1] if len(data) % 2 else _COUNTS[len(data) // 2] + data)
     if sys.byteorder == "big":
         integers.byteswap()
     return integers
@@ -323,10 +321,10 @@ def _unpacked(first: int, data: bytes) -> dict[int, int]:
 
 def _packed(counts: Sequence[tuple[int, int]]) -> bytes:
     further = [number & _LOW for number, count in counts for _ in range(count - 1)]
-    integers = array("H", [len(counts), *[number & _LOW for number, _ in counts], *further])
+    integers = array("H", [*[number & _LOW for number, _ in counts], *further])
     if sys.byteorder == "big":
         integers.byteswap()
-    return integers.tobytes()
+    return integers.tobytes() + (bytes((len(counts),)) if further else b"")
 
 
 def _cut(first: int, counts: Sequence[tuple[int, int]], *, is_behind: bool) -> Iterator[Chunk]:

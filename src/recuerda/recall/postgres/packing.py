@@ -5,8 +5,7 @@ into rows. The key of a row is the key of its first chunk, and the row has all c
 next row, as a leaf of a B-tree. So a chunk is in the last row whose key is not greater. Terms have the order of their
 bytes, which is also Python's order of strings.
 
-The data of a row is a MessagePack array with the term, the `first` and the data of each chunk. Most chunks have one
-document that has the term once: the row has only its number.
+The data of a row is a MessagePack array with the term, the `first` and the data of each chunk.
 """
 
 from __future__ import annotations
@@ -27,9 +26,6 @@ MAX_ROW = 1_000
 _OVERHEAD = 5
 """About the number of bytes of a chunk in a row beside its term and its data."""
 
-_ALONE = b"\x01\x00"
-"""The beginning of the data of a chunk with one document that has the term once."""
-
 
 Row: TypeAlias = Mapping[Key, bytes]
 """The data of the chunks of a row, in their order."""
@@ -46,17 +42,14 @@ def packed(chunks: Iterable[tuple[Key, bytes]]) -> bytes:
     """Return the data of a row with these chunks."""
     values: list[str | int | bytes] = []
     for (term, first), data in chunks:
-        values += (term, first, data[2:] if len(data) == 4 and data.startswith(_ALONE) else data)
+        values += (term, first, data)
     return msgspec.msgpack.encode(values)
 
 
 def unpacked(row: bytes) -> Row:
     """Return the chunks of a row."""
     values = msgspec.msgpack.decode(row)
-    return {
-        (term, first): _unpacked(data)
-        for term, first, data in zip(values[::3], values[1::3], values[2::3], strict=True)
-    }
+    return {(term, first): data for term, first, data in zip(values[::3], values[1::3], values[2::3], strict=True)}
 
 
 def unpacked_rows(rows: Mapping[Key, bytes]) -> dict[Key, Row]:
@@ -69,17 +62,12 @@ def chunks_in(row: bytes, terms: Container[str]) -> Iterator[tuple[str, int, byt
     values = msgspec.msgpack.decode(row)
     for at, term in enumerate(values[::3]):
         if term in terms:
-            yield term, values[3 * at + 1], _unpacked(values[3 * at + 2])
+            yield term, values[3 * at + 1], values[3 * at + 2]
 
 
 def terms_in(row: bytes) -> Sequence[str]:
     """Return the terms of the chunks of a row."""
     return msgspec.msgpack.decode(row)[::3]
-
-
-def _unpacked(data: bytes) -> bytes:
-    """Return the data of a chunk, of which `packed` leaves out the beginning if it has one number."""
-    return _ALONE + data if len(data) == 2 else data
 
 
 def chunks_of(rows: Mapping[Key, Row], terms: Collection[str]) -> dict[str, list[tuple[int, bytes]]]:

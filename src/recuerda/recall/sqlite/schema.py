@@ -26,7 +26,7 @@ from recuerda.recall.text import TERMS_VERSION
 APPLICATION_ID = 0x52454349
 """Marks a SQLite file as an index of recuerda ("RECI")."""
 
-SHAPE = 6000 + TERMS_VERSION
+SHAPE = 7000 + TERMS_VERSION
 """The shape of a file's tables and terms: its `user_version`. An index of another shape is created again."""
 
 ROLES = ("user", "assistant")
