@@ -54,7 +54,7 @@ _FAMILY_WORDS = """
     chemistry chemist chemical; physics physicist; economy economist economics; journalism journalist; pray prayer; rent
     rental; bury burial; oppose opposition; apologise apologize apology; criticise criticize criticism; counsellor
     counselor; woollen woolen; axe ax; jail gaol; artifact artefact; molt moult; smolder smoulder; fetus foetus;
-    medieval mediaeval; pretense pretence; louse lice; penny pence
+    medieval mediaeval; pretense pretence; louse lice; penny pence; sting stung
 """
 _FAMILIES: dict[str, str] = {
     form: forms[0] for line in _FAMILY_WORDS.split(";") for forms in [line.split()] for form in forms[1:]

@@ -41,7 +41,8 @@ IRREGULAR_FORMS: dict[str, str] = {
         köchin; anwalt anwältin; frau frauen; schwester geschwister; bruder gebrüder; wasser gewässer; berg
         gebirge; hoch hohe höher höchste; gut besser beste; nah näher nächste; viel mehr meiste; groß größer
         größte; alt älter älteste; jung jünger jüngste; allergisch allergiker; angenehm; angebot; hochzeit
-        heirat heiraten; reise gereist; geburtstag geburtstage
+        heirat heiraten; reise gereist; geburtstag geburtstage;
+        laufen lief läuft; messen maß misst; raten rät geraten
     """,
     "fr": """
         œil yeux; travail travaux; vitrail vitraux; corail coraux; bail baux; émail émaux; ciel cieux; monsieur
@@ -75,7 +76,8 @@ IRREGULAR_FORMS: dict[str, str] = {
         allergie allergique; infirmier infirmière; boulanger boulangère boulangerie; ami amie amitié; oncle
         tonton; grand-mère mamie; grand-père papi papy; mère maman; père papa; vélo bicyclette; voiture auto;
         copain copine; frère frangin; télé télévision; photo photographie; frigo réfrigérateur; médecin médecine
-        médical médicament; ordinateur ordi
+        médical médicament; ordinateur ordi;
+        boire buvons
     """,
     "es": """
         ducir duje dujo duzca; conducir conduje conduzco; traducir traduje traduzco traducción; producir produje
@@ -103,7 +105,8 @@ IRREGULAR_FORMS: dict[str, str] = {
         gafas lentes; piso apartamento departamento; nevera frigorífico refrigerador; médico medicina
         medicamento; dentista dental diente; pagar pago; comer comida; beber bebida; alergia alérgico;
         cumpleaños cumple; ratón ratones; comprar compra; viajar viaje; trabajar trabajo; cantar canción
-        cantante; bailar baile; empezar comienzo comenzar; huevo huevos
+        cantante; bailar baile; empezar comienzo comenzar; huevo huevos;
+        caer cae; oler huele olía olió
     """,
     "it": """
         uomo uomini; dio dei; bue buoi; zio zii; prendere preso presi prese; scrivere scritto scrissi scrisse
@@ -155,7 +158,8 @@ IRREGULAR_FORMS: dict[str, str] = {
         bici; foto fotografia; carro automóvel; telefone telefonar; jogar jogo jogador; nadar natação; casar
         casamento; alergia alérgico; chover chuva; cozinhar cozinheiro cozinha; mudar mudança; bom boa bons; mau
         má; dois duas; pão pães; cão cães cachorro; cor cores; mulher mulheres; colher colheres; flor flores;
-        açúcar açúcares; voar voo; viajar viagem; chegar chegada; partir partida
+        açúcar açúcares; voar voo; viajar viagem; chegar chegada; partir partida;
+        anel anéis
     """,
     "nl": """
         kopen kocht; zoeken zocht; denken dacht; brengen bracht; schrijven schreef; lezen las; eten at gegeten;
@@ -179,7 +183,8 @@ IRREGULAR_FORMS: dict[str, str] = {
         lerares leraren; arts artsen; kleinkind kleinkinderen; blad bladeren bladen; lied liederen; been benen;
         schoen schoenen; mama moeder; papa vader; oma grootmoeder; opa grootvader; allergie allergisch; foto's
         foto fotograaf fotograferen; auto's auto; mooi mooie; huwelijk trouwen getrouwd bruiloft; verhuizen
-        verhuisd verhuizing; kroon kronen; geneesmiddel medicijn medicijnen
+        verhuisd verhuizing; kroon kronen; geneesmiddel medicijn medicijnen;
+        hangen hingen gehangen
     """,
     "sv": """
         bok böcker; fot fötter; bror bröder broder; mor mödrar moder mamma; far fäder fader pappa; dotter
@@ -201,7 +206,8 @@ IRREGULAR_FORMS: dict[str, str] = {
         liten litet små lilla mindre; stor större störst; bra bättre bäst; gammal äldre äldst; ung yngre; lång
         längre längst; hög högre; bil bilar; syster systrar; kött; museum museet museer; allergi allergisk
         allergiker; gifta gift bröllop giftermål; mormor mormödrar; farmor farmödrar; byta byte; cykel cyklar
-        cykla; nyckel nycklar; fågel fåglar; fika; tvätta tvättade; flytta flytt; betala betalning
+        cykla; nyckel nycklar; fågel fåglar; fika; tvätta tvättade; flytta flytt; betala betalning;
+        bita bet bitit biter; skära skar skurit skär
     """,
     "da": """
         mand mænd; hånd hænder; nat nætter; by byer byen; tand tænder; bror brødre broder; datter døtre; barn

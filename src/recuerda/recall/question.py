@@ -17,6 +17,7 @@ from recuerda.recall.folding import composed, fold
 from recuerda.recall.index import ScopeInfo
 from recuerda.recall.languages import languages_of, stem
 from recuerda.recall.recaps import frame_words
+from recuerda.recall.separable_verbs import verbs_asked
 from recuerda.recall.similar_words import can_be_similar
 from recuerda.recall.text import (
     ABOUT_ASKER,
@@ -155,7 +156,8 @@ def question_of(
     if not terms or _is_only_about_asker(query, names):
         terms = _terms_without_words(query, names, has_times=bool(times))
     told = languages_of(words, composed(query))
-    terms |= ends_asked(first_forms(terms), told, stem)
+    first = first_forms(terms)
+    terms |= ends_asked(first, told, stem) | verbs_asked(first, told, stem)
     if not terms and beside:
         # "And why?" asks about what stands beside it.
         terms, beside = query_terms(beside), ""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from recuerda.recall.compounds import ASKED, compounds_with, last_words, start_of
 from recuerda.recall.misspelling import EARLY, early_errors, respelt_starts, sound
+from recuerda.recall.separable_verbs import PARTED
 
 START = EARLY
 """The number of letters with which a similar term begins alike, unless it differs in one of these letters."""
@@ -67,10 +68,11 @@ def can_be_similar(word: str) -> bool:
 
 def to_look_up(terms: Iterable[str]) -> LookedUp:
     """Return what to look up for the terms of a word; see `misspelling.py`."""
+    terms = list(terms)
     ends = [term for term in terms if term.startswith(ASKED)]
-    long = [term for term in terms if len(term) >= START and not term.startswith(ASKED)]
+    long = [term for term in terms if len(term) >= START and not term.startswith((ASKED, PARTED))]
     word_length = max(map(len, long), default=0)
-    starts, spellings = {term[:START] for term in long}.union(map(start_of, ends)), set[str]()
+    starts, spellings = {term[:START] for term in long}.union(map(start_of, ends)), _verbs(terms)
     for term in long:
         if len(term) >= _SHORTEST:
             starts |= respelt_starts(term)
@@ -82,7 +84,8 @@ def similar_terms(terms: Collection[str], known: Iterable[str]) -> list[str]:
     """Return the known terms that are most similar to the terms of a word, the most similar first."""
     known = list(known)
     compounds = [one for term in terms if term.startswith(ASKED) for one in compounds_with(term, known)]
-    terms = [term for term in terms if not term.startswith(ASKED)]
+    verbs = sorted(_verbs(terms).intersection(known))
+    terms = [term for term in terms if not term.startswith((ASKED, PARTED))]
     looked_up = to_look_up(terms)
     found = {
         other: max(_likeness(term, other, is_early=other in looked_up.spellings) for term in terms)
@@ -91,7 +94,11 @@ def similar_terms(terms: Collection[str], known: Iterable[str]) -> list[str]:
     }
     least = max(found.values(), default=0.0) - _NEARLY
     alike = [other for other, likeness in found.items() if likeness and likeness >= least]
-    return sorted(alike, key=lambda other: (-found[other], other))[:_MOST] + compounds
+    return sorted(alike, key=lambda other: (-found[other], other))[:_MOST] + compounds + verbs
+
+
+def _verbs(terms: Iterable[str]) -> set[str]:
+    return {term.removeprefix(PARTED) for term in terms if term.startswith(PARTED)}
 
 
 def _likeness(term: str, other: str, *, is_early: bool) -> float:

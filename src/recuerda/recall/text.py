@@ -31,7 +31,7 @@ from recuerda.recall.languages import ENGLISH, STOPWORDS, languages_of, stem, st
 from recuerda.recall.number_words import Number, may_have_number, numbers_in
 from recuerda.recall.segmentation import Token, Word, tokens_of
 
-TERMS_VERSION = 30
+TERMS_VERSION = 31
 """The version of the rules that make terms. An index that was built with another version is rebuilt."""
 
 MAX_TEXT = 20_000
@@ -59,6 +59,9 @@ _OF_SHORT_WORDS = "vi"
 _WRITTEN = re.compile(r"\S+")
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _LETTERS_AND_DIGITS = re.compile(r"\b([A-Za-z]{1,4}|[A-Za-z]\d|\d[A-Za-z])[ -](\d{2,10})\b")
+_DIGITS_AND_LETTERS = re.compile(r"\b(\d{3,10})[ -]([A-Za-z]{1,4})\b")
+_NUMBER_PLATE = re.compile(r"(\d{3,10})[a-z]{1,4}")
+_VERSION = re.compile(r"(\d+\.\d+)(?:\.\d+)+")
 _CODE = re.compile(r"([a-z]{0,8}|[a-z]\d|\d[a-z])(\d{1,6})")
 _LONGEST_NUMBER = 6
 _TELLING_DIGITS = 3
@@ -115,6 +118,7 @@ def terms_of(text: str) -> Terms:
     terms = [word.folded if word.is_exact else stem(word.text, language) for word in meant]
     terms += ends_of(zip([word.folded for word in meant], terms, strict=True), language)
     terms += [number.value for number in numbers]
+    terms += [version[1] for term in terms if "." in term and (version := _VERSION.fullmatch(term))]
     short = {term for term in terms if len(term) <= _SHORT and term.isalpha() and term.isascii()}
     if short and language != _OF_SHORT_WORDS:
         terms += _joined_short_words(words, meant, short)
@@ -154,11 +158,19 @@ def query_terms(question: str, *, without: Collection[str] = ()) -> dict[str, in
     for one in in_words:
         if one.word and one.word not in without:
             terms.setdefault(one.value, numbers.setdefault(one.word, len(numbers)))
-    for letters, digits in _LETTERS_AND_DIGITS.findall(question):
+    for digits, code in _parted_codes(question):
         if digits in numbers:
-            terms.setdefault(fold(letters) + digits, numbers[digits])
+            terms.setdefault(code, numbers[digits])
     _add_other_codes(terms)
     return terms
+
+
+def _parted_codes(question: str) -> Iterator[tuple[str, str]]:
+    """Yield the digits of codes that are written in two parts, such as "BA 286" and "4821 KLM", each with its code."""
+    for letters, digits in _LETTERS_AND_DIGITS.findall(question):
+        yield digits, fold(letters) + digits
+    for digits, letters in _DIGITS_AND_LETTERS.findall(question):
+        yield digits, digits + fold(letters)
 
 
 def _forms_of_exact(word: Word) -> list[str]:
@@ -186,11 +198,13 @@ def _parted_words(said: Sequence[Word], meant: Collection[str]) -> Iterator[tupl
 
 
 def _other_codes(term: str) -> Iterator[str]:
-    """Yield other forms of a number or a code: without and with zeros, and the number of a code alone.
+    """Yield other forms of a number or a code: without and with zeros, and the number of a code or a plate alone.
 
     A flight is "BA 286", "BA0286" or "BA-286", and an invoice is 42 or "INV-0042". A zero before one digit stays,
     because it is that of a day or a month.
     """
+    if (plate := _NUMBER_PLATE.fullmatch(term)) is not None:
+        yield plate[1]
     code = _CODE.fullmatch(term)
     if code is None:
         return
