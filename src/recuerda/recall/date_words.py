@@ -151,7 +151,7 @@ AGO = (
 """A pattern for a time some units ago. It has the amount and the unit, or empty groups and then these two."""
 
 LAST = (
-    rf"\b(?:last|past|previous|letzte[nrs]?|vorige[nrs]?|vergangene[nrs]?|scors[oa]|ultim[oa]|afgelopen) "
+    rf"\b(?:last|past|previous|letzte[mnrs]?|vorige[mnrs]?|vergangene[mnrs]?|scors[oa]|ultim[oa]|afgelopen) "
     rf"({_UNIT})\b"
     rf"|\b({_UNIT}) (?:pasad[oa]|anterior|dernier|derniere|passee?|precedente?|scors[oa]|passat[oa]|passad[oa])\b"
 )
