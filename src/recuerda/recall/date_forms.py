@@ -52,9 +52,25 @@ _MONTH = (
 )
 _DAY_NAMES = {name[:size]: name for name in _WEEKDAYS for size in (3, 4)} | {"thurs": "thursday"}
 _SHORT_DAY = "|".join(sorted(_DAY_NAMES, key=len, reverse=True))
+_DAYS_WITH_PARTS = (
+    r"\b(montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonntag|maandag|dinsdag|woensdag|donderdag|vrijdag|zaterdag|"
+    r"zondag)(?:morgen|vormittag|mittag|nachmittag|abend|nacht|ochtend|middag|avond)s?\b"
+)
+"""A weekday with a part of the day in one word: "Montagabend"."""
+_WEEK_OF_MONTH = (
+    r"\b(ersten|zweiten|dritten|vierten|letzten) (januar|februar|marz|april|mai|juni|juli|august|\w+ber)woche\b"
+)
+_HALF = r"(?:half|halfte|mitad|quincena|moitie|quinzaine|meta|metade|helft)"
+_HALF_OF_MONTH = (
+    r"\b(?:(first|ersten|primera|premiere|prima|primeira|eerste)|(?:second|zweiten|segunda|deuxieme|seconda|tweede)) "
+    rf"{_HALF} (?:of|des|de|d'|di|do|van|im) ?({_MONTH})"
+)
+_NIGHT_UNITS = {"noches": "dias", "nuits": "jours", "noites": "dias"}
+_VAGUE = r"\b(?:(?:ein|een) (paar)\b|(un) par de\b|(some) (?=(?:day|week|month|year)s ago\b))"
+_NIGHTS = r"\b(nachten?|noches|nuits|notti|noites|nights?)\b"
 _REWRITABLE = re.compile(
     rf"\d|\b(?:{_ORDINAL}|{_SHORT_DAY})\b|\b(?:thang|ayinda|ayin)\b|\byilin\b|\bthe (?:past|last)\b|hafta sonu|"
-    rf"helgen|выходны"
+    rf"helgen|выходны|{_DAYS_WITH_PARTS}|{_WEEK_OF_MONTH}|{_HALF_OF_MONTH}|{_VAGUE}|{_NIGHTS}"
 )
 """What every date that is rewritten has."""
 _NUMBER = "[0-9]{1,2}|[一二两兩三四五六七八九十]{1,3}"
@@ -107,6 +123,11 @@ def _part(text: str) -> str:
     return next(english for words, english in _PARTS if text in words.split("|"))
 
 
+def _half_of_month(match: re.Match[str]) -> str:
+    month = match[2].removesuffix("s") if " des " in match[0] else match[2]
+    return f"{'1 to 15' if match[1] else '16 to 31'} {month}"
+
+
 def _ago(match: re.Match[str]) -> str:
     return f" {_number(match[1])} {_UNITS[match[2]]} ago "
 
@@ -141,6 +162,18 @@ _IN_OTHER_SCRIPTS: tuple[_Rewrite, ...] = (
     (re.compile("([월화수목금토일])요일"), _weekday("월화수목금토일")),
 )
 _IN_LATIN: tuple[_Rewrite, ...] = (
+    (re.compile(_DAYS_WITH_PARTS), lambda match: match[1]),
+    (re.compile(_WEEK_OF_MONTH), lambda match: f"{match[1]} woche im {match[2]}"),
+    (re.compile(_HALF_OF_MONTH), _half_of_month),
+    (re.compile(_VAGUE), lambda match: "few " if match[3] else match[1] or "unos"),
+    (
+        re.compile(_NIGHTS + "(?= ago)|(?<=vor )(\\w+) nachten"),
+        lambda match: "days" if match[1] else f"{match[2]} tagen",
+    ),
+    (
+        re.compile(r"\b((?:hace|ha|il y a) \w+) (noches|nuits|noites)\b"),
+        lambda match: f"{match[1]} {_NIGHT_UNITS[match[2]]}",
+    ),
     (
         re.compile(rf"\b(?:ngay (\d\d?) )?thang (\d\d?|{_VIETNAMESE})\b"),
         lambda match: _month(_VIETNAMESE_MONTHS.get(match[2]) or _number(match[2]), match[1]),
@@ -166,7 +199,7 @@ _IN_LATIN: tuple[_Rewrite, ...] = (
     (
         re.compile(
             r"\b(?:between|zwischen|entre|tra|tussen) ((?:[a-z]+ )?)(\d\d?)(?:st|nd|rd|th|\.)? "
-            r"(?:and|und|y|et|e|en) (\d\d?)"
+            r"(?:and|und|y|et|e|en) (?:the |dem |el |le |il |o |de )?(\d\d?)"
         ),
         lambda match: f"{match[1]}{match[2]} to {match[3]}",
     ),

@@ -39,7 +39,7 @@ from recuerda.recall.further_date_words import (
     WEEKDAY_NAMES,
     count_of,
 )
-from recuerda.recall.holidays import holidays_of
+from recuerda.recall.holidays import holidays_of, without_feasts
 from recuerda.recall.patterns import compiled
 from recuerda.recall.periods import (
     NEARLY,
@@ -77,7 +77,8 @@ _ABOUT = re.compile(
     rf"(?=(?:{'|'.join(NUMBER_WORDS)}|\d+)\b)"
 )
 _TENS = (
-    (re.compile(r"\bune? (?:petite )?dizaine d[e']"), "10 "), (re.compile(r"\bune? vingtaine d[e']"), "20 "),
+    (re.compile(r"\bune? (?:petite )?dizaine d(?:'|e )"), "10 "), (re.compile(r"\bune? quinzaine d(?:'|e )"), "15 "),
+    (re.compile(r"\bune? vingtaine d(?:'|e )"), "20 "),
     (re.compile(r"\buna decina di "), "10 "), (re.compile(r"\buna decena de "), "10 "),
 )  # fmt: skip
 _ISO_DATE = re.compile(r"\b((?:19|20)\d\d)-(\d\d?)(?:-(\d\d?))?\b")
@@ -288,7 +289,12 @@ def _times_of(text: str, now: datetime) -> NamedTimes:
         years.add(int(match[1]))
         months.add(int(match[2]))
         days.update({int(match[3])} if match[3] else ())
-    periods = [*told, *relative_times_of(text, now), *seasons_of(text, now, years), *holidays_of(text, years, now)]
+    periods = [
+        *told,
+        *relative_times_of(without_feasts(text), now),
+        *seasons_of(text, now, years),
+        *holidays_of(text, years, now),
+    ]
     periods += dates_in_numbers(text, now)
     if months and not years:
         periods += newest(months, days, now)

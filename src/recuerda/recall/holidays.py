@@ -38,10 +38,32 @@ _FIXED = (
         6,
     ),
 )
+_FEASTS = (
+    (r"good friday|karfreitag|viernes santo|vendredi saint|venerdi santo|sexta-feira santa|goede vrijdag", -2, 1),
+    (
+        (
+            r"easter monday|ostermontag|lunes de pascua|lundi de paques|lunedi di pasqua|pasquetta|"
+            r"segunda-feira de pascoa|tweede paasdag|paasmaandag"
+        ),
+        1,
+        1,
+    ),
+    (r"ascension day|(?:christi )?himmelfahrt|l'ascension|hemelvaart(?:sdag)?", 39, 1),
+    (r"whitsun|pentecost|pfingst\w*|pentecostes|pentecote|pentecoste|pinksteren", 49, 2),
+)
+"""Feasts, with the days from the Sunday of Easter to their first day, and their length in days."""
+_FLOATING = (
+    (r"thanksgiving|accion de gracias", (11, 3, 4)),
+    (r"mother'?s'? day|mothers day|muttertag|dia de la madre|fete des meres|festa della mamma|moederdag", (5, 6, 2)),
+)
+"""Days with their month, their weekday (0 for Monday), and which one of the month it is. Mother's Day is that of most
+countries, the second Sunday of May."""
 _EASTER = r"easter|ostern|semana santa|pascua|paques|pasqua|pascoa|pasen"
 _NEXT = r"(?<!next )(?<!every )(?<!each )(?<!nachste )(?<!nachstes )(?<!nachsten )(?<!jedes )(?<!proxima )(?<!cada )"
 _DAYS_OF_EASTER = 4
 _PATTERNS = [(re.compile(rf"{_NEXT}\b(?:{words})\b"), first, length) for words, first, length in _FIXED]
+_FEAST_PATTERNS = [(re.compile(rf"{_NEXT}\b(?:{words})\b"), first, length) for words, first, length in _FEASTS]
+_FLOATING_PATTERNS = [(re.compile(rf"{_NEXT}\b(?:{words})\b"), day) for words, day in _FLOATING]
 _EASTER_PATTERN = re.compile(rf"{_NEXT}\b(?:{_EASTER})\b")
 
 
@@ -57,8 +79,33 @@ def holidays_of(text: str, years: Collection[int], now: datetime) -> Iterator[Pe
         if pattern.search(text):
             text = pattern.sub(" ", text)
             yield from _in_years(lambda year, first=(month, day): date(year, *first), length, years, now)
+    for pattern, days, length in _FEAST_PATTERNS:
+        if pattern.search(text):
+            text = pattern.sub(" ", text)
+            yield from _in_years(lambda year, days=days: easter(year) + timedelta(days=days), length, years, now)
+    for pattern, (month, weekday, place) in _FLOATING_PATTERNS:
+        if pattern.search(text):
+            yield from _in_years(
+                lambda year, month=month, weekday=weekday, place=place: _placed(year, month, weekday, place),
+                1,
+                years,
+                now,
+            )
     if _EASTER_PATTERN.search(text):
         yield from _in_years(lambda year: easter(year) - timedelta(days=2), _DAYS_OF_EASTER, years, now)
+
+
+def without_feasts(text: str) -> str:
+    """Return a folded question without the feasts whose names have a weekday in them, such as Good Friday."""
+    for pattern, _, _ in _FEAST_PATTERNS:
+        text = pattern.sub(" ", text)
+    return text
+
+
+def _placed(year: int, month: int, weekday: int, place: int) -> date:
+    """Return the first, the second ... of these weekdays in a month."""
+    first = date(year, month, 1)
+    return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (place - 1))
 
 
 def easter(year: int) -> date:
