@@ -227,6 +227,9 @@ Let's stick to metric units from here on
 my kid is allergic to eggs so never suggest recipes with eggs
 No need for disclaimers, ever
 Treat me like an expert
+I'd like my recipes in grams, please.
+Use British spelling in everything you write for me.
+Every answer should end with a source.
 Write all dates as DD/MM/YYYY, always
 I like my coffee black
 I never fly on Mondays
@@ -283,6 +286,8 @@ ik heb een hekel aan emoji's
 """
 
 OTHER = """
+I'd like my steak with fries
+Each report must be signed by the manager.
 Always nice to see you.
 Он всегда опаздывает.
 Zawsze pada deszcz.

@@ -20,7 +20,46 @@ def span(question: str) -> list[tuple[str, str]]:
     return [tuple(datetime.fromtimestamp(at / 1e6, UTC).date().isoformat() for at in period) for period in periods]  # pyright: ignore[reportReturnType] - two each
 
 
+DAYS = [
+    ("between the 3rd and the 7th of May", 5, range(3, 8)),
+    ("in the first half of April", 4, range(1, 16)),
+    ("in der zweiten Hälfte des Aprils", 4, range(16, 31)),
+    ("la segunda quincena de abril", 4, range(16, 31)),
+]
+
+
+@pytest.mark.parametrize(("question", "month", "days"), DAYS)
+def test_a_question_names_the_days_of_a_part_of_a_month(question: str, month: int, days: range) -> None:
+    named = named_times(question, clock())
+    assert named.months == {month}
+    starts = [datetime.fromtimestamp(start / 1e6, UTC) for start, _ in named.windows]
+    assert sorted(start.day for start in starts) == list(days)
+
+
 PERIODS = [
+    ("since last Monday", ("2026-05-18", "2026-05-21")),
+    ("seit letztem Jahr", ("2025-01-01", "2026-05-21")),
+    ("depuis la semaine dernière", ("2026-05-11", "2026-05-21")),
+    ("desde el mes pasado", ("2026-04-01", "2026-05-21")),
+    ("before last Monday", ("1970-01-01", "2026-05-18")),
+    ("after last week's party", ("2026-05-18", "2026-05-21")),
+    ("am Montagabend", ("2026-05-18", "2026-05-19")),
+    ("op vrijdagmiddag", ("2026-05-15", "2026-05-16")),
+    ("in der ersten Maiwoche", ("2026-05-01", "2026-05-11")),
+    ("vor ein paar Tagen", ("2026-05-17", "2026-05-18")),
+    ("hace un par de días", ("2026-05-17", "2026-05-18")),
+    ("some days ago", ("2026-05-17", "2026-05-18")),
+    ("il y a une dizaine de jours", ("2026-05-10", "2026-05-11")),
+    ("two nights ago", ("2026-05-18", "2026-05-19")),
+    ("vor zwei Nächten", ("2026-05-18", "2026-05-19")),
+    ("hace dos noches", ("2026-05-18", "2026-05-19")),
+    ("il y a deux nuits", ("2026-05-18", "2026-05-19")),
+    ("on Good Friday", ("2026-04-03", "2026-04-04")),
+    ("Viernes Santo", ("2026-04-03", "2026-04-04")),
+    ("am Ostermontag", ("2026-04-06", "2026-04-07")),
+    ("an Pfingsten", ("2025-06-08", "2025-06-10")),
+    ("at Thanksgiving", ("2025-11-27", "2025-11-28")),
+    ("on Mother's Day", ("2026-05-10", "2026-05-11")),
     ("What did I do yesterday?", ("2026-05-19", "2026-05-20")),
     ("¿Qué hice ayer?", ("2026-05-19", "2026-05-20")),
     ("hoy", ("2026-05-20", "2026-05-21")),

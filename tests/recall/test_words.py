@@ -248,6 +248,25 @@ def test_a_function_word_in_a_question_is_no_name(question: str) -> None:
     assert possible_names(question).isdisjoint(("will", "may", "can"))
 
 
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [
+        ("My plate is 4821 KLM.", "4821klm"),
+        ("My plate is 4821KLM.", "4821 klm"),
+        ("The firmware is v2.14.3.", "version 2.14"),
+        ("We run Python 3.12.4.", "3.12"),
+        ("سيارتي في الورشة", "أين السيارة؟"),
+        ("نسيت مظلتي", "أين المظلة؟"),
+        ("Ich lief heute.", "Wie weit bin ich gelaufen?"),
+        ("Er maß die Wand.", "Wer hat gemessen?"),
+        ("Os anéis da minha avó sumiram.", "Onde está o anel?"),
+        ("A wasp stung me.", "What stings?"),
+    ],
+)
+def test_a_question_has_a_term_of_the_message(said: str, asked: str) -> None:
+    assert terms_of(said).counts.keys() & query_terms(asked).keys()
+
+
 def test_a_letter_with_a_mark_does_not_part_a_word() -> None:
     assert terms_of("Der Geschäftsführer schläft.").counts == {"geschaftsfuhr": 1, "schlaf": 1, "~rhufstfahcseg": 1}
     assert "mda" not in query_terms("hakkımda")

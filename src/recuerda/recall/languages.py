@@ -157,6 +157,10 @@ def stem(word: str, language: str) -> str:
     return inflected_stem(word, language, _snowball(language))
 
 
+_ARABIC_ENDING = "ة"
+_ARABIC_MY = "تي"
+
+
 def stems(word: str, languages: Iterable[str]) -> list[str]:
     """Return a word of a question, folded, and the stems that a message may have for it.
 
@@ -172,6 +176,8 @@ def stems(word: str, languages: Iterable[str]) -> list[str]:
     found = [stem(word, one) for one in told or _LANGUAGES[script]]
     for spelling in spellings(word) if script == "latin" else ():
         found += [fold(spelling), *(stem(spelling, one) for one in (*_SPELT_OUT.intersection(told[:1]), "de", ENGLISH))]
+    if word.endswith(_ARABIC_ENDING):  # It changes before "my": "سيارة" is "سيارتي" there.
+        found.append(stem(word.removesuffix(_ARABIC_ENDING) + _ARABIC_MY, "ar"))
     if folded != word:
         found += [stem(folded, one) for one in told]
     return list(dict.fromkeys([folded, *found, stem(word, ENGLISH)]))

@@ -131,6 +131,31 @@ _SIGNS: tuple[tuple[str, _Where, str], ...] = (
     ("mind", _START, r"\bkeep (?:that|this|it) in mind\b"),
     ("assume", _START, r"\bassume (?:that )?(?:i|i'm|im|we|we're|my|all)\b"),
     ("treat", _START, r"\btreat me (?:like|as)\b"),
+    (
+        "like",
+        _START,
+        (
+            r"\bi(?:'d| would) like (?:all )?(?:my|your) (?:answers|replies|summaries|recipes|lists|reports|code|"
+            r"examples|dates|times|prices|results|emails|texts|units|measurements|explanations|translations) "
+            r"(?:in|as|with|without)\b"
+        ),
+    ),
+    (
+        "everything anything whatever",
+        _START,
+        (
+            r"\b(?:use|keep|put|add) [^.!?\n]{1,40} (?:in|to) (?:everything|anything|whatever) (?:that )?you "
+            r"(?:write|send|say|make|give|show|tell)\b"
+        ),
+    ),
+    (
+        "every each",
+        None,
+        (
+            r"\b(?:every|each) (?:answer|reply|response|summary|list|email|recipe|report|explanation|translation) "
+            r"(?:should|must|has to|needs to) (?:end|start|begin|have|include|contain|use|list|fit|mention|state)\b"
+        ),
+    ),
     ("all", _START, rf"\ball (?:\w+ ){{1,3}}(?:in|as|with|without) [^.!?\n]{{1,30}} (?:{PLEASE})\b"),
     (
         "need have",
