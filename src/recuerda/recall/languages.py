@@ -94,6 +94,11 @@ class _Stemmer(Protocol):
     def stemWord(self, word: str) -> str: ...  # noqa: N802 - Snowball's name
 
 
+_ARABIC_ENDING = "ة"
+_ARABIC_MY = "تي"
+"""The ending of an Arabic noun, and what it becomes before "my"."""
+
+
 def _share(languages: Collection[str], *, is_weak: bool = False) -> int:
     """Return what a word or a letter counts for the languages that have it, as fields of one number.
 
@@ -157,10 +162,6 @@ def stem(word: str, language: str) -> str:
     return inflected_stem(word, language, _snowball(language))
 
 
-_ARABIC_ENDING = "ة"
-_ARABIC_MY = "تي"
-
-
 def stems(word: str, languages: Iterable[str]) -> list[str]:
     """Return a word of a question, folded, and the stems that a message may have for it.
 
@@ -176,7 +177,7 @@ def stems(word: str, languages: Iterable[str]) -> list[str]:
     found = [stem(word, one) for one in told or _LANGUAGES[script]]
     for spelling in spellings(word) if script == "latin" else ():
         found += [fold(spelling), *(stem(spelling, one) for one in (*_SPELT_OUT.intersection(told[:1]), "de", ENGLISH))]
-    if word.endswith(_ARABIC_ENDING):  # It changes before "my": "سيارة" is "سيارتي" there.
+    if word.endswith(_ARABIC_ENDING):
         found.append(stem(word.removesuffix(_ARABIC_ENDING) + _ARABIC_MY, "ar"))
     if folded != word:
         found += [stem(folded, one) for one in told]
