@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 from datetime import date, datetime, timedelta
+from functools import partial
 
 from recuerda.recall.periods import Period
 
@@ -61,48 +62,9 @@ countries, the second Sunday of May."""
 _EASTER = r"easter|ostern|semana santa|pascua|paques|pasqua|pascoa|pasen"
 _NEXT = r"(?<!next )(?<!every )(?<!each )(?<!nachste )(?<!nachstes )(?<!nachsten )(?<!jedes )(?<!proxima )(?<!cada )"
 _DAYS_OF_EASTER = 4
-_PATTERNS = [(re.compile(rf"{_NEXT}\b(?:{words})\b"), first, length) for words, first, length in _FIXED]
-_FEAST_PATTERNS = [(re.compile(rf"{_NEXT}\b(?:{words})\b"), first, length) for words, first, length in _FEASTS]
-_FLOATING_PATTERNS = [(re.compile(rf"{_NEXT}\b(?:{words})\b"), day) for words, day in _FLOATING]
-_EASTER_PATTERN = re.compile(rf"{_NEXT}\b(?:{_EASTER})\b")
 
 
-def holidays_of(text: str, years: Collection[int], now: datetime) -> Iterator[Period]:
-    """Yield the start and the end of each holiday that a folded question names.
-
-    Args:
-        text: the folded question.
-        years: the years that the question names.
-        now: the time of the question.
-    """
-    for pattern, (month, day), length in reversed(_PATTERNS):
-        if pattern.search(text):
-            text = pattern.sub(" ", text)
-            yield from _in_years(lambda year, first=(month, day): date(year, *first), length, years, now)
-    for pattern, days, length in _FEAST_PATTERNS:
-        if pattern.search(text):
-            text = pattern.sub(" ", text)
-            yield from _in_years(lambda year, days=days: easter(year) + timedelta(days=days), length, years, now)
-    for pattern, (month, weekday, place) in _FLOATING_PATTERNS:
-        if pattern.search(text):
-            yield from _in_years(
-                lambda year, month=month, weekday=weekday, place=place: _placed(year, month, weekday, place),
-                1,
-                years,
-                now,
-            )
-    if _EASTER_PATTERN.search(text):
-        yield from _in_years(lambda year: easter(year) - timedelta(days=2), _DAYS_OF_EASTER, years, now)
-
-
-def without_feasts(text: str) -> str:
-    """Return a folded question without the feasts whose names have a weekday in them, such as Good Friday."""
-    for pattern, _, _ in _FEAST_PATTERNS:
-        text = pattern.sub(" ", text)
-    return text
-
-
-def _placed(year: int, month: int, weekday: int, place: int) -> date:
+def _placed(month: int, weekday: int, place: int, year: int) -> date:
     """Return the first, the second ... of these weekdays in a month."""
     first = date(year, month, 1)
     return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (place - 1))
@@ -118,6 +80,47 @@ def easter(year: int) -> date:
     m = (a + 11 * h + 22 * weekday) // 451
     month, day = divmod(h + weekday - 7 * m + 114, 31)
     return date(year, month, day + 1)
+
+
+def _from_easter(days: int, year: int) -> date:
+    return easter(year) + timedelta(days=days)
+
+
+def _on(month: int, day: int, year: int) -> date:
+    return date(year, month, day)
+
+
+def _pattern(words: str) -> re.Pattern[str]:
+    return re.compile(rf"{_NEXT}\b(?:{words})\b")
+
+
+_HOLIDAYS: list[tuple[re.Pattern[str], Callable[[int], date], int]] = [
+    *((_pattern(words), partial(_on, *first), length) for words, first, length in reversed(_FIXED)),
+    *((_pattern(words), partial(_from_easter, days), length) for words, days, length in _FEASTS),
+    *((_pattern(words), partial(_placed, *day), 1) for words, day in _FLOATING),
+    (_pattern(_EASTER), partial(_from_easter, -2), _DAYS_OF_EASTER),
+]
+"""A pattern of each holiday, its first day in a year, and its length in days. What one finds is not looked at again."""
+_FEAST = _pattern("|".join(words for words, _, _ in _FEASTS))
+
+
+def holidays_of(text: str, years: Collection[int], now: datetime) -> Iterator[Period]:
+    """Yield the start and the end of each holiday that a folded question names.
+
+    Args:
+        text: the folded question.
+        years: the years that the question names.
+        now: the time of the question.
+    """
+    for pattern, first_day, length in _HOLIDAYS:
+        if pattern.search(text):
+            text = pattern.sub(" ", text)
+            yield from _in_years(first_day, length, years, now)
+
+
+def without_feasts(text: str) -> str:
+    """Return a folded question without the feasts whose names have a weekday in them, such as Good Friday."""
+    return _FEAST.sub(" ", text)
 
 
 def _in_years(first_day: Callable[[int], date], length: int, years: Collection[int], now: datetime) -> Iterator[Period]:
