@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
+from recuerda.recall.date_words import WEEKDAYS
+
 _Rewrite: TypeAlias = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
 _MONTH_NAMES = "january february march april may june july august september october november december"
@@ -52,10 +54,8 @@ _MONTH = (
 )
 _DAY_NAMES = {name[:size]: name for name in _WEEKDAYS for size in (3, 4)} | {"thurs": "thursday"}
 _SHORT_DAY = "|".join(sorted(_DAY_NAMES, key=len, reverse=True))
-_DAYS_WITH_PARTS = (
-    r"\b(montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonntag|maandag|dinsdag|woensdag|donderdag|vrijdag|zaterdag|"
-    r"zondag)(?:morgen|vormittag|mittag|nachmittag|abend|nacht|ochtend|middag|avond)s?\b"
-)
+_GERMANIC_DAYS = "|".join(name for name in WEEKDAYS if name.endswith(("tag", "woch", "dag")))
+_DAYS_WITH_PARTS = rf"\b({_GERMANIC_DAYS})(?:morgen|vormittag|mittag|nachmittag|abend|nacht|ochtend|middag|avond)s?\b"
 """A weekday with a part of the day in one word: "Montagabend"."""
 _WEEK_OF_MONTH = (
     r"\b(ersten|zweiten|dritten|vierten|letzten) (januar|februar|marz|april|mai|juni|juli|august|\w+ber)woche\b"
@@ -65,12 +65,12 @@ _HALF_OF_MONTH = (
     r"\b(?:(first|ersten|primera|premiere|prima|primeira|eerste)|(?:second|zweiten|segunda|deuxieme|seconda|tweede)) "
     rf"{_HALF} (?:of|des|de|d'|di|do|van|im) ?({_MONTH})"
 )
-_NIGHT_UNITS = {"noches": "dias", "nuits": "jours", "noites": "dias"}
 _VAGUE = r"\b(?:(?:ein|een) (paar)\b|(un) par de\b|(some) (?=(?:day|week|month|year)s ago\b))"
-_NIGHTS = r"\b(nachten?|noches|nuits|notti|noites|nights?)\b"
+_NIGHTS_AGO = r"\bnights?(?= ago\b)|\b((?:vor|hace|ha|il y a) \w+) (nachten|noches|nuits|noites)\b"
+_DAYS = {"nachten": "tagen", "noches": "dias", "nuits": "jours", "noites": "dias"}
 _REWRITABLE = re.compile(
     rf"\d|\b(?:{_ORDINAL}|{_SHORT_DAY})\b|\b(?:thang|ayinda|ayin)\b|\byilin\b|\bthe (?:past|last)\b|hafta sonu|"
-    rf"helgen|выходны|{_DAYS_WITH_PARTS}|{_WEEK_OF_MONTH}|{_HALF_OF_MONTH}|{_VAGUE}|{_NIGHTS}"
+    rf"helgen|выходны|{_DAYS_WITH_PARTS}|{_WEEK_OF_MONTH}|{_HALF_OF_MONTH}|{_VAGUE}|{_NIGHTS_AGO}"
 )
 """What every date that is rewritten has."""
 _NUMBER = "[0-9]{1,2}|[一二两兩三四五六七八九十]{1,3}"
@@ -166,14 +166,7 @@ _IN_LATIN: tuple[_Rewrite, ...] = (
     (re.compile(_WEEK_OF_MONTH), lambda match: f"{match[1]} woche im {match[2]}"),
     (re.compile(_HALF_OF_MONTH), _half_of_month),
     (re.compile(_VAGUE), lambda match: "few " if match[3] else match[1] or "unos"),
-    (
-        re.compile(_NIGHTS + "(?= ago)|(?<=vor )(\\w+) nachten"),
-        lambda match: "days" if match[1] else f"{match[2]} tagen",
-    ),
-    (
-        re.compile(r"\b((?:hace|ha|il y a) \w+) (noches|nuits|noites)\b"),
-        lambda match: f"{match[1]} {_NIGHT_UNITS[match[2]]}",
-    ),
+    (re.compile(_NIGHTS_AGO), lambda match: f"{match[1]} {_DAYS[match[2]]}" if match[1] else "days"),
     (
         re.compile(rf"\b(?:ngay (\d\d?) )?thang (\d\d?|{_VIETNAMESE})\b"),
         lambda match: _month(_VIETNAMESE_MONTHS.get(match[2]) or _number(match[2]), match[1]),

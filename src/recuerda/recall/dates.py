@@ -64,7 +64,7 @@ _BOUND = re.compile("|".join(rf"\b(?P<{kind}>{words})\b" for kind, words in BOUN
 _FROM = re.compile(r"\d|\b(?:from|von|vom|del?|desde|du|dal|van)\b")
 _NEAR = re.compile(rf"\b(?:{'|'.join(UNITS)}|weekend|\w+day)\W*$")
 """Words before a bound that tell of a time near the date, as in "the week before 3 August"."""
-_LAST_TIME = re.compile(
+_LAST_TIME = (
     rf"\W*(?:the |la |el |le |il |lo |o |a |l'|de |het )?(?:{LAST}|(?:last|past|previous|letzte[mn]|vorige[mn]?|"
     rf"vergangene[mn]|afgelopen|scors[oa]|ultim[oa]) (?:{'|'.join(WEEKDAY_NAMES)}|{WEEKENDS})\b)"
 )
@@ -270,7 +270,7 @@ def _beside(match: re.Match[str], anchor: Period) -> Period:
 
 def _begins_with_date(text: str) -> bool:
     """Return True if a text begins with a date, which may have an article. A number of units ago is no date."""
-    if _LAST_TIME.match(text):
+    if compiled(_LAST_TIME).match(text):
         return True
     first, second = [*_WORD.findall(text)[:2], "", ""][:2]
     word = second if len(first) <= _LONGEST_ARTICLE and _is_of_date(second) else first

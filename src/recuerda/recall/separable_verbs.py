@@ -11,13 +11,15 @@ PARTED = "+"
 """The first character of a term of a question that stands for a verb without its prefix. No message has it."""
 
 _PREFIXES = {
-    "de": """
-        ab an auf aus bei ein fern fest fort frei heim her herunter hin hinaus los mit nach statt teil um vor vorbei weg
-        weiter zu zuruck zusammen
-    """,
-    "nl": "aan af bij door in mee na om op over terug toe uit voor weg",
+    language: prefixes.split()
+    for language, prefixes in {
+        "de": """
+            ab an auf aus bei ein fern fest fort frei heim her herunter hin hinaus los mit nach statt teil um vor vorbei
+            weg weiter zu zuruck zusammen
+        """,
+        "nl": "aan af bij door in mee na om op over terug toe uit voor weg",
+    }.items()
 }
-_BY_LENGTH = {language: sorted(prefixes.split(), key=len, reverse=True) for language, prefixes in _PREFIXES.items()}
 _INFINITIVES = {"de": "zu", "nl": "te"}
 _SHORTEST = 4
 """The smallest number of letters of a verb without its prefix."""
@@ -37,7 +39,7 @@ def verbs_asked(
         PARTED + stem(rest, language): number
         for language in _PREFIXES.keys() & languages
         for word, number in words.items()
-        for prefix in _BY_LENGTH[language]
+        for prefix in _PREFIXES[language]
         if word.startswith(prefix) and len(rest := _verb(word.removeprefix(prefix), language)) >= _SHORTEST
     }
 
