@@ -22,6 +22,7 @@ from recuerda.errors import ConfigurationError, DecryptionError, ThreadOwnership
 from recuerda.recall.following import Followed, follow, follow_appended, is_current
 from recuerda.recall.index import Position, RecallIndex, ScopeInfo
 from recuerda.recall.memory import Memory, Progress
+from recuerda.recall.noting import note
 from recuerda.recall.scopes import DEFAULT_NAMESPACE, Whose, other_scopes, user_scope
 from recuerda.storage.contract import Storage
 from recuerda.storage.thread_info import ThreadInfo
@@ -139,11 +140,10 @@ class CheckedIndex:
             # The thread may have been erased between its reading and this update of the index.
 
     def _note(self, thread_id: str, followed: Followed) -> None:
-        self._last.pop(thread_id, None)
         if followed.position is not None:
-            self._last[thread_id] = followed
-            if len(self._last) > _LAST_POSITIONS:
-                del self._last[next(iter(self._last))]
+            note(self._last, thread_id, followed, _LAST_POSITIONS)
+        else:
+            self._last.pop(thread_id, None)
 
     async def catch_up(self, user_id: str | None, tell: Tell | None = None, *, is_anew: bool = False) -> Progress:
         """Bring the index up to date with a user's threads (None: all threads), and remove threads that are gone."""
@@ -217,10 +217,7 @@ class CheckedIndex:
         newest = [info.id for info in page.threads]
         if further := set(newest).difference(expected):
             known |= await self.index.positions(sorted(further))
-        self._newest.pop(whose.user_id, None)
-        self._newest[whose.user_id] = newest
-        if len(self._newest) > _LAST_USERS:
-            del self._newest[next(iter(self._newest))]
+        note(self._newest, whose.user_id, newest, _LAST_USERS)
         stale = [info.id for info in page.threads if not is_current(info, known.get(info.id))]
         for thread_id in stale:
             await self._follow_or_skip(thread_id)
@@ -376,9 +373,7 @@ class CheckedIndex:
         self._last.pop(thread_id, None)
         items = await self.index.erase([thread_id], None)
         if items:
-            self._removed[thread_id] = self._removed.pop(thread_id, 0) + items
-            if len(self._removed) > _LAST_POSITIONS:
-                del self._removed[next(iter(self._removed))]
+            note(self._removed, thread_id, self._removed.get(thread_id, 0) + items, _LAST_POSITIONS)
 
     async def _found_elsewhere(self, thread_id: str) -> ThreadInfo | None:
         """Look for a thread in the other storages that this process has seen, and note where it is."""

@@ -10,11 +10,11 @@ A model may also give vectors of other dimensions than before under the same nam
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
 from typing import TypeAlias
 
 from recuerda.errors import EmbedderError
 from recuerda.recall.index import RecallIndex
+from recuerda.recall.noting import note
 
 _Place: TypeAlias = tuple[str, str]
 """A scope, and the embedder's model: an embedder may change its model."""
@@ -62,7 +62,7 @@ class Comparability:
                 self.begin_anew(scope, other)
             number = sum(others.values())
             fewest = self._fewest.get(place, number)
-            _note(self._fewest, place, min(fewest, number))
+            note(self._fewest, place, min(fewest, number), _MOST_SCOPES)
             if number > fewest + _MANY:
                 self._lost[place] = max(others, key=others.__getitem__)
         if place in self._lost:
@@ -90,12 +90,4 @@ class Comparability:
                 f"{model_id} gives questions vectors of {dimensions} dimensions, but the memories have vectors of "
                 f"{stored}; rebuild the index, or give the embedder another model_id"
             )
-        _note(self._dimensions, (scope, model_id), dimensions)
-
-
-def _note(noted: MutableMapping[_Place, int], place: _Place, number: int) -> None:
-    """Note a number for a scope and a model. If there are too many, the oldest note is forgotten."""
-    noted.pop(place, None)
-    noted[place] = number
-    if len(noted) > _MOST_SCOPES:
-        del noted[next(iter(noted))]
+        note(self._dimensions, (scope, model_id), dimensions, _MOST_SCOPES)
